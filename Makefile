@@ -1,0 +1,27 @@
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: export test lint zoo clean
+
+export:  ## Set up and export the embedded default
+	@./setup.sh $(VENV) export
+	$(BIN)/edge export --mode eca --int8
+
+test: lint  ## Set up and run lint, types, import contracts and tests
+	$(BIN)/pytest
+
+lint:
+	@./setup.sh $(VENV) dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+zoo:  ## Train the shipped checkpoints anew
+	@./setup.sh $(VENV) export
+	for mode in none eca; do \
+		$(BIN)/edge train --mode $$mode --data sim --epochs 40 --out edge/zoo/$$mode || exit; \
+	done
+
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -1,0 +1,84 @@
+"""Plain data to JSON and back: sorted keys, a schema version, sha256, one-line complaints."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edge.errors import IncompatibleError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+T = TypeVar("T")
+
+SCHEMA_VERSION = 1
+
+
+def to_json(value: Any) -> str:
+    """A dataclass (or plain data) as indented JSON, byte-identical when repeated."""
+    return json.dumps(value, indent=2, sort_keys=True, default=_plain, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    raise TypeError(f"{type(value).__name__} is not plain data")
+
+
+def write(path: Path, value: Any) -> None:
+    """Write a dataclass with its schema version."""
+    document = json.loads(to_json(value))
+    path.write_text(to_json({"schema_version": SCHEMA_VERSION, **document}))
+
+
+def read(path: Path, kind: type[T]) -> T:
+    """Read what :func:`write` wrote.
+
+    Raises
+    ------
+    IncompatibleError
+        When the file is not JSON, of another schema version, or does not fit ``kind``; one line
+        that names the file and the first field that is wrong.
+    """
+    try:
+        document = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise IncompatibleError(f"{path} does not exist.") from None
+    except ValueError as error:
+        raise IncompatibleError(f"{path} is not JSON: {error}.") from None
+    version = document.pop("schema_version", None) if isinstance(document, dict) else None
+    if version != SCHEMA_VERSION:
+        raise IncompatibleError(
+            f"{path} has schema_version {version!r}; this version of edge reads {SCHEMA_VERSION}."
+        )
+    return validate(document, kind, str(path))
+
+
+def validate(document: Any, kind: type[T], where: str) -> T:
+    """Plain data as ``kind``; ``where`` opens the complaint."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_python(document)
+    except ValidationError as error:
+        raise IncompatibleError(f"{where}: {first_complaint(error)}.") from None
+
+
+def first_complaint(error: ValidationError) -> str:
+    """Pydantic's first finding as ``field.name: what is wrong``, and how many more there are."""
+    findings = error.errors()
+    place = ".".join(str(part) for part in findings[0]["loc"])
+    message = findings[0]["msg"].rstrip(".")
+    value = findings[0]["input"]
+    got = "" if findings[0]["type"] == "missing" else f", got {value!r:.60}"
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    return f"{place}: {message}{got}{more}"
+
+
+def sha256(data: bytes) -> str:
+    """Hex digest."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,152 @@
+"""The values that flow through the pipeline: frozen, plain data, nothing heavy imported.
+
+    ModelSpec -> FloatModel -> DeployNet -> QGraph -> Artifact(s) -> Bundle
+
+Units are in the names: ``_bytes``, ``_db``, ``_steps`` (quantization steps of the int8 logits).
+Shares lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Argument = int | float | bool | str | None
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What an ``AttentionBaseNet`` is.
+
+    Attributes
+    ----------
+    mode
+        Attention mode; ``"none"`` where braindecode has None.
+    n_chans, n_times, n_outputs
+        Channels and samples of a window, classes.
+    arguments
+        The other constructor arguments as in braindecode's ``config.json``; what is absent has
+        braindecode's default.
+    """
+
+    mode: str
+    n_chans: int
+    n_times: int
+    n_outputs: int
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+
+    def argument(self, name: str, default: int | float) -> int | float:
+        """A numeric constructor argument."""
+        value = self.arguments.get(name, default)
+        return value if isinstance(value, int | float) else default
+
+
+class Precision(StrEnum):
+    """What an artifact computes in; part of its file name."""
+
+    FLOAT = "float"
+    INT8 = "int8"
+
+
+class Verdict(StrEnum):
+    """Whether a target can run a network in int8."""
+
+    FULL = "FULL"
+    MIXED = "MIXED"
+    BLOCKED = "BLOCKED"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a node is not int8, or cannot run at all."""
+
+    node: str
+    operation: str
+    why: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.node} ({self.operation}): {self.why}" + (f"; {self.fix}" if self.fix else "")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file for one runtime."""
+
+    target: str
+    precision: Precision
+    file: str
+    sha256: str
+    bytes: int
+    operations: int
+    float_operations: tuple[str, ...]
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """A count of windows as a share with its 95 % Wilson interval."""
+
+    count: int
+    n: int
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One rung of the ladder: a runnable held to the one before it, on the same windows.
+
+    Attributes
+    ----------
+    rung, reference
+        Names of the runnable and of what it is compared with.
+    n_windows
+        Windows compared.
+    sqnr_db
+        ``10 log10(sum ref**2 / sum (ref - out)**2)`` over raw logits; None where they are equal.
+    sqnr_median_window_db
+        Median over windows of the same per window; None where most are equal.
+    gain
+        ``<ref, out> / <ref, ref>``.
+    agreement
+        Windows with the same argmax.
+    max_steps, within_one_step
+        Largest difference in quantization steps of the logits and the share of logits at most one
+        step apart; None where a float network is compared.
+    max_relative_error
+        ``max|out - ref| / max|ref|``.
+    noise_db
+        SQNR of the int8 reference against float, where a runtime is compared with that reference:
+        what its differences are small against, or are not.
+    saturated
+        Largest share of clipped values of any int8 tensor; None except where int8 is compared with
+        float.
+    repeatable
+        Whether a second run gave the same bits.
+    """
+
+    rung: str
+    reference: str
+    n_windows: int
+    sqnr_db: float | None
+    sqnr_median_window_db: float | None
+    gain: float
+    agreement: Proportion
+    max_steps: float | None
+    within_one_step: float | None
+    max_relative_error: float
+    noise_db: float | None
+    saturated: float | None
+    repeatable: bool
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Correct windows of one runnable on held-out, labelled windows."""
+
+    rung: str
+    correct: Proportion
