@@ -1,0 +1,141 @@
+"""What a target is: a file in ``edge/targets`` that writes one runtime's artifact and runs it.
+
+A target file has
+
+``SUFFIX``
+    file suffix of its artifacts;
+``ABILITIES``
+    a table from :func:`operation` to :class:`Ability`: what the runtime can do in int8;
+``OPEN_HEAD``
+    whether its int8 logits are the head's accumulator scaled to float (True) or int8 (False);
+``write(sources, precision)``
+    the artifact as bytes;
+``RUNTIMES``
+    ways to run an artifact by name, the target's own name first: functions from its bytes to a
+    :data:`Runnable`, scaled windows (n, n_chans, n_times) in float32 to logits (n, n_outputs) in
+    float32. The parity gate runs them all.
+
+What a network needs is read from its graph; whether the two fit is :func:`judge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import registry
+from edge.spec import Precision, Reason, Verdict
+from quantize.qgraph import Activation, AveragePool, Conv, Dequantize, Node, QGraph, Quantize
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.fx import GraphModule
+
+Runnable = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything an artifact may be written from.
+
+    ``net`` and ``qdq`` are PyTorch's forms of ``float_graph`` and ``int8_graph``; a target that is
+    written from a :class:`QGraph` needs neither, nor torch.
+    """
+
+    float_graph: QGraph
+    int8_graph: QGraph | None = None
+    net: nn.Module | None = None
+    qdq: GraphModule | None = None
+
+    def graph(self, precision: Precision) -> QGraph:
+        """The graph an artifact of this precision computes."""
+        graph = self.float_graph if precision == Precision.FLOAT else self.int8_graph
+        if graph is None:
+            raise ValueError(f"there is no {precision} graph")
+        return graph
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Whether a runtime computes an operation in int8, and if not why and what to do."""
+
+    int8: bool
+    why: str = ""
+    fix: str = ""
+
+
+class Target(Protocol):
+    """The interface of a target file."""
+
+    SUFFIX: str
+    ABILITIES: Mapping[str, Ability]
+    OPEN_HEAD: bool
+    RUNTIMES: Mapping[str, Callable[[bytes], Runnable]]
+
+    def write(self, sources: Sources, precision: Precision) -> bytes:
+        """The artifact's bytes."""
+
+
+def load(name: str, parameter: str = "--targets") -> Target:
+    """The target file behind a name; ``parameter`` is where the user typed it."""
+    module: Any = registry.load("edge.targets", name, parameter)
+    chosen: Target = module
+    return chosen
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How a graph fits a target."""
+
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+
+    @property
+    def float_operations(self) -> tuple[str, ...]:
+        """Names of the nodes that stay float."""
+        return tuple(reason.node for reason in self.reasons)
+
+
+def operation(graph: QGraph, node: Node) -> str:
+    """What a node needs from a runtime, as the key of an ability table."""
+    match node:
+        case Conv():
+            if node == graph.head:
+                return "head"
+            return "depthwise_conv" if node.depthwise else "conv"
+        case AveragePool():
+            same = graph[node.input].quant == graph[node.output].quant
+            return "average_pool" if same else "requantized_average_pool"
+        case Activation():
+            return node.function
+        case _:
+            return node.kind
+
+
+def judge(graph: QGraph, abilities: Mapping[str, Ability]) -> Judgement:
+    """Hold a graph that should be int8 against a target's table.
+
+    BLOCKED where the table has no row for an operation, MIXED where some node computes in float,
+    FULL otherwise.
+    """
+    verdict, reasons = Verdict.FULL, []
+    for node in graph.nodes:
+        if isinstance(node, Quantize | Dequantize):
+            continue
+        needs = operation(graph, node)
+        ability = abilities.get(needs)
+        if ability is None:
+            return Judgement(
+                Verdict.BLOCKED,
+                (Reason(node.output, needs, "the runtime has no such operation"),),
+            )
+        if graph.is_float(node):
+            ability = Ability(False, "the recipe leaves it in float32")
+        if not ability.int8:
+            verdict = Verdict.MIXED
+            reasons.append(Reason(node.output, needs, ability.why, ability.fix))
+    return Judgement(verdict, tuple(reasons))

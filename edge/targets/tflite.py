@@ -1,0 +1,323 @@
+"""tflite: LiteRT (ai-edge-litert), tflite-runtime and TensorFlow Lite Micro.
+
+Written operator by operator from :class:`QGraph`, so that the file computes the reference's
+integers: input (1, 1, n_times, n_chans) sample-major as an ADC delivers, logits (1, n_outputs);
+int8 in and out, or float32. Needs neither torch nor a converter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import MissingToolError
+from edge.spec import Precision
+from edge.target import Ability, Runnable, Sources
+from quantize.qgraph import (
+    POOL_WEIGHT,
+    Activation,
+    AveragePool,
+    Conv,
+    Dequantize,
+    LeakyRelu,
+    Mean,
+    Multiply,
+    Node,
+    QGraph,
+    Quant,
+    Quantize,
+    Relu,
+    Reshape,
+)
+from quantize.reference import dequantize, quantize
+
+SUFFIX = "tflite"
+OPEN_HEAD = False
+
+INT8 = Ability(int8=True)
+ABILITIES: Mapping[str, Ability] = MappingProxyType(
+    dict.fromkeys(
+        (
+            "average_pool",
+            "conv",
+            "depthwise_conv",
+            "elu",
+            "gelu",
+            "head",
+            "leaky_relu",
+            "mean",
+            "multiply",
+            "relu",
+            "requantized_average_pool",
+            "reshape",
+            "sigmoid",
+            "tanh",
+        ),
+        INT8,
+    )
+)
+
+VERSIONS: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {
+        "AVERAGE_POOL_2D": (1, 2),
+        "CONV_2D": (1, 3),
+        "DEPTHWISE_CONV_2D": (1, 3),
+        "DEQUANTIZE": (2, 2),
+        "ELU": (1, 1),
+        "GELU": (1, 2),
+        "LEAKY_RELU": (1, 2),
+        "LOGISTIC": (1, 2),
+        "MEAN": (1, 2),
+        "MUL": (1, 2),
+        "PAD": (1, 2),
+        "QUANTIZE": (1, 1),
+        "RELU": (1, 2),
+        "RESHAPE": (1, 1),
+        "TANH": (1, 2),
+    }
+)
+"""The lowest version of each operator that serves, (float32, int8), so that old runtimes load."""
+
+ACTIVATIONS = {"elu": "ELU", "gelu": "GELU", "sigmoid": "LOGISTIC", "tanh": "TANH"}
+
+
+def write(sources: Sources, precision: Precision) -> bytes:
+    """The ``.tflite`` file, the same bytes whenever the graph is the same."""
+    return _Writer(sources.graph(precision)).run()
+
+
+class _Writer:
+    """One file in the making."""
+
+    def __init__(self, graph: QGraph) -> None:
+        from ai_edge_litert import schema_py_generated as schema
+
+        from edge.targets._flatbuffer import FileBuilder
+
+        self.schema: Any = schema
+        self.graph = graph
+        self.file = FileBuilder("eeg-edge")
+        self.indices: dict[str, int] = {}
+
+    def run(self) -> bytes:
+        self._activation(self.graph.input)
+        for node in self.graph.nodes:
+            self._activation(node.output)
+            self._node(node)
+        return self.file.finish([self.indices[self.graph.input]], [self.indices[self.graph.output]])
+
+    def _activation(self, name: str) -> None:
+        tensor = self.graph[name]
+        self.indices[name] = self.file.tensor(name, tensor.shape, tensor.quant)
+
+    def _node(self, node: Node) -> None:
+        match node:
+            case Conv():
+                self._conv(node)
+            case AveragePool():
+                self._average_pool(node)
+            case Mean():
+                options = self.schema.ReducerOptionsT()
+                options.keepDims = True
+                axes = self._integers(f"{node.output}.axes", [1, 2])
+                self._emit("MEAN", node, options, extra=(axes,))
+            case Activation():
+                options = self.schema.GeluOptionsT() if node.function == "gelu" else None
+                self._emit(ACTIVATIONS[node.function], node, options)
+            case Relu():
+                self._emit("RELU", node)
+            case LeakyRelu():
+                options = self.schema.LeakyReluOptionsT()
+                options.alpha = node.slope
+                self._emit("LEAKY_RELU", node, options)
+            case Multiply():
+                extra = (self.indices[node.other],)
+                self._emit("MUL", node, self.schema.MulOptionsT(), extra)
+            case Reshape():
+                shape = list(self.graph[node.output].shape)
+                options = self.schema.ReshapeOptionsT()
+                options.newShape = shape
+                extra = (self._integers(f"{node.output}.shape", shape),)
+                self._emit("RESHAPE", node, options, extra)
+            case Quantize():
+                self._emit("QUANTIZE", node)
+            case Dequantize():
+                self._emit("DEQUANTIZE", node)
+
+    def _emit(
+        self, code: str, node: Node, options: Any = None, extra: tuple[int, ...] = ()
+    ) -> None:
+        inputs = (self.indices[node.input], *extra)
+        self.file.operator(
+            code, self._version(code, node.output), inputs, self.indices[node.output], options
+        )
+
+    def _version(self, code: str, output: str) -> int:
+        return VERSIONS[code][self.graph[output].quant is not None]
+
+    def _integers(self, name: str, values: list[int]) -> int:
+        return self.file.constant(name, np.array(values, np.int32), None)
+
+    def _conv(self, node: Conv) -> None:
+        constants = self.graph.constants
+        weight_scale = constants.get(f"{node.output}.weight_scale")
+        bias_scale = None
+        if weight_scale is not None:
+            bias_scale = np.float32(self.graph.quant(node.input).scale) * weight_scale
+        weight = self.file.constant(
+            f"{node.output}.weight",
+            constants[f"{node.output}.weight"],
+            weight_scale,
+            axis=3 if node.depthwise else 0,
+        )
+        bias = self.file.constant(
+            f"{node.output}.bias", constants[f"{node.output}.bias"], bias_scale
+        )
+        source, padding = self._padded(node)
+        self._convolution(node, source, weight, bias, padding)
+
+    def _convolution(
+        self, node: Conv | AveragePool, source: int, weight: int, bias: int, padding: str
+    ) -> None:
+        depthwise = isinstance(node, AveragePool) or node.depthwise
+        code = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+        options = (
+            self.schema.DepthwiseConv2DOptionsT() if depthwise else self.schema.Conv2DOptionsT()
+        )
+        options.padding = getattr(self.schema.Padding, padding)
+        options.strideW, options.strideH = node.stride, 1
+        if depthwise:
+            options.depthMultiplier = 1
+        if isinstance(node, Conv) and node.relu:
+            options.fusedActivationFunction = self.schema.ActivationFunctionType.RELU
+        self.file.operator(
+            code,
+            self._version(code, node.output),
+            (source, weight, bias),
+            self.indices[node.output],
+            options,
+        )
+
+    def _padded(self, node: Conv) -> tuple[int, str]:
+        """The input and the padding scheme; an even filter needs an explicit PAD."""
+        source = self.graph[node.input]
+        length = self.graph.constants[f"{node.output}.weight"].shape[2]
+        left, right = node.pad
+        if left == right == 0:
+            return self.indices[node.input], "VALID"
+        if node.stride == 1 and left == right and left + right == length - 1:
+            return self.indices[node.input], "SAME"
+        name = f"{node.output}.padded"
+        n, h, t, c = source.shape
+        padded = self.file.tensor(name, (n, h, t + left + right, c), source.quant)
+        amounts = self.file.constant(
+            f"{name}.amounts", np.array([[0, 0], [0, 0], [left, right], [0, 0]], np.int32), None
+        )
+        self.file.operator(
+            "PAD",
+            self._version("PAD", node.input),
+            (self.indices[node.input], amounts),
+            padded,
+            self.schema.PadOptionsT(),
+        )
+        return padded, "VALID"
+
+    def _average_pool(self, node: AveragePool) -> None:
+        source, target = self.graph[node.input].quant, self.graph[node.output].quant
+        if source != target:
+            self._requantized_pool(node, source)
+            return
+        options = self.schema.Pool2DOptionsT()
+        options.padding = self.schema.Padding.VALID
+        options.strideW, options.strideH = node.stride, 1
+        options.filterWidth, options.filterHeight = node.length, 1
+        self._emit("AVERAGE_POOL_2D", node, options)
+
+    def _requantized_pool(self, node: AveragePool, source: Quant | None) -> None:
+        """A pool with a scale of its own: a depthwise convolution with equal weights."""
+        assert source is not None
+        n_channels = self.graph[node.input].shape[-1]
+        scale = np.array([node.weight_scale])  # one for all channels
+        weights = np.full((1, 1, node.length, n_channels), POOL_WEIGHT, np.int8)
+        weight = self.file.constant(f"{node.output}.weight", weights, scale, axis=3)
+        bias = self.file.constant(
+            f"{node.output}.bias",
+            np.zeros(n_channels, np.int32),
+            np.float32(source.scale) * scale,
+        )
+        self._convolution(node, self.indices[node.input], weight, bias, "VALID")
+
+
+def load(data: bytes, *, delegate: bool = True) -> Runnable:
+    """The file in LiteRT, or in tflite-runtime where that is what is installed; one thread.
+
+    Parameters
+    ----------
+    delegate
+        Whether XNNPACK, the default delegate, may take the graph.
+    """
+    interpreter_module = _interpreter_module()
+    kinds = interpreter_module.OpResolverType
+    interpreter = interpreter_module.Interpreter(
+        model_content=data,
+        num_threads=1,
+        experimental_op_resolver_type=(
+            kinds.AUTO if delegate else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        ),
+    )
+    interpreter.allocate_tensors()
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+
+    def infer(window: NDArray[np.float32]) -> NDArray[np.float32]:
+        samples = np.ascontiguousarray(window.T, dtype=np.float32)[None, None]
+        interpreter.set_tensor(source["index"], encode(samples, source))
+        interpreter.invoke()
+        return decode(interpreter.get_tensor(target["index"]), target)
+
+    def run(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.concatenate([infer(window) for window in windows])
+
+    return run
+
+
+RUNTIMES: Mapping[str, Callable[[bytes], Runnable]] = MappingProxyType(
+    {"tflite": load, "tflite without delegate": partial(load, delegate=False)}
+)
+
+
+def encode(samples: NDArray[np.float32], details: Mapping[str, Any]) -> NDArray[Any]:
+    """Samples as the interpreter's input tensor holds them."""
+    if details["dtype"] is np.float32:
+        return samples
+    return quantize(samples, _quant(details))
+
+
+def decode(stored: NDArray[Any], details: Mapping[str, Any]) -> NDArray[np.float32]:
+    """The interpreter's output tensor as float32."""
+    if details["dtype"] is np.float32:
+        return stored
+    return dequantize(stored, _quant(details))
+
+
+def _quant(details: Mapping[str, Any]) -> Quant:
+    scale, zero_point = details["quantization"]
+    return Quant(float(scale), int(zero_point))
+
+
+def _interpreter_module() -> Any:
+    try:
+        from ai_edge_litert import interpreter
+    except ImportError:
+        try:
+            from tflite_runtime import interpreter
+        except ImportError:
+            raise MissingToolError(
+                "Running a .tflite file needs LiteRT, which is not installed. "
+                "Type: pip install 'eeg-edge[run]'"
+            ) from None
+    return interpreter
