@@ -1,0 +1,179 @@
+"""The contract file: a TOML file that says how recordings become labelled windows.
+
+``edge train --example-contract`` prints :data:`EXAMPLE`; its comments are the documentation.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from edge import manifest
+from edge.data import filters
+from edge.data.contract import AS_RECORDED, Filter, Scaling, SignalContract
+from edge.errors import IncompatibleError, UsageError
+
+EXAMPLE = Path(__file__).with_name("eegmmidb.toml").read_text()
+
+Forbid = Mapping[str, Any]
+FORBID_OTHER_KEYS: Forbid = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class SignalSection:
+    """``[signal]``."""
+
+    channels: tuple[str, ...]
+    sfreq: float
+    unit: Literal["uV", "mV", "V"] = "uV"
+    reference: str = AS_RECORDED
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+
+@dataclass(frozen=True)
+class FilterSection:
+    """``[filter]``."""
+
+    low_hz: float
+    high_hz: float
+    order: int = 4
+    notch_hz: float | None = None
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+
+@dataclass(frozen=True)
+class ScalingSection:
+    """``[scaling]``."""
+
+    kind: Literal["per_channel", "none"] = "per_channel"
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+
+@dataclass(frozen=True)
+class WindowSection:
+    """``[window]``."""
+
+    n_times: int
+    start_s: float = 0.0
+    hop: int = 15
+    shifts_s: tuple[float, ...] = ()
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+
+@dataclass(frozen=True)
+class EventRule:
+    """``[[events]]``: what the annotations of some files mean."""
+
+    files: tuple[str, ...]
+    classes: Mapping[str, str]
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+
+@dataclass(frozen=True)
+class SplitSection:
+    """``[split]``."""
+
+    holdout: tuple[str, ...] = ()
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+
+@dataclass(frozen=True)
+class ContractFile:
+    """The whole file."""
+
+    signal: SignalSection
+    window: WindowSection
+    events: tuple[EventRule, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
+    filter: FilterSection | None = None
+    scaling: ScalingSection = ScalingSection()
+    split: SplitSection = SplitSection()
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Every class once, in the order of the file; the order of the logits."""
+        return tuple(dict.fromkeys(c for rule in self.events for c in rule.classes.values()))
+
+    def rule(self, file_name: str) -> EventRule | None:
+        """The first rule whose pattern matches a file's name."""
+        for rule in self.events:
+            if any(fnmatch.fnmatch(file_name, pattern) for pattern in rule.files):
+                return rule
+        return None
+
+    def contract(self) -> SignalContract:
+        """The signal contract, scaling not fitted yet."""
+        settings = Filter("none")
+        if self.filter is not None:
+            f = self.filter
+            settings = filters.band_pass(
+                f.low_hz, f.high_hz, f.order, self.signal.sfreq, f.notch_hz
+            )
+        return SignalContract(
+            channels=self.signal.channels,
+            reference=self.signal.reference,
+            unit=self.signal.unit,
+            sfreq=self.signal.sfreq,
+            filter=settings,
+            scaling=Scaling(self.scaling.kind),
+            n_times=self.window.n_times,
+            hop=self.window.hop,
+            classes=self.classes,
+        )
+
+
+def parse(text: str, where: str) -> ContractFile:
+    """A contract file's text as a value.
+
+    Raises
+    ------
+    UsageError
+        One line that names the file and the first thing that is wrong in it.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where} is not a TOML file: {error}.") from None
+    for rule in document.get("events", []):
+        if isinstance(rule, dict) and isinstance(rule.get("files"), str):
+            rule["files"] = [rule["files"]]
+    try:
+        parsed = manifest.validate(document, ContractFile, where)
+    except IncompatibleError as error:
+        raise UsageError(
+            f"{error} Type 'edge train --example-contract' for a file that works."
+        ) from None
+    _refuse_values(parsed, where)
+    return parsed
+
+
+def read(path: Path) -> ContractFile:
+    """Read and check a contract file."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise UsageError(
+            f"Cannot read the contract {str(path)!r}: {error.strerror}. Type 'edge train "
+            f"--example-contract > contract.toml' for one to start from."
+        ) from None
+    return parse(text, str(path))
+
+
+def _refuse_values(file: ContractFile, where: str) -> None:
+    channels = file.signal.channels
+    twice = sorted({name for name in channels if channels.count(name) > 1})
+    problems = [
+        (not channels, "signal.channels is empty"),
+        (bool(twice), f"signal.channels names {', '.join(twice)} twice"),
+        (file.signal.sfreq <= 0, f"signal.sfreq must be positive, got {file.signal.sfreq:g}"),
+        (file.window.n_times < 1, f"window.n_times must be positive, got {file.window.n_times}"),
+        (file.window.hop < 1, f"window.hop must be positive, got {file.window.hop}"),
+    ]
+    for wrong, what in problems:
+        if wrong:
+            raise UsageError(f"{where}: {what}.")

@@ -1,0 +1,126 @@
+"""Windows from an ``.npz`` file: ``X``, ``y`` and what else is known of them."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.data.contract import UNKNOWN, Filter, Scaling, SignalContract
+from edge.data.contract_file import ContractFile
+from edge.data.dataset import Dataset, refuse_empty_classes
+from edge.errors import IncompatibleError, UsageError
+
+DEFAULT_HOP = 15
+
+
+def read(path: Path, spec: str, file: ContractFile | None) -> Dataset:
+    """Read windows that were cut elsewhere.
+
+    ``X`` (n, n_chans, n_times), ``y`` (n,) integers or names; optional ``session`` (n,),
+    ``ch_names`` (n_chans,), ``sfreq``, ``unit``, ``classes``. What is absent is unknown, unless a
+    contract file says it. Filters are not applied: the windows are taken as they are.
+    """
+    arrays = _load(path)
+    x, y = arrays["X"], arrays["y"]
+    if x.ndim != 3 or y.shape != x.shape[:1] or not np.issubdtype(x.dtype, np.number):
+        raise UsageError(
+            f"{str(path)!r} holds X of shape {x.shape} and y of shape {y.shape}; expected numbers "
+            f"(windows, channels, samples) and (windows,)."
+        )
+    values, labels = np.unique(y, return_inverse=True)
+    classes = tuple(str(c) for c in arrays.get("classes", values))
+    if len(classes) != len(values) or len(values) < 2:
+        raise UsageError(
+            f"{str(path)!r} holds {len(values)} classes in y and names {len(classes)}; two or more "
+            f"are needed, each with a window."
+        )
+    session = arrays.get("session", np.full(len(y), "all"))
+    contract = _contract(path, arrays, file, x.shape, classes)
+    windows = x.astype(np.float32)
+    contract.refuse(windows, f"{str(path)!r}")
+    dataset = Dataset(
+        spec, False, contract, windows, labels.astype(np.int64), session.astype(np.str_)
+    )
+    refuse_empty_classes(dataset, spec)
+    return dataset
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise UsageError(f"{str(path)!r} does not exist.") from None
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{str(path)!r} is not an .npz file of plain arrays: {error}.") from None
+    missing = [name for name in ("X", "y") if name not in arrays]
+    if missing:
+        raise UsageError(
+            f"{str(path)!r} has no array {' and '.join(missing)}; it has "
+            f"{', '.join(sorted(arrays)) or 'none'}."
+        )
+    return arrays
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a file says of its windows; None where it says nothing."""
+
+    channels: tuple[str, ...] | None = None
+    sfreq: float | None = None
+    unit: str | None = None
+
+
+def _contract(
+    path: Path,
+    arrays: dict[str, Any],
+    file: ContractFile | None,
+    shape: tuple[int, ...],
+    classes: tuple[str, ...],
+) -> SignalContract:
+    own = Known(
+        tuple(str(n) for n in arrays["ch_names"]) if "ch_names" in arrays else None,
+        float(arrays["sfreq"]) if "sfreq" in arrays else None,
+        str(arrays["unit"]) if "unit" in arrays else None,
+    )
+    if own.channels is not None and len(own.channels) != shape[1]:
+        raise UsageError(f"{str(path)!r} names {len(own.channels)} channels and X has {shape[1]}.")
+    if file is None:
+        known, reference, filtered, kind = own, UNKNOWN, Filter("unknown"), "per_channel"
+        n_times, hop = shape[2], DEFAULT_HOP
+    else:
+        known = _agree(path, own, file)
+        reference, filtered, kind = (
+            file.signal.reference,
+            file.contract().filter,
+            file.scaling.kind,
+        )
+        n_times, hop = file.window.n_times, file.window.hop
+    return SignalContract(
+        channels=known.channels,
+        reference=reference,
+        unit=known.unit or UNKNOWN,
+        sfreq=known.sfreq,
+        filter=filtered,
+        scaling=Scaling("none" if kind == "none" else "per_channel"),
+        n_times=n_times,
+        hop=hop,
+        classes=classes,
+    )
+
+
+def _agree(path: Path, own: Known, file: ContractFile) -> Known:
+    """What the contract says, as far as the file does not contradict it."""
+    said = Known(file.signal.channels, file.signal.sfreq, file.signal.unit)
+    for field in fields(Known):
+        here, there = getattr(own, field.name), getattr(said, field.name)
+        if here not in (None, there):
+            raise IncompatibleError(
+                f"{path.name} has {field.name} {here!r} and the contract says {there!r}. "
+                f"Correct the contract."
+            )
+    return said

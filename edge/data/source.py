@@ -1,0 +1,44 @@
+"""What ``--data`` says: ``sim[:SEED]``, an ``.npz`` file, a recording, a folder of recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge.data import npz, recordings, sim
+from edge.data.contract_file import ContractFile
+from edge.data.dataset import Dataset
+from edge.errors import UsageError, listing
+
+
+def read(spec: str, file: ContractFile | None = None) -> Dataset:
+    """Windows, labels and contract behind a ``--data`` argument.
+
+    Raises
+    ------
+    UsageError
+        When the argument is none of the forms, or a recording comes without a contract.
+    """
+    name, _, seed = spec.partition(":")
+    if name == "sim":
+        if seed and not seed.isdecimal():
+            raise UsageError(f"Invalid seed in --data {spec!r}: type e.g. 'sim:3'.")
+        return sim.read(spec, int(seed or 0), file)
+    path = Path(spec)
+    if path.suffix == ".npz":
+        return npz.read(path, spec, file)
+    if not path.exists():
+        raise UsageError(
+            f"--data {spec!r} does not exist. Type 'sim', the path of an .npz file, of a recording "
+            f"({listing(recordings.SUFFIXES)}) or of a folder of recordings."
+        )
+    if path.is_file() and path.suffix.lower() not in recordings.SUFFIXES:
+        raise UsageError(
+            f"--data {spec!r} is not a kind of file that can be read. Allowed suffixes are "
+            f"{listing((*recordings.SUFFIXES, '.npz'))}."
+        )
+    if file is None:
+        raise UsageError(
+            f"--data {spec!r} is a recording, and what its channels and events mean is not known. "
+            f"Add --contract FILE.toml; 'edge train --example-contract' prints one to start from."
+        )
+    return recordings.read(path, spec, file)

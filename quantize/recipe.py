@@ -1,0 +1,42 @@
+"""How a network is quantized, as one frozen value that is stored with every bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ObserverName = Literal["histogram", "min_max", "percentile"]
+
+MIN_WINDOWS = 48
+"""Fewer calibration windows are refused: ranges then depend on the draw."""
+SAFE_WINDOWS = 100
+"""Fewer give a warning."""
+MAX_WINDOWS = 400
+"""More are not used; :func:`quantize.calibration.choose` spreads them evenly."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Post-training quantization settings.
+
+    Attributes
+    ----------
+    observer
+        How activation ranges are chosen: torchao's ``histogram`` (least squared error) or
+        ``min_max``, or our ``percentile``.
+    percentile
+        Share of values, in percent, that ``percentile`` keeps inside the range.
+    own_pool_scale
+        Whether short average pools get a scale of their own instead of their input's.
+    equalize
+        Whether channels of the spatial mix are rescaled to equal ranges first, which the
+        per-channel weights of the temporal filter undo exactly.
+    float_parts
+        Parts of the network left in float, by name (``("gate",)``).
+    """
+
+    observer: ObserverName = "percentile"
+    percentile: float = 99.99
+    own_pool_scale: bool = True
+    equalize: bool = True
+    float_parts: tuple[str, ...] = ()
