@@ -1,0 +1,176 @@
+"""executorch: a ``.pte`` program for ExecuTorch with the XNNPACK delegate.
+
+Lowered from the same Q/DQ graph that :class:`QGraph` is read from, as one delegate. Input
+(1, n_chans, 1, n_times) and logits (1, n_outputs), both float32; quantization of the input is the
+program's first step. The logits are left as the head's sums in float32, which never tie; the head's
+weights are the int8 weights, stored as float32.
+
+Left out on purpose: XNNPACK's softmax, which ExecuTorch 1.4 computes over the wrong axis after a
+convolution, without an error.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import AccuracyError, MissingToolError
+from edge.spec import Precision
+from edge.target import Ability, Runnable, Sources
+
+SUFFIX = "pte"
+OPEN_HEAD = True
+
+INT8 = Ability(int8=True)
+POOL = Ability(
+    int8=False,
+    why="XNNPACK averages the dequantized values, it has no int8 average pool",
+    fix="the tflite target pools in int8",
+)
+ABILITIES: Mapping[str, Ability] = MappingProxyType(
+    {
+        "average_pool": POOL,
+        "conv": INT8,
+        "depthwise_conv": INT8,
+        "elu": INT8,
+        "head": Ability(
+            int8=False,
+            why="int8 weights and inputs are summed in float32, so that logits never tie",
+            fix="the tflite target has int8 logits",
+        ),
+        "mean": INT8,
+        "multiply": INT8,
+        "relu": INT8,
+        "requantized_average_pool": POOL,
+        "reshape": INT8,
+        "sigmoid": INT8,
+        "tanh": INT8,
+    }
+)
+
+
+def write(sources: Sources, precision: Precision) -> bytes:
+    """The program, lowered by ExecuTorch.
+
+    Raises
+    ------
+    AccuracyError
+        When ExecuTorch left an operation outside the delegate, where it would be slow and unproven.
+    """
+    import torch
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
+
+    graph = sources.graph(precision)
+    _, _, n_times, n_chans = graph[graph.input].shape
+    example = (torch.zeros(1, n_chans, 1, n_times),)
+    module: Any = sources.net if precision == Precision.FLOAT else _open_head(sources)
+    program = to_edge_transform_and_lower(
+        torch.export.export(module, example, strict=False),
+        partitioner=[XnnpackPartitioner(configs=_partitioner_configs())],
+        compile_config=EdgeCompileConfig(_check_ir_validity=False),
+    )
+    outside = _outside_delegates(program.exported_program())
+    if outside:
+        raise AccuracyError(f"ExecuTorch left {', '.join(outside)} outside the XNNPACK delegate.")
+    return bytes(program.to_executorch().buffer)
+
+
+def _partitioner_configs() -> list[Any]:
+    from executorch.backends.xnnpack.partition import config
+    from executorch.backends.xnnpack.partition.config.generic_node_configs import (
+        EluConfig,
+        SigmoidConfig,
+        SoftmaxConfig,
+        TanhConfig,
+    )
+    from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
+
+    both = [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
+
+    class Int8Sigmoid(SigmoidConfig):  # type: ignore[misc]  # untyped base
+        def supported_precision_types(self) -> list[Any]:
+            return both
+
+    class Int8Tanh(TanhConfig):  # type: ignore[misc]  # untyped base
+        def supported_precision_types(self) -> list[Any]:
+            return both
+
+    replaced = (SigmoidConfig, SoftmaxConfig, TanhConfig)
+    kept = [entry for entry in config.ALL_PARTITIONER_CONFIGS if entry not in replaced]
+    return [*kept, EluConfig, Int8Sigmoid, Int8Tanh]
+
+
+def _outside_delegates(program: Any) -> list[str]:
+    """Operations that ExecuTorch would run itself, on its portable kernels."""
+    calls = [node for node in program.graph.nodes if node.op == "call_function"]
+    names = (str(getattr(node.target, "__name__", node.target)) for node in calls)
+    return sorted({name for name in names if name not in ("executorch_call_delegate", "getitem")})
+
+
+def _open_head(sources: Sources) -> Any:
+    """The Q/DQ graph without quantization behind the head.
+
+    XNNPACK needs float weights for that; they become ``scale * weight``, and the bias becomes the
+    int32 bias of the integer graph, so that the sums are the accumulator scaled to float.
+    """
+    import torch
+
+    graph = sources.graph(Precision.INT8)
+    qdq: Any = copy.deepcopy(sources.qdq)
+    node = qdq.graph.output_node().all_input_nodes[0]
+    while node.target is not torch.ops.aten.conv2d.default:
+        source = node.args[0]
+        if "quantize" in str(node.target):
+            node.replace_all_uses_with(source)
+        node = source
+    name = graph.head.output
+    scale = graph.constants[f"{name}.weight_scale"]
+    weight = graph.constants[f"{name}.weight"].transpose(0, 3, 1, 2) * scale[:, None, None, None]
+    bias = graph.constants[f"{name}.bias"] * graph.accumulator_scale()
+    arguments = list(node.args)
+    with qdq.graph.inserting_before(node):
+        for position, role, value in ((1, "weight", weight), (2, "bias", bias)):
+            attribute = f"open_head_{role}"
+            contiguous = torch.from_numpy(np.array(value, np.float32, order="C"))
+            parameter = torch.nn.Parameter(contiguous, requires_grad=False)
+            qdq.register_parameter(attribute, parameter)
+            arguments[position] = qdq.graph.get_attr(attribute)
+            arguments[position].meta["val"] = parameter
+    node.args = tuple(arguments)
+    qdq.graph.eliminate_dead_code()
+    qdq.recompile()
+    return qdq
+
+
+def load(data: bytes) -> Runnable:
+    """The program in ExecuTorch's own runtime."""
+    try:
+        import torch
+        from executorch.runtime import Runtime
+    except ImportError:
+        raise MissingToolError(
+            "Running a .pte program needs ExecuTorch, which is not installed. "
+            "Type: pip install 'eeg-edge[export]'"
+        ) from None
+
+    program = Runtime.get().load_program(data)
+    method = program.load_method("forward")
+
+    def run(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        _ = (data, program)  # ExecuTorch does not keep them alive itself, and segfaults
+        outputs = []
+        for window in windows:
+            sample = torch.from_numpy(np.ascontiguousarray(window, np.float32)[None, :, None])
+            outputs.append(method.execute([sample])[0].numpy().copy())
+        return np.concatenate(outputs)
+
+    return run
+
+
+RUNTIMES: Mapping[str, Callable[[bytes], Runnable]] = MappingProxyType({"executorch": load})

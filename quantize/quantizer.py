@@ -1,0 +1,146 @@
+"""Our PT2E quantizer: which values are int8, and which share their scale.
+
+Rules, in the order in which they are tried for a node:
+
+1. a node in one of the recipe's float parts is left alone;
+2. a convolution quantizes its weight per output channel, symmetric; if its only user is a ReLU,
+   the ReLU's output is quantized in its stead;
+3. an operation that moves or selects values keeps its input's scale;
+4. sigmoid and tanh have fixed scales, because their ranges are known;
+5. everything else gets a scale of its own.
+
+Every input edge shares the scale of the node that produced it, so no requantization pair appears.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.fx import GraphModule, Node
+from torchao.quantization.pt2e import PerChannelMinMaxObserver
+from torchao.quantization.pt2e.quantizer import (
+    FixedQParamsQuantizationSpec,
+    QuantizationAnnotation,
+    QuantizationSpec,
+    Quantizer,
+    SharedQuantizationSpec,
+)
+
+from quantize import naming, observers
+from quantize.recipe import Recipe
+
+aten = torch.ops.aten
+
+CONVOLUTIONS = {aten.conv2d.default}
+KEEP_SCALE = {aten.flatten.using_ints, aten.reshape.default, aten.view.default, aten.relu.default}
+POOLS = {aten.avg_pool2d.default}
+FIXED = {aten.sigmoid.default: (1 / 256, -128), aten.tanh.default: (1 / 128, 0)}
+
+LONGEST_OWN_POOL = 25
+"""Longer requantizing pools leave XNNPACK's fast kernels and cost five times the network."""
+
+ANNOTATION = "quantization_annotation"
+
+
+class EdgeQuantizer(Quantizer):  # type: ignore[misc]  # untyped base
+    """Annotates an exported :class:`edge.lower.DeployNet` according to a recipe."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.activation = QuantizationSpec(
+            dtype=torch.int8,
+            quant_min=-128,
+            quant_max=127,
+            qscheme=torch.per_tensor_affine,
+            observer_or_fake_quant_ctr=observers.constructor(recipe),
+        )
+        self.weight = QuantizationSpec(
+            dtype=torch.int8,
+            quant_min=-127,
+            quant_max=127,
+            qscheme=torch.per_channel_symmetric,
+            ch_axis=0,
+            observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(
+                eps=observers.SMALLEST_SCALE
+            ),
+        )
+
+    def annotate(self, model: GraphModule) -> GraphModule:
+        """Attach an annotation to every value that becomes int8."""
+        names = naming.names(model.graph.nodes)
+        for node in model.graph.nodes:
+            if node.op == "placeholder":
+                _annotate(node, {}, self.activation)
+            elif node in names and not naming.within(names[node], self.recipe.float_parts):
+                self._annotate_compute(node)
+        return model
+
+    def _annotate_compute(self, node: Node) -> None:
+        inputs: dict[Node, Any] = {
+            source: self._edge(source) for source in node.all_input_nodes if _is_value(source)
+        }
+        if node.target in CONVOLUTIONS:
+            inputs[_node(node.args[1])] = self.weight
+        output = self._output(node)
+        if _is_fused_relu(node):
+            inputs, output = {}, self.activation
+        _annotate(node, inputs, output)
+
+    def _output(self, node: Node) -> Any:
+        source = _node(node.args[0])
+        if node.target in CONVOLUTIONS and any(_is_fused_relu(user) for user in node.users):
+            return None
+        if node.target in KEEP_SCALE or self._pool_keeps_scale(node):
+            return SharedQuantizationSpec((source, node))
+        if node.target in FIXED:
+            scale, zero_point = FIXED[node.target]
+            return FixedQParamsQuantizationSpec(
+                dtype=torch.int8,
+                scale=scale,
+                zero_point=zero_point,
+                quant_min=-128,
+                quant_max=127,
+                qscheme=torch.per_tensor_affine,
+            )
+        return self.activation
+
+    def _pool_keeps_scale(self, node: Node) -> bool:
+        """Whether an average pool is one of equal scales, and not requantized."""
+        if node.target not in POOLS:
+            return False
+        length = int(node.args[1][-1])  # type: ignore[index,arg-type]
+        return length > LONGEST_OWN_POOL or not self.recipe.own_pool_scale
+
+    def _edge(self, source: Node) -> Any:
+        """Share with the producer when its output is int8, else observe the edge itself."""
+        annotation = source.meta.get(ANNOTATION)
+        quantized = annotation is not None and annotation.output_qspec is not None
+        return SharedQuantizationSpec(source) if quantized else self.activation
+
+    def validate(self, model: GraphModule) -> None:
+        """Nothing that :func:`quantize.extract.extract` does not check."""
+
+
+def _is_value(source: Node) -> bool:
+    """Whether a node is an activation (parameters are ``get_attr``)."""
+    return source.op in ("placeholder", "call_function")
+
+
+def _is_fused_relu(node: Node) -> bool:
+    if node.target is not aten.relu.default:
+        return False
+    source = _node(node.args[0])
+    return source.target in CONVOLUTIONS and len(source.users) == 1
+
+
+def _node(argument: Any) -> Node:
+    assert isinstance(argument, Node)
+    return argument
+
+
+def _annotate(node: Node, inputs: dict[Node, Any], output: Any) -> None:
+    node.meta[ANNOTATION] = QuantizationAnnotation(
+        input_qspec_map=inputs, output_qspec=output, _annotated=True
+    )

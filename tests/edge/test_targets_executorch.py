@@ -1,0 +1,84 @@
+"""ExecuTorch programs: one delegate, nothing on portable kernels, logits that never tie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge import bundle, ladder
+from edge.errors import AccuracyError
+from edge.lower import lower
+from edge.spec import ModelSpec, Precision
+from edge.target import Sources
+from edge.targets import executorch
+from quantize import ptq, reference
+from quantize.extract import extract
+from quantize.recipe import Recipe
+from tests.networks import SMALL, randomized, windows
+
+SPEC = ModelSpec("eca", 4, 300, 3, SMALL)
+
+
+@pytest.fixture(scope="module")
+def sources() -> Sources:
+    """A random network in every form."""
+    net = lower(randomized(SPEC, 3), SPEC)
+    qdq = ptq.quantize(net, windows(SPEC, 60), Recipe())
+    return Sources(extract(ptq.trace(net, 4, 300)), extract(qdq), net, qdq)
+
+
+def test_float_program_is_the_network(sources: Sources) -> None:
+    """Relative error below 1e-4."""
+    x = windows(SPEC, 20, seed=1)
+    got = executorch.load(executorch.write(sources, Precision.FLOAT))(x)
+    ref = reference.run(sources.float_graph, x).real
+    assert np.abs(got - ref).max() / np.abs(ref).max() < 1e-4
+
+
+def test_int8_logits_are_the_accumulator(sources: Sources) -> None:
+    """The open head gives sums, not steps of the int8 logits, close to the reference's sums."""
+    x = windows(SPEC, 60, seed=1)
+    graph = sources.graph(Precision.INT8)
+    got = executorch.load(executorch.write(sources, Precision.INT8))(x)
+    unrounded = reference.run(graph, x).unrounded
+    assert np.abs(got - unrounded).max() / np.abs(unrounded).max() < 0.05
+    step = graph.quant(graph.output).scale
+    assert np.abs(got / step - np.rint(got / step)).max() > 0.1
+
+
+def test_the_qdq_graph_is_not_changed(sources: Sources) -> None:
+    """Opening the head works on a copy: the graph still gives int8 logits afterwards."""
+    executorch.write(sources, Precision.INT8)
+    assert sources.qdq is not None
+    graph = sources.graph(Precision.INT8)
+    rung = ladder._run_qdq(sources.qdq, windows(SPEC, 3))
+    step = graph.quant(graph.output).scale
+    np.testing.assert_allclose(rung / step, np.rint(rung / step), atol=1e-3)
+
+
+def test_an_operation_outside_the_delegate_is_refused() -> None:
+    """A network that ExecuTorch would run on portable kernels is not written."""
+    import torch
+
+    class Odd(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.erfinv(torch.tanh(x)).mean(3).flatten(1)
+
+    graph = extract(ptq.trace(lower(randomized(SPEC, 0), SPEC), 4, 300))
+    with pytest.raises(
+        AccuracyError, match=r"ExecuTorch left .*erfinv.* outside the XNNPACK delegate"
+    ):
+        executorch.write(Sources(graph, net=Odd()), Precision.FLOAT)
+
+
+def test_bundle_programs_run(eca_bundle: Path) -> None:
+    """The exported programs give the golden logits of their rung."""
+    opened = bundle.read(eca_bundle)
+    golden = opened.golden()
+    windows_ = opened.contract().scale(golden["x"])
+    for precision in Precision:
+        data = (eca_bundle / f"model.executorch.{precision}.pte").read_bytes()
+        got = executorch.load(data)(windows_)
+        np.testing.assert_array_equal(got, golden[f"logits/executorch {precision}"])
