@@ -1,0 +1,244 @@
+"""The bundle: one folder with everything that firmware, a Raspberry Pi or a reviewer needs.
+
+``manifest.json`` (what it is and what was measured), ``contract.json``, ``config.json`` and
+``model.safetensors`` (the float model), ``qgraph.json`` and ``qgraph.npz``, ``golden.npz``, and
+``model.<target>.<precision>.<suffix>``. It is written beside its destination and renamed, so that
+there is the old bundle or the new one and never a mixture.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import manifest, registry
+from edge.data.contract import SignalContract
+from edge.errors import IncompatibleError, UsageError, invalid_value
+from edge.spec import Accuracy, Artifact, ModelSpec, Parity, Precision
+from quantize import qgraph
+from quantize.recipe import Recipe
+
+MANIFEST = "manifest.json"
+CONTRACT = "contract.json"
+GOLDEN = "golden.npz"
+QGRAPH = "qgraph"
+
+LOGITS = "logits/"
+"""Prefix of a rung's logits in the golden vectors."""
+
+REFERENCE = "reference"
+FLOAT = "float"
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What a bundle was calibrated and measured on."""
+
+    spec: str
+    simulated: bool
+    split: str
+    n_calibration: int
+    n_held_out: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle is; no dates, so that the same export gives the same bytes."""
+
+    model: ModelSpec
+    source: str
+    data: DataRecord
+    recipe: Recipe | None
+    artifacts: tuple[Artifact, ...]
+    parity: tuple[Parity, ...]
+    accuracy: tuple[Accuracy, ...]
+    files: Mapping[str, str]
+    versions: Mapping[str, str]
+
+    def artifact(self, target: str, precision: str | None) -> Artifact:
+        """The artifact of a target; int8 where there is a choice and none was asked for.
+
+        Raises
+        ------
+        UsageError
+            When there is none.
+        """
+        found = [a for a in self.artifacts if a.target == target]
+        if precision is not None:
+            found = [a for a in found if a.precision == precision]
+        if not found:
+            there = ", ".join(f"{a.target} ({a.precision})" for a in self.artifacts)
+            wanted = target if precision is None else f"{target} ({precision})"
+            raise UsageError(f"The bundle has no artifact {wanted}; it has {there}.")
+        return max(found, key=lambda a: a.precision == Precision.INT8)
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder looks like something :func:`writing` wrote."""
+    try:
+        document = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and "artifacts" in document and "schema_version" in document
+
+
+def refuse_destination(out: Path) -> None:
+    """Raise unless ``out`` may become a bundle.
+
+    Raises
+    ------
+    UsageError
+        When it is there and is neither a bundle nor an empty folder, or cannot be made.
+    """
+    if out.exists() and not is_bundle(out) and not (out.is_dir() and not any(out.iterdir())):
+        raise UsageError(
+            f"--out {str(out)!r} exists and is not a bundle; it is left alone. "
+            f"Give another folder, or remove it first."
+        )
+    refuse_parent(out)
+
+
+def refuse_parent(out: Path) -> None:
+    """Raise unless the folder that ``out`` is to be made in exists."""
+    if not out.absolute().parent.is_dir():
+        raise UsageError(
+            f"--out {str(out)!r} cannot be made: {str(out.absolute().parent)!r} is not a folder. "
+            f"Make it first."
+        )
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[Path]:
+    """A temporary folder beside ``out`` that becomes ``out`` when the block ends without error.
+
+    Raises
+    ------
+    UsageError
+        When the folder cannot be written.
+    """
+    out = out.absolute()
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise UsageError(f"Cannot write beside {str(out)!r}: {error.strerror}.") from None
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        _replace(out, temporary)
+    except OSError as error:
+        raise UsageError(
+            f"Cannot write {str(out)!r}: {error.strerror}. Nothing was changed."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace(out: Path, temporary: Path) -> None:
+    """Swap a finished folder in; the old one comes back if that fails."""
+    if not out.exists():
+        temporary.rename(out)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
+    out.rename(old)
+    try:
+        temporary.rename(out)
+    except OSError:
+        old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """sha256 of every file but the manifest, by name relative to the folder."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    return {str(p.relative_to(folder)): manifest.sha256(p.read_bytes()) for p in files}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk, its manifest read and its files checked."""
+
+    folder: Path
+    manifest: Manifest
+
+    def contract(self) -> SignalContract:
+        """The signal contract."""
+        return manifest.read(self.folder / CONTRACT, SignalContract)
+
+    def graph(self) -> qgraph.QGraph:
+        """The integer graph.
+
+        Raises
+        ------
+        UsageError
+            When the bundle holds a float network only.
+        """
+        stem = self.folder / QGRAPH
+        if not stem.with_suffix(".json").exists():
+            raise UsageError(
+                f"{str(self.folder)!r} has no integer graph: it was exported without --int8."
+            )
+        try:
+            return qgraph.load(stem)
+        except (ValueError, KeyError, OSError) as error:
+            raise IncompatibleError(f"{stem}.json is not a valid graph: {error}.") from None
+
+    def golden(self) -> dict[str, NDArray[Any]]:
+        """Golden windows ``x`` and every rung's logits on them, by name."""
+        with np.load(self.folder / GOLDEN, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+
+def read(folder: Path) -> Bundle:
+    """Open a bundle and check its files against their hashes.
+
+    Raises
+    ------
+    UsageError
+        When there is no bundle.
+    IncompatibleError
+        When a file is missing or not what the manifest says.
+    """
+    if not is_bundle(folder):
+        raise UsageError(
+            f"{str(folder)!r} is not a bundle. Type 'edge export --int8 --out {folder}' for one."
+        )
+    opened = Bundle(folder, manifest.read(folder / MANIFEST, Manifest))
+    for name, expected in opened.manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise IncompatibleError(f"The bundle {str(folder)!r} has lost its file {name!r}.")
+        if manifest.sha256(path.read_bytes()) != expected:
+            raise IncompatibleError(
+                f"{str(path)!r} is not the file that was exported: its sha256 differs from the "
+                f"manifest's. Export again."
+            )
+    return opened
+
+
+def runnable_names(opened: Bundle) -> tuple[str, ...]:
+    """What ``edge run --target`` takes for this bundle."""
+    targets = dict.fromkeys(artifact.target for artifact in opened.manifest.artifacts)
+    integer = (REFERENCE,) if opened.manifest.recipe is not None else ()
+    return (*targets, *integer, FLOAT)
+
+
+def refuse_target(opened: Bundle, target: str) -> None:
+    """Raise for a target that this bundle cannot run."""
+    names = runnable_names(opened)
+    if target not in names:
+        raise UsageError(invalid_value("--target", target, names))
+
+
+def target_names() -> tuple[str, ...]:
+    """Every target there is."""
+    return registry.names("edge.targets")

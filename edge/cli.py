@@ -1,0 +1,328 @@
+"""The command line: arguments in, results on stdout, everything else on stderr, one exit code.
+
+Heavy modules are imported inside the commands, so that ``edge --help`` works in the bare install.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from edge import registry
+from edge.errors import EdgeError, ExitCode, MissingToolError, UsageError, listing
+
+if TYPE_CHECKING:
+    from edge.console import Console
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+INTERRUPTED = 130
+PATH = click.Path(path_type=Path)
+
+
+class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
+    """A comma-separated list."""
+
+    name = "A,B,…"
+
+    def convert(self, value: Any, *_: object) -> tuple[str, ...]:
+        """Split at commas; empty parts are dropped."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(part.strip() for part in str(value).split(",") if part.strip())
+
+
+class Arguments(click.ParamType):  # type: ignore[type-arg]
+    """``NAME=VALUE``, the value a JSON scalar or a word."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, *_: object) -> tuple[str, Any]:
+        """Split at the first ``=``."""
+        if isinstance(value, tuple):
+            return value
+        key, separator, text = str(value).partition("=")
+        if not separator or not key:
+            raise UsageError(f"Invalid argument {value!r}: type NAME=VALUE, e.g. kernel_size=7.")
+        try:
+            return key, json.loads(text)
+        except ValueError:
+            return key, text
+
+
+def common(function: F) -> F:
+    """Options that every command has."""
+    decorated = click.option(
+        "-v", "--verbose", is_flag=True, help="Show what the toolchains print, on stderr."
+    )(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(
+        decorated
+    )
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: edge export --mode eca --int8",
+)
+@click.version_option(package_name="eeg-edge", prog_name="edge", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Take a trained EEG decoder to the device that is worn."""
+
+
+@cli.command(epilog="Example: edge export --mode eca --int8 --targets tflite")
+@click.option("--mode", help=f"Attention mode: {', '.join(registry.names('edge.modes'))}.")
+@click.option("--int8", is_flag=True, help="Write int8 artifacts beside the float ones.")
+@click.option("--checkpoint", type=PATH, help="Checkpoint folder; the shipped one without it.")
+@click.option("--data", help="sim[:SEED], an .npz file, a recording or a folder of recordings.")
+@click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
+@click.option("--holdout", type=Names(), default=(), help="Sessions or files to measure on.")
+@click.option("--targets", type=Names(), default=None, help="All of them without it.")
+@click.option("--out", type=PATH, help="Folder of the bundle; edge-MODE[-int8] without it.")
+@click.option("--full-int8", is_flag=True, help="Refuse any operation in float.")
+@click.option("--max-drop", type=float, help="Refuse a larger loss of accuracy, in points.")
+@common
+def export(as_json: bool, verbose: bool, **options: Any) -> None:
+    """Export a model: lower, quantize, write every target's file, run and compare each of them."""
+
+    def work(console: Console) -> None:
+        _refuse_early(options)
+        pipeline = _import("edge.pipeline")
+        made = pipeline.export(_export_request(options), console)
+        out = _export_out(options)
+        if as_json:
+            _print_json(console, made)
+            return
+        from edge import tables
+
+        console.print(tables.export_table(made))
+        for line in tables.float_lines(made):
+            console.print(line)
+        console.print(f"bundle: {out}")
+
+    _run(work, verbose)
+
+
+def _export_out(options: dict[str, Any]) -> Path:
+    if options["out"] is not None:
+        return Path(options["out"])
+    mode = options["mode"] or (
+        "eca" if options["checkpoint"] is None else options["checkpoint"].name
+    )
+    return Path(f"edge-{mode}-int8" if options["int8"] else f"edge-{mode}")
+
+
+def _refuse_early(options: dict[str, Any]) -> None:
+    """What can be refused before anything heavy is imported."""
+    if options.get("full_int8") and not options["int8"]:
+        raise UsageError("--full-int8 needs --int8. Type: edge export --int8 --full-int8")
+    if options["mode"] is not None:
+        registry.refuse_unknown("edge.modes", options["mode"], "--mode")
+    for name in options.get("targets") or ():
+        registry.refuse_unknown("edge.targets", name, "--targets")
+
+
+def _export_request(options: dict[str, Any]) -> Any:
+    pipeline, checkpoints = _import("edge.pipeline"), _import("edge.checkpoints")
+    return pipeline.ExportRequest(
+        checkpoint=checkpoints.Request(
+            mode=options["mode"],
+            checkpoint=options["checkpoint"],
+            data=options["data"],
+            contract=options["contract"],
+            holdout=options["holdout"],
+        ),
+        out=_export_out(options),
+        int8=options["int8"],
+        targets=options["targets"] or registry.names("edge.targets"),
+        full_int8=options["full_int8"],
+        max_drop=options["max_drop"],
+    )
+
+
+@cli.command(epilog="Example: edge train --mode eca --data S001/ --contract s001.toml --out model")
+@click.option("--mode", help=f"Attention mode: {', '.join(registry.names('edge.modes'))}.")
+@click.option("--data", help="sim[:SEED], an .npz file, a recording or a folder of recordings.")
+@click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
+@click.option("--holdout", type=Names(), default=(), help="Sessions or files to measure on.")
+@click.option("--out", type=PATH, help="Folder of the checkpoint.")
+@click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
+@click.option("--batch-size", type=click.IntRange(2), default=16, show_default=True)
+@click.option("--learning-rate", type=float, default=1e-3, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--arg", "arguments", type=Arguments(), multiple=True, help="Constructor argument of the model."
+)
+@click.option("--example-contract", is_flag=True, help="Print a contract file to start from.")
+@common
+def train(as_json: bool, verbose: bool, example_contract: bool, **options: Any) -> None:
+    """Train a model on recordings and save it as braindecode does."""
+
+    def work(console: Console) -> None:
+        if example_contract:
+            console.print(_import("edge.data.contract_file").EXAMPLE)
+            return
+        _refuse_early(options)
+        absent = [f"--{name}" for name in ("mode", "data", "out") if options[name] is None]
+        if absent:
+            raise UsageError(
+                f"edge train needs {listing(absent)}. "
+                f"Type e.g.: edge train --mode eca --data sim --out model"
+            )
+        trained = _import("edge.train").train(_train_request(options), console)
+        record = trained.model.training
+        if as_json:
+            _print_json(console, record)
+            return
+        share, low, high = (100 * x for x in dataclasses.astuple(trained.accuracy)[2:])
+        simulated = "simulated, " if record.simulated else ""
+        console.print(
+            f"accuracy {share:.1f} % [{low:.1f}, {high:.1f}] on {record.n_test} held-out windows "
+            f"({simulated}{record.split})"
+        )
+        console.print(f"checkpoint: {options['out']}")
+
+    _run(work, verbose)
+
+
+def _train_request(options: dict[str, Any]) -> Any:
+    training, fitting = _import("edge.train"), _import("edge.fit")
+    settings = fitting.TrainingSettings(
+        epochs=options["epochs"],
+        batch_size=options["batch_size"],
+        learning_rate=options["learning_rate"],
+        seed=options["seed"],
+    )
+    return training.TrainRequest(
+        mode=options["mode"],
+        data=options["data"],
+        out=options["out"],
+        contract=options["contract"],
+        holdout=options["holdout"],
+        settings=settings,
+        arguments=dict(options["arguments"]),
+    )
+
+
+@cli.command(epilog="Example: edge run edge-eca-int8 --target tflite --input X.npy --output y.npy")
+@click.argument("bundle", type=PATH)
+@click.option("--target", required=True, help="A target of the bundle, reference, or float.")
+@click.option("--precision", type=click.Choice(["float", "int8"]), help="int8 where there is one.")
+@click.option("--input", "source", type=PATH, required=True, help="Windows, float32 .npy.")
+@click.option("--output", type=PATH, required=True, help="Logits, float32 .npy.")
+@common
+def run(bundle: Path, output: Path, as_json: bool, verbose: bool, **options: Any) -> None:
+    """Run windows (n, channels, samples), filtered and not scaled, through a bundle."""
+
+    def work(console: Console) -> None:
+        runner = _import("edge.runner")
+        logits = runner.run(
+            bundle, options["target"], options["source"], output, options["precision"]
+        )
+        if as_json:
+            _print_json(console, {"output": str(output), "shape": list(logits.shape)})
+        else:
+            console.print(f"{len(logits)} windows, {logits.shape[1]} logits each: {output}")
+
+    _run(work, verbose)
+
+
+@cli.command(epilog="Example: edge verify edge-eca-int8")
+@click.argument("bundle", type=PATH)
+@common
+def verify(bundle: Path, as_json: bool, verbose: bool) -> None:
+    """Check a bundle's hashes, and run every artifact on its golden vectors."""
+
+    def work(console: Console) -> None:
+        runner = _import("edge.runner")
+        checks = runner.verify(bundle)
+        if as_json:
+            _print_json(console, {"checks": [dataclasses.asdict(check) for check in checks]})
+        else:
+            from edge import tables
+
+            console.print(tables.verify_table(checks))
+        runner.refuse(checks)
+
+    _run(work, verbose)
+
+
+@cli.command(epilog="Example: edge doctor")
+@common
+def doctor(as_json: bool, verbose: bool) -> None:
+    """Say what is installed, and the line that installs what is not."""
+
+    def work(console: Console) -> None:
+        findings = _import("edge.doctor").examine()
+        if as_json:
+            _print_json(console, {"findings": [dataclasses.asdict(f) for f in findings]})
+        else:
+            from edge import tables
+
+            console.print(tables.doctor_table(findings))
+
+    _run(work, verbose)
+
+
+def _print_json(console: Console, value: Any) -> None:
+    from edge import manifest
+
+    console.print(manifest.to_json(value))
+
+
+def _import(name: str) -> Any:
+    """Import one of our modules; a package that is not installed is named with its line."""
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("edge", "quantize", "firmware_bridge"):
+            raise
+        raise MissingToolError(
+            f"This needs {error.name!r}, which is not installed. "
+            f"Type: pip install 'eeg-edge[export]'"
+        ) from None
+
+
+def _run(work: Callable[[Console], None], verbose: bool) -> None:
+    from edge import console
+
+    with console.console(verbose) as ours:
+        work(ours)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point: run a command and exit with its code."""
+    sys.exit(_main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    try:
+        code = cli.main(arguments, prog_name="edge", standalone_mode=False)
+        return code if isinstance(code, int) else ExitCode.DONE
+    except EdgeError as error:
+        return _fail(str(error), error.exit_code)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "edge"
+        return _fail(f"{error.format_message()} Type '{command} --help'.", ExitCode.USAGE)
+    except click.ClickException as error:
+        return _fail(error.format_message(), ExitCode.USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("Interrupted; nothing was written.", INTERRUPTED)
+    except BrokenPipeError:
+        return ExitCode.DONE
+    except Exception:
+        traceback.print_exc()
+        return _fail("This is a bug in edge; the lines above say where.", ExitCode.BUG)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"edge: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,115 @@
+"""Where words go: results to stdout, progress and notes to stderr, toolchains' chatter nowhere.
+
+Torch, ExecuTorch and LiteRT print from C++ as well as from Python, so file descriptors 1 and 2 are
+pointed at a temporary file while the tool works, and our own words go to copies made before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+PIPE_WIDTH = 140
+"""Columns of a table that is not printed to a terminal."""
+
+
+@dataclass(frozen=True)
+class Console:
+    """Our two voices."""
+
+    out: RichConsole
+    err: RichConsole
+
+    def note(self, text: str) -> None:
+        """A line on stderr."""
+        self.err.print(text, soft_wrap=True)
+
+    def print(self, result: Table | str) -> None:
+        """A result on stdout."""
+        if isinstance(result, str):
+            self.out.file.write(result if result.endswith("\n") else result + "\n")
+            self.out.file.flush()
+        else:
+            self.out.print(result)
+
+    @contextlib.contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Callable[[str], None]]:
+        """A bar on stderr; the function it yields moves it on by one and names what comes next.
+
+        Where stderr is not a terminal, steps are printed as lines instead, some ten of them.
+        """
+        if not self.err.is_terminal:
+            yield self._lines(title, total)
+            return
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.err, transient=True) as bar:
+            task = bar.add_task(title, total=total)
+
+            def advance(text: str) -> None:
+                bar.update(task, advance=1, description=f"{title}: {text}")
+
+            yield advance
+
+    def _lines(self, title: str, total: int) -> Callable[[str], None]:
+        done = 0
+
+        def advance(text: str) -> None:
+            nonlocal done
+            done += 1
+            if total <= 10 or done in (1, total) or done % (total // 10) == 0:
+                self.note(f"{title} {done}/{total}: {text}")
+
+        return advance
+
+
+def _console(stream: TextIO) -> RichConsole:
+    width = None if stream.isatty() else PIPE_WIDTH
+    return RichConsole(file=stream, width=width, markup=False, highlight=False)
+
+
+@contextlib.contextmanager
+def console(verbose: bool) -> Iterator[Console]:
+    """Our console, everything else that is printed captured unless ``verbose``.
+
+    What was captured is thrown away at the end, and kept in a file only if the process dies.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    out, err = (os.fdopen(os.dup(fd), "w", encoding="utf-8", errors="replace") for fd in (1, 2))
+    with out, err, _sink(err, verbose) as sink:
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        try:
+            yield Console(_console(out), _console(err))
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
+
+
+@contextlib.contextmanager
+def _sink(err: TextIO, verbose: bool) -> Iterator[int]:
+    """Where the toolchains' own output goes: stderr when asked for, else a temporary file."""
+    if verbose:
+        yield err.fileno()
+        return
+    with tempfile.NamedTemporaryFile(prefix="edge-", suffix=".log", delete=False) as log:
+        yield log.fileno()
+    Path(log.name).unlink(missing_ok=True)

@@ -1,0 +1,278 @@
+"""The export: from a checkpoint to a bundle whose every file was run and compared.
+
+Each stage is a function from one frozen value to the next; :func:`export` is the story.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import bundle, checkpoints, ladder, manifest, parity, registry, target
+from edge import model as models
+from edge.bundle import DataRecord, Manifest
+from edge.checkpoints import Resolved
+from edge.console import Console
+from edge.data import dataset
+from edge.errors import AccuracyError, IncompatibleError
+from edge.ladder import HeldOut, Rung
+from edge.lower import lower
+from edge.spec import Artifact, Precision, Verdict
+from edge.target import Sources
+from edge.versions import versions
+from quantize import ptq, qgraph, reference
+from quantize.equalize import equalize
+from quantize.extract import extract
+from quantize.recipe import Recipe
+
+MAX_HELD_OUT = 480
+"""Held-out windows compared at most, spread evenly."""
+N_GOLDEN = 20
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What ``edge export`` was asked for.
+
+    Attributes
+    ----------
+    out
+        Folder of the bundle.
+    int8
+        Whether int8 artifacts are wanted beside the float ones.
+    targets
+        Names of the targets.
+    full_int8
+        Refuse any float operation.
+    max_drop
+        Largest loss of accuracy on held-out windows, in percentage points; None for no gate.
+    """
+
+    checkpoint: checkpoints.Request
+    out: Path
+    int8: bool
+    targets: tuple[str, ...]
+    full_int8: bool = False
+    max_drop: float | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """What is written for each target."""
+        return (Precision.FLOAT, Precision.INT8) if self.int8 else (Precision.FLOAT,)
+
+
+def export(request: ExportRequest, console: Console) -> Manifest:
+    """Write a bundle and say what it is.
+
+    Raises
+    ------
+    EdgeError
+        When the request is refused, or an artifact does not compute what it should; nothing is
+        left behind then.
+    """
+    bundle.refuse_destination(request.out)
+    for name in request.targets:
+        registry.refuse_unknown("edge.targets", name, "--targets")
+    with console.progress("export", 3 + len(request.targets) * len(request.precisions)) as advance:
+        resolved = checkpoints.resolve(request.checkpoint, console.note)
+        _say_what_is_special(resolved, console)
+        calibration = dataset.calibration_windows(resolved.split.train, console.note)
+        held_out = _held_out(resolved)
+        advance("model and data")
+        sources = _sources(resolved, resolved.contract.scale(calibration), request)
+        _refuse_verdicts(sources, request)
+        rungs = ladder.float_rungs(resolved.model.module, sources, held_out)
+        rungs += ladder.int8_rungs(sources, rungs[0], held_out)
+        advance("quantized" if request.int8 else "lowered")
+        with bundle.writing(request.out) as folder:
+            artifacts, lower_rungs = _artifacts(folder, request, sources, held_out, rungs, advance)
+            rungs += lower_rungs
+            _say_exceptions(rungs, console)
+            made = _manifest(request, resolved, len(calibration), artifacts, rungs, held_out)
+            _gate(made, request)
+            written = _write(folder, made, resolved, sources, held_out, rungs)
+        advance("bundle")
+    return written
+
+
+def _say_what_is_special(resolved: Resolved, console: Console) -> None:
+    if (changed := models.shortened(resolved.model)) is not None:
+        console.note(f"note: {changed}")
+    if resolved.split.test.simulated:
+        console.note("note: simulated data; accuracies say nothing about real EEG")
+
+
+def _say_exceptions(rungs: Sequence[Rung], console: Console) -> None:
+    entries = (entry for rung in rungs for entry in rung.parity)
+    for text in filter(None, map(parity.exception, entries)):
+        console.note(f"note: {text}")
+
+
+def _held_out(resolved: Resolved) -> HeldOut:
+    test = resolved.split.test
+    index = parity.evenly(len(test.windows), MAX_HELD_OUT)
+    raw = test.windows[index]
+    return HeldOut(raw, resolved.contract.scale(raw), test.labels[index])
+
+
+def _sources(
+    resolved: Resolved, calibration: NDArray[np.float32], request: ExportRequest
+) -> Sources:
+    """Lower, and quantize where int8 is wanted."""
+    model = resolved.model
+    net = lower(model.module, model.spec)
+    float_graph = extract(ptq.trace(net, model.spec.n_chans, model.spec.n_times))
+    if not request.int8:
+        return Sources(float_graph, net=net)
+    balanced = equalize(net, calibration) if request.recipe.equalize else net
+    qdq = ptq.quantize(balanced, calibration, request.recipe)
+    return Sources(float_graph, extract(qdq), net, qdq)
+
+
+def _refuse_verdicts(sources: Sources, request: ExportRequest) -> None:
+    """Raise before anything is written when a target cannot run the network as asked."""
+    graph = sources.int8_graph
+    if graph is None:
+        return
+    problems = []
+    for name in request.targets:
+        judged = target.judge(graph, target.load(name).ABILITIES)
+        blocked = judged.verdict == Verdict.BLOCKED
+        if blocked or (request.full_int8 and judged.verdict != Verdict.FULL):
+            problems += [f"{name}: {reason}" for reason in judged.reasons]
+    if problems:
+        asked = "--full-int8" if request.full_int8 else "--int8"
+        raise IncompatibleError(
+            f"{asked} is not possible for these targets. {'. '.join(problems)}. "
+            f"Name other --targets, or leave {asked} out."
+        )
+
+
+def _artifacts(
+    folder: Path,
+    request: ExportRequest,
+    sources: Sources,
+    held_out: HeldOut,
+    rungs: Sequence[Rung],
+    advance: Callable[[str], None],
+) -> tuple[tuple[Artifact, ...], tuple[Rung, ...]]:
+    """Write every file, load it back and hold it to the ladder."""
+    known = {rung.name: rung for rung in rungs}
+    artifacts: list[Artifact] = []
+    climbed: list[Rung] = []
+    for name in request.targets:
+        chosen = target.load(name)
+        for precision in request.precisions:
+            data = chosen.write(sources, precision)
+            file = f"model.{name}.{precision}.{chosen.SUFFIX}"
+            (folder / file).write_bytes(data)
+            climbed += ladder.artifact_rungs(chosen, data, precision, sources, known, held_out)
+            artifacts.append(_artifact(name, precision, file, data, sources))
+            advance(f"{name} {precision}")
+    return tuple(artifacts), tuple(climbed)
+
+
+def _artifact(
+    name: str, precision: Precision, file: str, data: bytes, sources: Sources
+) -> Artifact:
+    graph = sources.graph(precision)
+    judged = target.Judgement(Verdict.FULL, ())
+    if precision == Precision.INT8:
+        judged = target.judge(graph, target.load(name).ABILITIES)
+    return Artifact(
+        target=name,
+        precision=precision,
+        file=file,
+        sha256=manifest.sha256(data),
+        bytes=len(data),
+        operations=len(graph.nodes),
+        float_operations=judged.float_operations,
+        verdict=judged.verdict,
+        reasons=judged.reasons,
+    )
+
+
+def _manifest(
+    request: ExportRequest,
+    resolved: Resolved,
+    n_calibration: int,
+    artifacts: tuple[Artifact, ...],
+    rungs: Sequence[Rung],
+    held_out: HeldOut,
+) -> Manifest:
+    test = resolved.split.test
+    return Manifest(
+        model=resolved.model.spec,
+        source=resolved.origin,
+        data=DataRecord(
+            test.spec, test.simulated, resolved.split.rule, n_calibration, len(held_out.labels)
+        ),
+        recipe=request.recipe if request.int8 else None,
+        artifacts=artifacts,
+        parity=tuple(entry for rung in rungs for entry in rung.parity),
+        accuracy=tuple(parity.accuracy(r.name, r.logits, held_out.labels) for r in rungs),
+        files={},
+        versions=versions(),
+    )
+
+
+def _gate(made: Manifest, request: ExportRequest) -> None:
+    """Raise when an artifact loses more accuracy than ``--max-drop`` allows."""
+    if request.max_drop is None:
+        return
+    shares = {entry.rung: entry.correct.share for entry in made.accuracy}
+    for artifact in made.artifacts:
+        here = shares[f"{artifact.target} {artifact.precision}"]
+        drop = 100 * (shares[ladder.BRAINDECODE] - here)
+        if drop > request.max_drop:
+            raise AccuracyError(
+                f"{artifact.file} loses {drop:.2f} points on {made.data.n_held_out} held-out "
+                f"windows and --max-drop is {request.max_drop:g}. Nothing was written."
+            )
+
+
+def _write(
+    folder: Path,
+    made: Manifest,
+    resolved: Resolved,
+    sources: Sources,
+    held_out: HeldOut,
+    rungs: Sequence[Rung],
+) -> Manifest:
+    """Everything beside the artifacts, the manifest last."""
+    contract = resolved.contract
+    graph = sources.int8_graph
+    if graph is not None:
+        qgraph.save(graph, folder / bundle.QGRAPH)
+        contract = replace(contract, input_quant=graph.quant(graph.input))
+    models.save(replace(resolved.model, contract=contract), folder)
+    golden = _golden(sources, held_out, {rung.name: rung.logits for rung in rungs})
+    (folder / bundle.GOLDEN).write_bytes(golden)
+    complete = replace(made, files=bundle.checksums(folder))
+    manifest.write(folder / bundle.MANIFEST, complete)
+    return complete
+
+
+def _golden(
+    sources: Sources, held_out: HeldOut, logits: Mapping[str, NDArray[np.float32]]
+) -> bytes:
+    """Windows as ``edge run`` takes them, and what every rung made of them, as ``.npz``."""
+    index = parity.evenly(len(held_out.raw), N_GOLDEN)
+    arrays: dict[str, Any] = {"x": held_out.raw[index]}
+    if sources.int8_graph is not None:
+        integers = reference.run(sources.int8_graph, held_out.scaled[index])
+        arrays["x_int8"] = reference.to_input(sources.int8_graph, held_out.scaled[index])[:, 0]
+        arrays["logits_int8"] = integers.stored
+        arrays["accumulator_int32"] = integers.accumulator
+    for name, values in logits.items():
+        arrays[f"{bundle.LOGITS}{name}"] = values[index]
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **{name: arrays[name] for name in sorted(arrays)})
+    return stream.getvalue()

@@ -1,0 +1,235 @@
+"""Run and verify what is in a bundle; torch only where an artifact needs it."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import bundle, parity, target
+from edge.bundle import Bundle
+from edge.data.contract import SignalContract
+from edge.errors import AccuracyError, MissingToolError, UsageError
+from edge.spec import Artifact, Precision
+from edge.target import Runnable
+from quantize import reference
+
+Logits = NDArray[np.float32]
+
+
+def read_windows(path: Path, contract: SignalContract) -> NDArray[np.float32]:
+    """Windows (n, n_chans, n_times), filtered and not scaled, from an ``.npy`` file.
+
+    Raises
+    ------
+    UsageError
+        When the file is not an array of numbers.
+    IncompatibleError
+        When it does not fit the contract.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise UsageError(f"--input {str(path)!r} does not exist.") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise UsageError(f"--input {str(path)!r} is not an .npy file: {error}.") from None
+    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
+        raise UsageError(f"--input {str(path)!r} is not one array of numbers in an .npy file.")
+    windows = np.asarray(array, np.float32)
+    contract.refuse(windows, f"--input {str(path)!r}")
+    return windows
+
+
+def open_runnable(opened: Bundle, name: str, precision: str | None = None) -> Runnable:
+    """A runnable of a bundle by the name that ``edge run --target`` takes.
+
+    It takes scaled windows, and quantizes them itself.
+
+    Raises
+    ------
+    UsageError
+        When the bundle has nothing of that name.
+    MissingToolError
+        When its runtime is not installed.
+    """
+    bundle.refuse_target(opened, name)
+    if name == bundle.REFERENCE:
+        graph = opened.graph()
+        return lambda windows: reference.run(graph, windows).real
+    if name == bundle.FLOAT:
+        return _float(opened)
+    artifact = opened.manifest.artifact(name, precision)
+    return runtimes(artifact)[name](_bytes(opened, artifact))
+
+
+def runtimes(artifact: Artifact) -> Mapping[str, Callable[[bytes], Runnable]]:
+    """Ways to run an artifact, see :mod:`edge.target`."""
+    return target.load(artifact.target).RUNTIMES
+
+
+def _bytes(opened: Bundle, artifact: Artifact) -> bytes:
+    return (opened.folder / artifact.file).read_bytes()
+
+
+def _float(opened: Bundle) -> Runnable:
+    try:
+        from edge import fit, model
+    except ImportError as error:
+        raise MissingToolError(
+            f"Running the float model needs PyTorch and braindecode ({error}). "
+            f"Type: pip install 'eeg-edge[export]'"
+        ) from None
+    module = model.load(opened.folder).module
+    return lambda windows: fit.predict(module, windows)
+
+
+def run(
+    folder: Path, name: str, windows_path: Path, out: Path, precision: str | None = None
+) -> Logits:
+    """Scale, quantize and run windows; write the logits (n, n_outputs) float32 as ``.npy``."""
+    opened = bundle.read(folder)
+    contract = opened.contract()
+    runnable = open_runnable(opened, name, precision)
+    logits = runnable(contract.scale(read_windows(windows_path, contract)))
+    _save(out, logits)
+    return logits
+
+
+def _save(out: Path, logits: Logits) -> None:
+    """Write beside the destination and rename."""
+    temporary = out.with_name(f".{out.name}.part")
+    try:
+        with temporary.open("wb") as file:
+            np.save(file, logits)
+        temporary.replace(out)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(f"Cannot write --output {str(out)!r}: {error.strerror}.") from None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One runnable against the golden vectors of its bundle.
+
+    ``max_steps`` is measured against the reference's logits and None for float; ``same_bits`` says
+    whether this machine gave the stored bits; ``problem`` is empty where it holds.
+    """
+
+    rung: str
+    n_windows: int
+    max_steps: int | None
+    max_relative_error: float | None
+    same_bits: bool
+    skipped: str
+    problem: str
+
+
+def verify(folder: Path) -> tuple[Check, ...]:
+    """Check a bundle's hashes, then every runnable against the golden vectors.
+
+    A runtime that is not installed is skipped, with the line that installs it.
+
+    Raises
+    ------
+    UsageError, IncompatibleError
+        When the folder is not a bundle, or a file is not the one that was exported.
+    """
+    opened = bundle.read(folder)
+    golden = opened.golden()
+    windows = opened.contract().scale(golden["x"])
+    checks = []
+    if opened.manifest.recipe is not None:
+        checks.append(_check_reference(opened, golden, windows))
+    own = golden[f"{bundle.LOGITS}braindecode"]
+    checks.append(_check(bundle.FLOAT, lambda: _float(opened), windows, Expected(own, own)))
+    for artifact in opened.manifest.artifacts:
+        for name, load in runtimes(artifact).items():
+            rung = f"{name} {artifact.precision}"
+            expected = _expected(opened, artifact, rung, golden)
+            data = _bytes(opened, artifact)
+            checks.append(_check(rung, _opener(load, data), windows, expected))
+    return tuple(checks)
+
+
+def refuse(checks: Sequence[Check]) -> None:
+    """Raise for the first check that failed."""
+    failed = [check for check in checks if check.problem]
+    if failed:
+        more = f" ({len(failed) - 1} more failed)" if len(failed) > 1 else ""
+        raise AccuracyError(f"{failed[0].problem}{more}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What a runnable gave when it was exported, and what it is held to."""
+
+    stored: Logits
+    against: Logits
+    step: float | None = None
+    noise_db: float | None = None
+
+
+def _expected(
+    opened: Bundle, artifact: Artifact, rung: str, golden: Mapping[str, NDArray[Any]]
+) -> Expected:
+    stored = golden[f"{bundle.LOGITS}{rung}"]
+    if artifact.precision == Precision.FLOAT:
+        return Expected(stored, golden[f"{bundle.LOGITS}braindecode"])
+    graph = opened.graph()
+    closest = "accumulator" if target.load(artifact.target).OPEN_HEAD else "reference"
+    against = golden[f"{bundle.LOGITS}{closest}"]
+    own = next(p for p in opened.manifest.parity if p.rung == closest)
+    return Expected(stored, against, graph.quant(graph.output).scale, own.sqnr_db)
+
+
+def _opener(load: Callable[[bytes], Runnable], data: bytes) -> Callable[[], Runnable]:
+    return lambda: load(data)
+
+
+def _check_reference(
+    opened: Bundle, golden: Mapping[str, NDArray[Any]], windows: NDArray[np.float32]
+) -> Check:
+    logits = reference.run(opened.graph(), windows)
+    assert logits.accumulator is not None
+    same = np.array_equal(logits.stored, golden["logits_int8"]) and np.array_equal(
+        logits.accumulator, golden["accumulator_int32"]
+    )
+    problem = "" if same else "reference: its integers are not the golden ones"
+    steps = np.abs(logits.stored.astype(int) - golden["logits_int8"].astype(int)).max()
+    return Check(bundle.REFERENCE, len(windows), int(steps), None, same, "", problem)
+
+
+def _check(
+    rung: str,
+    open_it: Callable[[], Runnable],
+    windows: NDArray[np.float32],
+    expected: Expected,
+) -> Check:
+    try:
+        runnable = open_it()
+    except MissingToolError as error:
+        return Check(rung, 0, None, None, False, str(error), "")
+    first, again = runnable(windows), runnable(windows)
+    measured = parity.compare(
+        rung,
+        "golden vectors",
+        expected.against,
+        first,
+        again=again,
+        step=expected.step,
+        noise_db=expected.noise_db,
+    )
+    return Check(
+        rung,
+        len(windows),
+        None if measured.max_steps is None else int(measured.max_steps),
+        measured.max_relative_error,
+        np.array_equal(first, expected.stored),
+        "",
+        parity.complaint(measured) or "",
+    )

@@ -1,0 +1,108 @@
+"""Results as tables for people; every figure is in the manifest for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from edge.bundle import Manifest
+from edge.spec import Artifact, Parity, Precision, Proportion
+
+if TYPE_CHECKING:
+    from edge.doctor import Finding
+    from edge.runner import Check
+
+BRAINDECODE = "braindecode"
+
+
+def export_table(made: Manifest) -> Table:
+    """Every artifact: size, verdict, and how well it follows the float model."""
+    kind = "simulated " if made.data.simulated else ""
+    title = f"mode {made.model.mode}, {made.source}"
+    caption = (
+        f"{made.data.n_held_out} {kind}windows held out ({made.data.split}), "
+        f"{made.data.n_calibration} for calibration; [ ] 95 % Wilson interval"
+    )
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
+    for column in ("target", "file"):
+        table.add_column(column, no_wrap=True)
+    for column in ("bytes", "verdict", "float ops", "SQNR dB (median)", "agreement %"):
+        table.add_column(column, justify="right")
+    table.add_column("accuracy % float -> here", justify="right")
+    for artifact in made.artifacts:
+        table.add_row(*_artifact_row(made, artifact))
+    return table
+
+
+def _artifact_row(made: Manifest, artifact: Artifact) -> Sequence[str]:
+    rung = f"{artifact.target} {artifact.precision}"
+    measured = _parity(made.parity, rung)
+    accuracy = {entry.rung: entry.correct for entry in made.accuracy}
+    int8 = artifact.precision == Precision.INT8
+    return (
+        artifact.target,
+        artifact.file,
+        f"{artifact.bytes:,}",
+        str(artifact.verdict) if int8 else "float",
+        str(len(artifact.float_operations)) if int8 else "all",
+        f"{_db(measured.sqnr_db)} ({_db(measured.sqnr_median_window_db)})",
+        _interval(measured.agreement),
+        f"{100 * accuracy[BRAINDECODE].share:.1f} -> {100 * accuracy[rung].share:.1f}",
+    )
+
+
+def _parity(entries: Iterable[Parity], rung: str) -> Parity:
+    return next(p for p in entries if p.rung == rung and p.reference == BRAINDECODE)
+
+
+def _db(value: float | None) -> str:
+    return "equal" if value is None else f"{value:.1f}"
+
+
+def _interval(p: Proportion) -> str:
+    return f"{100 * p.share:.1f} [{100 * p.low:.1f}, {100 * p.high:.1f}]"
+
+
+def float_lines(made: Manifest) -> list[str]:
+    """What stays float in int8 artifacts, one line for each reason."""
+    nodes: dict[tuple[str, str, str], list[str]] = {}
+    for artifact in made.artifacts:
+        if artifact.precision == Precision.INT8:
+            for reason in artifact.reasons:
+                key = (artifact.target, reason.why, reason.fix)
+                nodes.setdefault(key, []).append(reason.node)
+    return [
+        f"float in {target}: {', '.join(names)}: {why}" + (f" ({fix})" if fix else "")
+        for (target, why, fix), names in nodes.items()
+    ]
+
+
+def verify_table(checks: Iterable[Check]) -> Table:
+    """Every runnable against the golden vectors."""
+    table = Table(title="golden vectors", title_justify="left")
+    table.add_column("runnable", no_wrap=True)
+    for column in ("windows", "max steps", "max relative error", "same bits"):
+        table.add_column(column, justify="right")
+    table.add_column("result")
+    for check in checks:
+        table.add_row(
+            check.rung,
+            str(check.n_windows),
+            "" if check.max_steps is None else str(check.max_steps),
+            "" if check.max_relative_error is None else f"{check.max_relative_error:.1e}",
+            "yes" if check.same_bits else "no",
+            check.problem or (f"skipped: {check.skipped}" if check.skipped else "ok"),
+        )
+    return table
+
+
+def doctor_table(findings: Iterable[Finding]) -> Table:
+    """What is there and what is missing."""
+    table = Table(title="edge doctor", title_justify="left")
+    for column in ("what", "found", "to install"):
+        table.add_column(column)
+    for finding in findings:
+        table.add_row(finding.what, finding.found, finding.fix)
+    return table

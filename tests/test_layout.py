@@ -1,0 +1,81 @@
+"""Completeness: files == names == checkpoints == tests == README; nothing exists on paper only."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edge import checkpoints, registry
+from edge.cli import cli
+from tests.conftest import ROOT
+
+MODES = registry.names("edge.modes")
+TARGETS = registry.names("edge.targets")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_mode_is_complete(mode: str) -> None:
+    """A mode has its deploy form, hazards in words, a checkpoint and a test file."""
+    module = registry.load("edge.modes", mode, "--mode")
+    assert module.HAZARDS
+    assert callable(module.deploy)
+    assert callable(module.limits)
+    assert (checkpoints.ZOO / mode / "model.safetensors").exists()
+    assert (ROOT / "tests" / "edge" / f"test_modes_{mode}.py").exists()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_target_is_complete(target: str) -> None:
+    """A target has the interface of ``edge/target.py``, its own name as a runtime, a test file."""
+    module = registry.load("edge.targets", target, "--targets")
+    assert next(iter(module.RUNTIMES)) == target
+    assert isinstance(module.OPEN_HEAD, bool)
+    assert callable(module.write)
+    assert all(row.int8 or row.why for row in module.ABILITIES.values())
+    assert (ROOT / "tests" / "edge" / f"test_targets_{target}.py").exists()
+
+
+def test_no_checkpoint_without_a_mode() -> None:
+    """The zoo holds one checkpoint a mode, trained on simulated data."""
+    assert sorted(path.name for path in checkpoints.ZOO.iterdir() if path.is_dir()) == sorted(MODES)
+
+
+def test_every_init_is_empty() -> None:
+    """Importing a package imports nothing, so that the command line starts fast."""
+    packages = ("edge", "quantize", "firmware_bridge", "benchmarks")
+    found = [path for package in packages for path in (ROOT / package).rglob("__init__.py")]
+    assert len(found) >= 7
+    assert [path for path in found if path.read_text().strip()] == []
+
+
+def test_every_command_is_documented() -> None:
+    """The README shows every command, and every command has an example."""
+    readme = (ROOT / "README.md").read_text()
+    for name, command in cli.commands.items():
+        assert f"edge {name}" in readme, name
+        assert command.epilog, name
+        assert command.epilog.startswith("Example: edge "), name
+
+
+def test_the_readme_shows_commands_that_exist() -> None:
+    """No command and no option in the README that the program does not have."""
+    options = {
+        name: {option for parameter in command.params for option in parameter.opts}
+        for name, command in cli.commands.items()
+    }
+    sessions = re.findall(r"^\$ (edge .*(?:\\\n.*)*)", (ROOT / "README.md").read_text(), re.M)
+    assert sessions
+    for line in sessions:
+        words = line.replace("\\\n", " ").split()
+        assert words[1] in options, line
+        used = {word for word in words if word.startswith("--")}
+        assert used <= options[words[1]], line
+
+
+def test_modules_stay_small() -> None:
+    """No module of ours outgrows 450 lines."""
+    for package in ("edge", "quantize", "firmware_bridge", "benchmarks"):
+        for path in Path(ROOT / package).rglob("*.py"):
+            assert len(path.read_text().splitlines()) <= 450, path

@@ -1,0 +1,80 @@
+"""The main job on real recordings: train, export, verify, on windows nobody has seen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge import bundle
+from tests.conftest import Edge
+
+
+@pytest.fixture(scope="module")
+def b04_bundle(edge: Edge, b04: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sessions 1-3 of BNCI2014-004's subject 4 against 4-5, 30 epochs."""
+    folder = tmp_path_factory.mktemp("b04")
+    return _train_and_export(edge, folder, "eca", b04, "--epochs", 30)
+
+
+@pytest.fixture(scope="module")
+def s001_bundle(edge: Edge, eegmmidb: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Executed movement of PhysioNet's subject 1, 22 electrodes, runs 11 and 13 held out."""
+    folder = tmp_path_factory.mktemp("s001")
+    contract = folder / "contract.toml"
+    contract.write_text(edge("train", "--example-contract").stdout)
+    return _train_and_export(edge, folder, "eca", eegmmidb, "--contract", contract, "--epochs", 60)
+
+
+def _train_and_export(edge: Edge, folder: Path, mode: str, data: Path, *options: object) -> Path:
+    done = edge("train", "--mode", mode, "--data", data, "--out", folder / "model", *options)
+    assert done.returncode == 0, done.stderr
+    done = edge("export", "--checkpoint", folder / "model", "--int8", "--out", folder / "bundle")
+    assert done.returncode == 0, done.stderr
+    return folder / "bundle"
+
+
+def test_b04_accuracy(b04_bundle: Path) -> None:
+    """Float at least 0.93; int8 on every target at most 3 net windows below, 98 % agreement."""
+    made = bundle.read(b04_bundle).manifest
+    assert made.data.split == "groups 4, 5 held out"
+    assert (made.data.n_held_out, made.data.simulated) == (240, False)
+    correct = {entry.rung: entry.correct.count for entry in made.accuracy}
+    assert correct["braindecode"] >= 0.93 * 240
+    int8 = [a for a in made.artifacts if a.precision == "int8"]
+    assert {a.target for a in int8} == {"executorch", "tflite"}
+    for artifact in int8:
+        rung = f"{artifact.target} int8"
+        assert correct[rung] >= correct["braindecode"] - 3
+        measured = next(p for p in made.parity if p.rung == rung and p.reference == "braindecode")
+        assert measured.agreement.share >= 0.98
+
+
+def test_b04_contract_says_what_is_unknown(b04_bundle: Path) -> None:
+    """The file names neither channels nor rate nor unit, and none is invented."""
+    contract = bundle.read(b04_bundle).contract()
+    assert (contract.channels, contract.sfreq, contract.unit) == (None, None, "unknown")
+    assert contract.scaling.kind == "per_channel"
+    assert contract.input_quant is not None
+
+
+def test_s001_from_edf_to_int8(s001_bundle: Path) -> None:
+    """64-channel EDF in, verified int8 out: 22 electrodes, 160 Hz, 4-40 Hz, 4 s, four classes."""
+    opened = bundle.read(s001_bundle)
+    contract, made = opened.contract(), opened.manifest
+    assert contract.channels is not None
+    assert (len(contract.channels), contract.sfreq, contract.n_times) == (22, 160.0, 640)
+    assert contract.classes == ("left fist", "right fist", "both fists", "both feet")
+    assert made.data.split == "groups S001R11, S001R13 held out"
+    assert made.data.n_held_out == 30
+    assert made.data.n_calibration == 200
+    for entry in made.parity:
+        assert entry.max_steps is None or entry.max_steps <= 2
+
+
+def test_s001_verifies(edge: Edge, s001_bundle: Path) -> None:
+    """``edge verify`` agrees."""
+    done = edge("verify", s001_bundle, "--json")
+    assert done.returncode == 0, done.stderr
+    assert all(not check["problem"] for check in json.loads(done.stdout)["checks"])
