@@ -50,8 +50,8 @@ CASES = {
     "unknown target": (
         "export --mode eca --targets tflite,tensorrt",
         2,
-        "Invalid value for '--targets'. Allowed values are 'executorch' and 'tflite', but got "
-        "'tensorrt' instead.",
+        "Invalid value for '--targets'. Allowed values are 'executorch', 'onnx' and 'tflite', but "
+        "got 'tensorrt' instead.",
     ),
     "unknown option": (
         "export --int4",
@@ -140,10 +140,10 @@ CASES = {
         "'taken' is not a bundle. Type 'edge export --int8 --out taken' for one.",
     ),
     "unknown runnable": (
-        "run {bundle} --target onnx --input nan.npy --output y.npy",
+        "run {bundle} --target coreml --input nan.npy --output y.npy",
         2,
-        "Invalid value for '--target'. Allowed values are 'executorch', 'tflite', 'reference' and "
-        "'float', but got 'onnx' instead.",
+        "Invalid value for '--target'. Allowed values are 'executorch', 'onnx', 'tflite', "
+        "'reference' and 'float', but got 'coreml' instead.",
     ),
     "windows with NaN": (
         "run {bundle} --target reference --input nan.npy --output y.npy",

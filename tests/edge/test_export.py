@@ -19,6 +19,8 @@ FILES = [
     "manifest.json",
     "model.executorch.float.pte",
     "model.executorch.int8.pte",
+    "model.onnx.float.onnx",
+    "model.onnx.int8.onnx",
     "model.safetensors",
     "model.tflite.float.tflite",
     "model.tflite.int8.tflite",
@@ -103,6 +105,7 @@ def test_run_on_every_target(edge: Edge, eca_bundle: Path, tmp_path: Path) -> No
     rungs = {
         "tflite": "tflite int8",
         "executorch": "executorch int8",
+        "onnx": "onnx int8",
         "reference": "reference",
         "float": "braindecode",
     }
@@ -138,6 +141,8 @@ def test_verify(edge: Edge, eca_bundle: Path) -> None:
         "float",
         "executorch float",
         "executorch int8",
+        "onnx float",
+        "onnx int8",
         "tflite float",
         "tflite without delegate float",
         "tflite int8",
