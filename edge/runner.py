@@ -16,7 +16,7 @@ from edge.bundle import Bundle
 from edge.data.contract import SignalContract
 from edge.errors import AccuracyError, MissingToolError, UsageError
 from edge.spec import Artifact, Precision
-from edge.target import Runnable
+from edge.target import Loader, Runnable
 from quantize import reference
 
 Logits = NDArray[np.float32]
@@ -67,7 +67,7 @@ def open_runnable(opened: Bundle, name: str, precision: str | None = None) -> Ru
     return runtimes(artifact)[name](_bytes(opened, artifact))
 
 
-def runtimes(artifact: Artifact) -> Mapping[str, Callable[[bytes], Runnable]]:
+def runtimes(artifact: Artifact) -> Mapping[str, Loader]:
     """Ways to run an artifact, see :mod:`edge.target`."""
     return target.load(artifact.target).RUNTIMES
 
@@ -187,7 +187,7 @@ def _expected(
     return Expected(stored, against, graph.quant(graph.output).scale, own.sqnr_db)
 
 
-def _opener(load: Callable[[bytes], Runnable], data: bytes) -> Callable[[], Runnable]:
+def _opener(load: Loader, data: bytes) -> Callable[[], Runnable]:
     return lambda: load(data)
 
 

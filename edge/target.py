@@ -12,8 +12,7 @@ A target file has
     the artifact as bytes;
 ``RUNTIMES``
     ways to run an artifact by name, the target's own name first: functions from its bytes to a
-    :data:`Runnable`, scaled windows (n, n_chans, n_times) in float32 to logits (n, n_outputs) in
-    float32. The parity gate runs them all.
+    :class:`Session`. The parity gate runs them all.
 
 What a network needs is read from its graph; whether the two fit is :func:`judge`.
 """
@@ -36,6 +35,35 @@ if TYPE_CHECKING:
     from torch.fx import GraphModule
 
 Runnable = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Session:
+    """A loaded artifact, ready to run; one thread.
+
+    Called, it is a :data:`Runnable`: scaled windows (n, n_chans, n_times) in float32 to logits
+    (n, n_outputs) in float32. Its three steps stand apart because a benchmark times the second.
+
+    Attributes
+    ----------
+    encode
+        One window (n_chans, n_times) as the runtime takes it: layout, type, quantization.
+    invoke
+        The runtime's own call.
+    decode
+        What the runtime gave, as logits (n_outputs,) in float32, a copy.
+    """
+
+    encode: Callable[[NDArray[np.float32]], Any]
+    invoke: Callable[[Any], Any]
+    decode: Callable[[Any], NDArray[np.float32]]
+
+    def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of every window, one after the other."""
+        return np.stack([self.decode(self.invoke(self.encode(window))) for window in windows])
+
+
+Loader = Callable[[bytes], Session]
 
 
 @dataclass(frozen=True)
@@ -74,7 +102,7 @@ class Target(Protocol):
     SUFFIX: str
     ABILITIES: Mapping[str, Ability]
     OPEN_HEAD: bool
-    RUNTIMES: Mapping[str, Callable[[bytes], Runnable]]
+    RUNTIMES: Mapping[str, Loader]
 
     def write(self, sources: Sources, precision: Precision) -> bytes:
         """The artifact's bytes."""

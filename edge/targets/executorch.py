@@ -12,7 +12,7 @@ convolution, without an error.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edge.errors import AccuracyError, MissingToolError
 from edge.spec import Precision
-from edge.target import Ability, Runnable, Sources
+from edge.target import Ability, Loader, Session, Sources
 
 SUFFIX = "pte"
 OPEN_HEAD = True
@@ -148,10 +148,11 @@ def _open_head(sources: Sources) -> Any:
     return qdq
 
 
-def load(data: bytes) -> Runnable:
+def load(data: bytes) -> Session:
     """The program in ExecuTorch's own runtime."""
     try:
         import torch
+        from executorch.extension.pybindings import _portable_lib
         from executorch.runtime import Runtime
     except ImportError:
         raise MissingToolError(
@@ -159,18 +160,22 @@ def load(data: bytes) -> Runnable:
             "Type: pip install 'eeg-edge[export]'"
         ) from None
 
+    _portable_lib._unsafe_reset_threadpool(1)  # the pool is the process's; unsafe while it runs
     program = Runtime.get().load_program(data)
     method = program.load_method("forward")
 
-    def run(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def encode(window: NDArray[np.float32]) -> list[Any]:
+        return [torch.from_numpy(np.ascontiguousarray(window, np.float32)[None, :, None])]
+
+    def invoke(inputs: list[Any]) -> Any:
         _ = (data, program)  # ExecuTorch does not keep them alive itself, and segfaults
-        outputs = []
-        for window in windows:
-            sample = torch.from_numpy(np.ascontiguousarray(window, np.float32)[None, :, None])
-            outputs.append(method.execute([sample])[0].numpy().copy())
-        return np.concatenate(outputs)
+        return method.execute(inputs)
 
-    return run
+    def decode(outputs: Any) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = outputs[0][0].numpy().copy()
+        return logits
+
+    return Session(encode, invoke, decode)
 
 
-RUNTIMES: Mapping[str, Callable[[bytes], Runnable]] = MappingProxyType({"executorch": load})
+RUNTIMES: Mapping[str, Loader] = MappingProxyType({"executorch": load})

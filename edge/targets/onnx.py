@@ -12,7 +12,7 @@ Activations are stored as uint8, 128 above the graph's int8: the same steps, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edge.errors import MissingToolError
 from edge.spec import Precision
-from edge.target import Ability, Runnable, Sources
+from edge.target import Ability, Loader, Session, Sources
 from quantize.arithmetic import INT8_MIN
 from quantize.qgraph import (
     Activation,
@@ -277,16 +277,19 @@ def _channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (shape[0], shape[3], *shape[1:3]) if len(shape) == 4 else shape
 
 
-def load(data: bytes) -> Runnable:
-    """The file in ONNX Runtime's CPU kernels, one thread."""
+def load(data: bytes) -> Session:
+    """The file in ONNX Runtime's CPU kernels."""
     session = _session(data)
     name = session.get_inputs()[0].name
 
-    def run(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        samples = np.ascontiguousarray(windows, np.float32)[:, None, :, None]
-        return np.concatenate([session.run(None, {name: sample})[0] for sample in samples])
+    def encode(window: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        return {name: np.ascontiguousarray(window, np.float32)[None, :, None]}
 
-    return run
+    def decode(outputs: Any) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = outputs[0][0]
+        return logits
+
+    return Session(encode, lambda feed: session.run(None, feed), decode)
 
 
 def _session(data: bytes, optimized: str = "") -> Any:
@@ -307,4 +310,4 @@ def _session(data: bytes, optimized: str = "") -> Any:
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
-RUNTIMES: Mapping[str, Callable[[bytes], Runnable]] = MappingProxyType({"onnx": load})
+RUNTIMES: Mapping[str, Loader] = MappingProxyType({"onnx": load})

@@ -7,7 +7,7 @@ int8 in and out, or float32. Needs neither torch nor a converter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge.errors import MissingToolError
 from edge.spec import Precision
-from edge.target import Ability, Runnable, Sources
+from edge.target import Ability, Loader, Session, Sources
 from quantize.qgraph import (
     POOL_WEIGHT,
     Activation,
@@ -253,7 +253,7 @@ class _Writer:
         self._convolution(node, self.indices[node.input], weight, bias, "VALID")
 
 
-def load(data: bytes, *, delegate: bool = True) -> Runnable:
+def load(data: bytes, *, delegate: bool = True) -> Session:
     """The file in LiteRT, or in tflite-runtime where that is what is installed; one thread.
 
     Parameters
@@ -273,19 +273,19 @@ def load(data: bytes, *, delegate: bool = True) -> Runnable:
     interpreter.allocate_tensors()
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
 
-    def infer(window: NDArray[np.float32]) -> NDArray[np.float32]:
-        samples = np.ascontiguousarray(window.T, dtype=np.float32)[None, None]
-        interpreter.set_tensor(source["index"], encode(samples, source))
+    def encode_window(window: NDArray[np.float32]) -> NDArray[Any]:
+        return encode(np.ascontiguousarray(window.T, dtype=np.float32)[None, None], source)
+
+    def invoke(samples: NDArray[Any]) -> NDArray[Any]:
+        interpreter.set_tensor(source["index"], samples)
         interpreter.invoke()
-        return decode(interpreter.get_tensor(target["index"]), target)
+        logits: NDArray[Any] = interpreter.get_tensor(target["index"])
+        return logits
 
-    def run(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.concatenate([infer(window) for window in windows])
-
-    return run
+    return Session(encode_window, invoke, lambda stored: decode(stored[0], target))
 
 
-RUNTIMES: Mapping[str, Callable[[bytes], Runnable]] = MappingProxyType(
+RUNTIMES: Mapping[str, Loader] = MappingProxyType(
     {"tflite": load, "tflite without delegate": partial(load, delegate=False)}
 )
 
