@@ -10,14 +10,24 @@ from edge.versions import versions
 
 
 def machine() -> dict[str, str]:
-    """CPU, cores, kernel, Python and the versions of what is installed."""
+    """CPU, cores, kernel, governor, load, Python and the versions of what is installed."""
     return {
         "cpu": _cpu(),
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "governor": _line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "load_average": f"{os.getloadavg()[0]:.2f}",
         "python": platform.python_version(),
         **versions(),
     }
+
+
+def _line(path: str) -> str:
+    """A one-line file of the kernel's; ``unknown`` where it is not there."""
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return "unknown"
 
 
 def _cpu() -> str:

@@ -148,6 +148,14 @@ def _open_head(sources: Sources) -> Any:
     return qdq
 
 
+def planned_bytes(data: bytes) -> int:
+    """Memory that ExecuTorch plans for a program's tensors, its input included."""
+    from executorch.exir._serialize._program import deserialize_pte_binary
+
+    plan = deserialize_pte_binary(data).program.execution_plan[0]
+    return sum(plan.non_const_buffer_sizes)
+
+
 def load(data: bytes) -> Session:
     """The program in ExecuTorch's own runtime."""
     try:

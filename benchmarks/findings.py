@@ -1,0 +1,129 @@
+"""What a benchmark is asked, and what it found: figures with units, and the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol as Interface
+
+from benchmarks.protocol import Estimate, Protocol, Samples
+from edge.bundle import Bundle
+from edge.console import Console
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``edge bench`` was asked for.
+
+    Attributes
+    ----------
+    bundle
+        Folder.
+    targets
+        Targets of the bundle; all of them where empty.
+    device
+        A file of :mod:`benchmarks.runners`.
+    stock
+        Whether the stock route is exported and timed beside.
+    samples
+        Where every single latency is written, as JSON lines.
+    """
+
+    bundle: Path
+    samples: Path
+    targets: tuple[str, ...] = ()
+    device: str = "local"
+    stock: bool = True
+    protocol: Protocol = field(default_factory=Protocol)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One figure.
+
+    Attributes
+    ----------
+    target
+        ``tflite``, ``executorch``, … for our artifacts; ``stock-executorch``, ``stock-onnx`` for
+        the same weights exported by stock tools; ``pytorch`` for braindecode's module itself.
+    precision
+        ``float`` or ``int8``.
+    low, high
+        95 % interval; None where the figure is exact.
+    n
+        Values behind it.
+    """
+
+    target: str
+    precision: str
+    device: str
+    metric: str
+    unit: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything one ``edge bench`` found.
+
+    ``skipped`` says what could not be measured here, by name, and why; ``notes`` what a figure
+    means.
+    """
+
+    bundle: str
+    bundle_sha256: str
+    results: tuple[Result, ...]
+    skipped: Mapping[str, str]
+    notes: tuple[str, ...]
+    protocol: Protocol
+    machine: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a runner brings back; see :class:`Report`."""
+
+    results: tuple[Result, ...]
+    skipped: Mapping[str, str]
+    notes: tuple[str, ...]
+    rounds: tuple[Samples, ...]
+
+
+class Runner(Interface):
+    """The interface of a file in ``benchmarks/runners``."""
+
+    def run(self, opened: Bundle, request: Request, console: Console) -> Findings:
+        """Measure a bundle on the device."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What the figures of one artifact have in common."""
+
+    target: str
+    precision: str
+    device: str
+
+    def estimate(self, metric: str, unit: str, found: Estimate) -> Result:
+        """A figure with an interval."""
+        return Result(
+            self.target,
+            self.precision,
+            self.device,
+            metric,
+            unit,
+            found.value,
+            found.low,
+            found.high,
+            found.n,
+        )
+
+    def exact(self, metric: str, unit: str, value: float, n: int = 1) -> Result:
+        """A figure without one."""
+        return Result(self.target, self.precision, self.device, metric, unit, value, None, None, n)

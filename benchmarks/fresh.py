@@ -1,0 +1,84 @@
+"""One artifact in a process of its own: time to load, memory resident after one window.
+
+    python -m benchmarks.fresh TARGET FILE SHAPE
+
+Prints one JSON object. With the target ``none`` nothing is loaded: Python and numpy alone.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.errors import MissingToolError
+
+
+def measure(target: str, path: str, shape: tuple[int, int]) -> dict[str, float]:
+    """Import, load, run once; µs and bytes."""
+    window = np.zeros(shape, np.float32)
+    if target == "none":
+        return {"resident_bytes": resident_bytes()}
+    from benchmarks.entrants import open_session
+
+    open_session(target, Path(path))  # imports the runtime
+    start = time.perf_counter()
+    session = open_session(target, Path(path))
+    loaded = time.perf_counter() - start
+    session(window[None])
+    return {"load_us": 1e6 * loaded, "resident_bytes": resident_bytes()}
+
+
+def resident_bytes() -> int:
+    """Most memory this process has had resident.
+
+    Linux keeps it in ``VmHWM``; ``getrusage`` there begins with the parent's.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+    (line,) = (line for line in lines if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
+
+
+def run(target: str, path: Path, shape: tuple[int, int]) -> dict[str, float]:
+    """:func:`measure` in a fresh interpreter.
+
+    Raises
+    ------
+    MissingToolError
+        When the process fails, with its last line.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.fresh",
+        target,
+        str(path),
+        "x".join(map(str, shape)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise MissingToolError(f"A fresh process could not run {target}: {last}")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point of the process."""
+    target, path, shape = arguments
+    n_chans, n_times = map(int, shape.split("x"))
+    found: Any = measure(target, path, (n_chans, n_times))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

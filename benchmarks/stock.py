@@ -1,0 +1,122 @@
+"""The same weights by the stock route: what braindecode's user gets without this tool.
+
+``torch.export`` of braindecode's own module, ExecuTorch's default XNNPACK partitioner, for int8 its
+default quantizer (symmetric, per channel); ``torch.onnx.export`` for ONNX; and the module itself.
+Inputs are braindecode's, (1, n_chans, n_times).
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.target import Session
+from edge.targets import executorch, onnx
+
+Windows = NDArray[np.float32]
+
+
+def executorch_float(module: Any, windows: Windows) -> bytes:
+    """A ``.pte`` program in float."""
+    import torch
+
+    return _program(torch.export.export(module, _example(windows)))
+
+
+def executorch_int8(module: Any, windows: Windows) -> bytes:
+    """A ``.pte`` program quantized by ExecuTorch's XNNPACKQuantizer, calibrated on ``windows``."""
+    import torch
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    quantizer = XNNPACKQuantizer()
+    quantizer.set_global(get_symmetric_quantization_config(is_per_channel=True))
+    example = _example(windows)
+    prepared = prepare_pt2e(torch.export.export(module, example).module(), quantizer)
+    with torch.no_grad():
+        for window in torch.from_numpy(windows):
+            prepared(window[None])
+    return _program(torch.export.export(convert_pt2e(prepared), example))
+
+
+def onnx_float(module: Any, windows: Windows) -> bytes:
+    """An ``.onnx`` file in float."""
+    import torch
+
+    stream = io.BytesIO()
+    target: Any = stream  # typed for paths only
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is a newer exporter; it needs onnxscript
+        torch.onnx.export(module, _example(windows), target, dynamo=False, opset_version=onnx.OPSET)
+    return stream.getvalue()
+
+
+def _example(windows: Windows) -> tuple[Any]:
+    import torch
+
+    return (torch.from_numpy(windows[:1]),)
+
+
+def _program(exported: Any) -> bytes:
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    lowered = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
+    return bytes(lowered.to_executorch().buffer)
+
+
+EXPORTS: Mapping[tuple[str, str], Callable[[Any, Windows], bytes]] = MappingProxyType(
+    {
+        ("stock-executorch", "float"): executorch_float,
+        ("stock-executorch", "int8"): executorch_int8,
+        ("stock-onnx", "float"): onnx_float,
+    }
+)
+
+
+def load_executorch(data: bytes) -> Session:
+    """A stock program in ExecuTorch."""
+    import torch
+
+    def encode(window: Windows) -> list[Any]:
+        return [torch.from_numpy(np.ascontiguousarray(window)[None])]
+
+    return replace(executorch.load(data), encode=encode)
+
+
+def load_onnx(data: bytes) -> Session:
+    """A stock file in ONNX Runtime."""
+    session = onnx.load(data)
+
+    def encode(window: Windows) -> dict[str, Windows]:
+        (name,) = session.encode(window)
+        return {name: np.ascontiguousarray(window)[None]}
+
+    return replace(session, encode=encode)
+
+
+def eager(module: Any) -> Session:
+    """braindecode's module in PyTorch, from here on on one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+
+    def invoke(x: Any) -> Any:
+        with torch.inference_mode():
+            return module(x)
+
+    return Session(
+        lambda window: torch.from_numpy(np.ascontiguousarray(window)[None]),
+        invoke,
+        lambda logits: logits[0].numpy().copy(),
+    )
