@@ -297,13 +297,12 @@ def doctor(as_json: bool, verbose: bool) -> None:
     """Say what is installed, and the line that installs what is not."""
 
     def work(console: Console) -> None:
-        findings = _import("edge.doctor").examine()
+        doctor = _import("edge.doctor")
+        findings = doctor.examine()
         if as_json:
             _print_json(console, {"findings": [dataclasses.asdict(f) for f in findings]})
         else:
-            from edge import tables
-
-            console.print(tables.doctor_table(findings))
+            console.print(doctor.table(findings))
 
     _run(work, verbose)
 
@@ -321,7 +320,10 @@ def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("edge", "quantize", "firmware_bridge"):
+        from edge import shadow
+
+        if (error.name or "").partition(".")[0] in shadow.PACKAGES:
+            shadow.refuse()
             raise
         raise MissingToolError(
             f"This needs {error.name!r}, which is not installed. "

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
+import itertools
 import platform
+import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.table import Table
+
+from edge import registry, shadow
 from edge.versions import installed
 
 
@@ -14,50 +19,126 @@ from edge.versions import installed
 class Finding:
     """One line of the report; ``fix`` is empty where nothing is amiss."""
 
+    kind: str
     what: str
     found: str
     fix: str
 
 
 @dataclass(frozen=True)
-class Need:
-    """A package, what for, and the extra that brings it."""
+class Package:
+    """A package, what it is for, and the line that installs it."""
 
-    package: str
-    module: str
+    name: str
     purpose: str
-    extra: str
+    line: str
 
 
-NEEDS = (
-    Need("torch", "torch", "train, lower, quantize", "export"),
-    Need("torchao", "torchao", "quantize", "export"),
-    Need("braindecode", "braindecode", "the float model", "export"),
-    Need("mne", "mne", "read recordings, simulate", "export"),
-    Need("executorch", "executorch", "target executorch", "export"),
-    Need("ai-edge-litert", "ai_edge_litert", "target tflite", "run"),
+@dataclass(frozen=True)
+class Tool:
+    """A program, under the first of its names that is found; what for, and how to install it."""
+
+    names: tuple[str, ...]
+    purpose: str
+    line: str
+
+
+EXPORT = "pip install 'eeg-edge[export]'"
+
+PACKAGES = (
+    Package("torch", "train, lower, quantize", EXPORT),
+    Package("torchao", "quantize", EXPORT),
+    Package("braindecode", "the float model", EXPORT),
+    Package("mne", "read recordings, simulate", EXPORT),
+    Package("moabb", "public datasets, optional", "pip install moabb"),
 )
+COMPILERS = (
+    Tool(("gcc", "clang", "cc"), "C for this machine", "apt-get install gcc"),
+    Tool(("zig",), "C for every device", "pip install ziglang"),
+    Tool(("arm-none-eabi-gcc",), "C for Cortex-M", "apt-get install gcc-arm-none-eabi"),
+)
+EMULATORS = (
+    Tool(("unicorn",), "Cortex-M4, M7, M33", "pip install unicorn"),
+    Tool(("qemu-system-arm",), "Cortex-M55", "apt-get install qemu-system-arm"),
+    Tool(
+        ("qemu-aarch64", "qemu-aarch64-static"), "Raspberry Pi 4 and 5", "apt-get install qemu-user"
+    ),
+)
+PYTHON_TOOLS = {"zig": "ziglang", "unicorn": "unicorn"}
+"""Programs that a Python package brings."""
 
 
 def examine() -> tuple[Finding, ...]:
     """Look at this machine without importing anything heavy."""
-    findings = [
-        Finding("python", f"{platform.python_version()} ({sys.executable})", ""),
-        Finding("machine", f"{platform.system()} {platform.machine()}", ""),
-        Finding("eeg-edge", installed("eeg-edge") or "not installed, run from source", ""),
-    ]
-    return (*findings, *(_need(need) for need in NEEDS), *_torch_build())
+    return (
+        Finding("system", "python", f"{platform.python_version()} ({sys.executable})", ""),
+        Finding("system", "machine", f"{platform.system()} {platform.machine()}", ""),
+        Finding("system", "eeg-edge", _own_version(), ""),
+        *(
+            Finding("system", f"package {name}", f"shadowed by {path}", shadow.advice(path))
+            for name, path in shadow.foreign().items()
+        ),
+        *(_package(package) for package in PACKAGES),
+        *_torch_build(),
+        *_targets(),
+        *(_tool("compiler", tool) for tool in COMPILERS),
+        *(_tool("emulator", tool) for tool in EMULATORS),
+    )
 
 
-def _need(need: Need) -> Finding:
-    what = f"{need.package} ({need.purpose})"
-    version = installed(need.package)
-    if version is None or importlib.util.find_spec(need.module) is None:
-        alternative = installed("tflite-runtime") if need.package == "ai-edge-litert" else None
-        if alternative is not None:
-            return Finding(what, f"tflite-runtime {alternative} in its place", "")
-        return Finding(what, "not installed", f"pip install 'eeg-edge[{need.extra}]'")
-    return Finding(what, version, "")
+def _own_version() -> str:
+    return f"{installed('eeg-edge') or 'run from source'} ({shadow.HERE})"
+
+
+def _package(package: Package) -> Finding:
+    version = installed(package.name)
+    what = f"{package.name} ({package.purpose})"
+    if version is None:
+        return Finding("package", what, "not installed", package.line)
+    return Finding("package", what, version, "")
+
+
+def _targets() -> list[Finding]:
+    names = registry.names("edge.targets")
+    if "quantize" in shadow.foreign():  # nothing of ours that uses it can be imported
+        return [
+            Finding("target", name, "unknown while 'quantize' is shadowed", "") for name in names
+        ]
+    return [_target(name) for name in names]
+
+
+def _target(name: str) -> Finding:
+    """Whether its files can be written and run here."""
+    from edge import target
+
+    chosen = target.load(name)
+    absent = {"write": _absent(chosen.WRITES_WITH), "run": _absent(chosen.RUNS_WITH)}
+    able = " and ".join(f"{verb}s" for verb, missing in absent.items() if not missing)
+    there = map(_alternative, (*chosen.WRITES_WITH, *chosen.RUNS_WITH))
+    versions = ", ".join(dict.fromkeys(filter(None, there)))
+    found = f"{able or 'cannot write or run'}{f' ({versions})' if versions else ''}"
+    return Finding("target", name, found, EXPORT if any(absent.values()) else "")
+
+
+def _alternative(packages: str) -> str | None:
+    """The first of ``a|b`` that is installed, with its version."""
+    found = ((package, installed(package)) for package in packages.split("|"))
+    return next((f"{package} {version}" for package, version in found if version), None)
+
+
+def _absent(packages: Sequence[str]) -> list[str]:
+    return [package for package in packages if _alternative(package) is None]
+
+
+def _tool(kind: str, tool: Tool) -> Finding:
+    what = f"{tool.names[0]} ({tool.purpose})"
+    for name in tool.names:
+        if (path := shutil.which(name)) is not None:
+            return Finding(kind, what, path, "")
+        package = PYTHON_TOOLS.get(name, "")
+        if package and (version := installed(package)) is not None:
+            return Finding(kind, what, f"{package} {version}", "")
+    return Finding(kind, what, "not installed", tool.line)
 
 
 def _torch_build() -> tuple[Finding, ...]:
@@ -67,9 +148,21 @@ def _torch_build() -> tuple[Finding, ...]:
         return ()
     cuda = installed("nvidia-cuda-runtime") or installed("nvidia-cuda-runtime-cu12")
     if version.endswith("+cpu") or (cuda is None and "+cu" not in version):
-        return (Finding("torch build", "CPU", ""),)
+        return (Finding("package", "torch build", "CPU", ""),)
     fix = f"pip install 'torch=={version.partition('+')[0]}+cpu' --index-url {CPU_INDEX}"
-    return (Finding("torch build", "CUDA, gigabytes that nothing here uses", fix),)
+    return (Finding("package", "torch build", "CUDA, gigabytes that nothing here uses", fix),)
 
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+
+def table(findings: Sequence[Finding]) -> Table:
+    """The report for people."""
+    made = Table(title="edge doctor", title_justify="left")
+    for column in ("", "what", "found", "to do"):
+        made.add_column(column)
+    for kind, group in itertools.groupby(findings, lambda finding: finding.kind):
+        for number, finding in enumerate(group):
+            made.add_row(kind if number == 0 else "", finding.what, finding.found, finding.fix)
+        made.add_section()
+    return made

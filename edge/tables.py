@@ -11,7 +11,6 @@ from edge.bundle import Manifest
 from edge.spec import Artifact, Parity, Precision, Proportion
 
 if TYPE_CHECKING:
-    from edge.doctor import Finding
     from edge.runner import Check
 
 BRAINDECODE = "braindecode"
@@ -95,14 +94,4 @@ def verify_table(checks: Iterable[Check]) -> Table:
             "yes" if check.same_bits else "no",
             check.problem or (f"skipped: {check.skipped}" if check.skipped else "ok"),
         )
-    return table
-
-
-def doctor_table(findings: Iterable[Finding]) -> Table:
-    """What is there and what is missing."""
-    table = Table(title="edge doctor", title_justify="left")
-    for column in ("what", "found", "to install"):
-        table.add_column(column)
-    for finding in findings:
-        table.add_row(finding.what, finding.found, finding.fix)
     return table

@@ -10,6 +10,8 @@ A target file has
     whether its int8 logits are the head's accumulator scaled to float (True) or int8 (False);
 ``write(sources, precision)``
     the artifact as bytes;
+``WRITES_WITH``, ``RUNS_WITH``
+    distributions that ``write`` and ``RUNTIMES`` need; ``a|b`` where either will do;
 ``RUNTIMES``
     ways to run an artifact by name, the target's own name first: functions from its bytes to a
     :class:`Session`. The parity gate runs them all.
@@ -102,6 +104,8 @@ class Target(Protocol):
     SUFFIX: str
     ABILITIES: Mapping[str, Ability]
     OPEN_HEAD: bool
+    WRITES_WITH: tuple[str, ...]
+    RUNS_WITH: tuple[str, ...]
     RUNTIMES: Mapping[str, Loader]
 
     def write(self, sources: Sources, precision: Precision) -> bytes:

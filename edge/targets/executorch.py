@@ -25,6 +25,8 @@ from edge.target import Ability, Loader, Session, Sources
 
 SUFFIX = "pte"
 OPEN_HEAD = True
+WRITES_WITH = ("torch", "executorch")
+RUNS_WITH = ("torch", "executorch")
 
 INT8 = Ability(int8=True)
 POOL = Ability(

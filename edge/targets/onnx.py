@@ -42,6 +42,8 @@ from quantize.qgraph import (
 
 SUFFIX = "onnx"
 OPEN_HEAD = True
+WRITES_WITH = ("onnx",)
+RUNS_WITH = ("onnxruntime",)
 
 OPSET = 17
 """From 13 on a scale may differ by channel; 17 is what ONNX Runtime 1.12 (2022) reads."""

@@ -38,6 +38,8 @@ from quantize.reference import dequantize, quantize
 
 SUFFIX = "tflite"
 OPEN_HEAD = False
+WRITES_WITH = ("ai-edge-litert", "flatbuffers")
+RUNS_WITH = ("ai-edge-litert|tflite-runtime",)
 
 INT8 = Ability(int8=True)
 ABILITIES: Mapping[str, Ability] = MappingProxyType(
