@@ -57,7 +57,7 @@ def measure(cell: Cell, data: Path, ours: Console) -> dict[str, Outcome]:
         train.train(train.TrainRequest(cell.mode, str(data), model, settings=settings), ours)
         made = pipeline.export(
             pipeline.ExportRequest(
-                checkpoint=checkpoints.Request(checkpoint=model),
+                checkpoint=checkpoints.Request(checkpoint=str(model)),
                 out=out,
                 int8=True,
                 targets=registry.names("edge.targets"),

@@ -41,11 +41,12 @@ FLOAT = "float"
 
 @dataclass(frozen=True)
 class DataRecord:
-    """What a bundle was calibrated and measured on."""
+    """What a bundle was calibrated and measured on; ``scaling`` is the contract's kind of it."""
 
     spec: str
     simulated: bool
     split: str
+    scaling: str
     n_calibration: int
     n_held_out: int
 

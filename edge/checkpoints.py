@@ -24,7 +24,7 @@ class Request:
     """What the user asked for."""
 
     mode: str | None = None
-    checkpoint: Path | None = None
+    checkpoint: str | FloatModel | None = None
     data: str | None = None
     contract: Path | None = None
     holdout: tuple[str, ...] = ()
@@ -63,8 +63,10 @@ def resolve(request: Request, note: Callable[[str], None]) -> Resolved:
 
 
 def _model(request: Request) -> tuple[FloatModel, str]:
+    if isinstance(request.checkpoint, FloatModel):
+        return request.checkpoint, "a live model"
     if request.checkpoint is not None:
-        return models.load(request.checkpoint), f"checkpoint {str(request.checkpoint)!r}"
+        return models.load(request.checkpoint), f"checkpoint {request.checkpoint!r}"
     mode = request.mode or "eca"
     if request.data is not None:
         raise UsageError(
@@ -93,15 +95,17 @@ def _data_spec(request: Request, model: FloatModel, note: Callable[[str], None])
     if request.data is not None:
         return request.data
     if model.training is None:
+        if isinstance(request.checkpoint, FloatModel):
+            raise UsageError("A live model needs data to be calibrated on: give data=RECORDINGS.")
         raise UsageError(
-            f"The checkpoint {str(request.checkpoint)!r} was trained elsewhere and int8 needs "
+            f"The checkpoint {request.checkpoint!r} was trained elsewhere and int8 needs "
             f"windows to be calibrated on. Type: edge export --checkpoint {request.checkpoint} "
             f"--data RECORDINGS"
         )
     spec = model.training.data
     if not model.training.simulated and not Path(spec).exists():
         raise UsageError(
-            f"The checkpoint {str(request.checkpoint)!r} was trained on {spec!r}, which is not "
+            f"The checkpoint {request.checkpoint!r} was trained on {spec!r}, which is not "
             f"here. Type: edge export --checkpoint {request.checkpoint} --data RECORDINGS"
         )
     note(f"data: {spec}, as recorded when the model was trained")
@@ -138,13 +142,18 @@ def _agree(model: FloatModel, data: dataset.Dataset) -> SignalContract:
     """
     spec, theirs = model.spec, data.contract
     n_chans = data.windows.shape[1]
-    pairs = [
+    pairs: list[tuple[str, object, object]] = [
         ("channels", spec.n_chans, n_chans),
         ("samples a window", spec.n_times, theirs.n_times),
         ("classes", spec.n_outputs, len(theirs.classes)),
     ]
     ours = model.contract
-    if ours is not None:
+    if ours is None:
+        pairs += [
+            ("channels", model.channels, theirs.channels),
+            ("sfreq", spec.arguments.get("sfreq"), theirs.sfreq),
+        ]
+    else:
         pairs += [
             (name, getattr(ours, name), getattr(theirs, name))
             for name in ("channels", "reference", "unit", "sfreq", "classes")

@@ -79,7 +79,9 @@ def cli() -> None:
 @cli.command(epilog="Example: edge export --mode eca --int8 --targets tflite")
 @click.option("--mode", help=f"Attention mode: {', '.join(registry.names('edge.modes'))}.")
 @click.option("--int8", is_flag=True, help="Write int8 artifacts beside the float ones.")
-@click.option("--checkpoint", type=PATH, help="Checkpoint folder; the shipped one without it.")
+@click.option(
+    "--checkpoint", metavar="DIR|FILE|hf:REPO", help="The model; the shipped one without it."
+)
 @click.option("--data", help="sim[:SEED], an .npz file, a recording or a folder of recordings.")
 @click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
 @click.option("--holdout", type=Names(), default=(), help="Sessions or files to measure on.")
@@ -113,7 +115,9 @@ def _export_out(options: dict[str, Any]) -> Path:
     if options["out"] is not None:
         return Path(options["out"])
     mode = options["mode"] or (
-        "eca" if options["checkpoint"] is None else options["checkpoint"].name
+        "eca"
+        if options["checkpoint"] is None
+        else Path(options["checkpoint"].removeprefix("hf:")).stem
     )
     return Path(f"edge-{mode}-int8" if options["int8"] else f"edge-{mode}")
 

@@ -8,25 +8,24 @@ it came from) and ``training.json`` (how it was trained).
 
 from __future__ import annotations
 
+import inspect
 import json
+import pydoc
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 
-from edge import manifest, registry
+from edge import manifest, registry, weights
 from edge.data.contract import SignalContract
-from edge.errors import IncompatibleError, UsageError
+from edge.errors import IncompatibleError, suggestion
 from edge.spec import Argument, ModelSpec
 from edge.torch_import import ensure_torchaudio
 
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
 CONTRACT = "contract.json"
 CONTRACT_FILE = "contract.toml"
 TRAINING = "training.json"
@@ -54,13 +53,17 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class FloatModel:
-    """A braindecode module in evaluation mode, what it is, and what it expects of the signal."""
+    """A braindecode module in evaluation mode, what it is, and what it expects of the signal.
+
+    ``channels`` are the names in braindecode's ``chs_info``, where the model has it.
+    """
 
     module: Any  # braindecode.models.AttentionBaseNet: untyped
     spec: ModelSpec
     contract: SignalContract | None = None
     training: TrainingRecord | None = None
     contract_file: str | None = None
+    channels: tuple[str, ...] | None = None
 
 
 def network_class() -> Any:
@@ -72,7 +75,9 @@ def network_class() -> Any:
     return AttentionBaseNet
 
 
-def build(spec: ModelSpec, seed: int = 0) -> FloatModel:
+def build(
+    spec: ModelSpec, seed: int = 0, chs_info: Sequence[Mapping[str, Any]] | None = None
+) -> FloatModel:
     """An untrained model.
 
     Raises
@@ -86,22 +91,35 @@ def build(spec: ModelSpec, seed: int = 0) -> FloatModel:
     complaints = mode.limits(spec)
     if complaints:
         raise IncompatibleError(" ".join(complaints))
+    arguments = _constructor_arguments(spec.arguments)
     torch.manual_seed(seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that kernels are shortened is said by `shortened`
-        module = network_class()(
-            n_chans=spec.n_chans,
-            n_times=spec.n_times,
-            n_outputs=spec.n_outputs,
-            attention_mode=None if spec.mode == "none" else spec.mode,
-            **_constructor_arguments(spec.arguments),
-        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that kernels are shortened is said by `shortened`
+            module = network_class()(
+                n_chans=spec.n_chans,
+                n_times=spec.n_times,
+                n_outputs=spec.n_outputs,
+                chs_info=chs_info,
+                attention_mode=None if spec.mode == "none" else spec.mode,
+                **arguments,
+            )
+    except Exception as error:  # whatever braindecode and PyTorch stumble over
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise IncompatibleError(
+            f"braindecode cannot build this AttentionBaseNet: {reason.rstrip('.')}. "
+            f"Correct its arguments (--arg, or the configuration)."
+        ) from error
     return FloatModel(module.eval(), spec)
 
 
 def _constructor_arguments(arguments: Mapping[str, Argument]) -> dict[str, Any]:
-    import pydoc
-
+    known = inspect.signature(network_class()).parameters
+    for name in arguments:
+        if name not in known:
+            raise IncompatibleError(
+                f"AttentionBaseNet has no argument {name!r}.{suggestion(name, list(known))}"
+            )
     resolved: dict[str, Any] = dict(arguments)
     if isinstance(activation := resolved.get("activation"), str):
         found = pydoc.locate(activation)
@@ -163,9 +181,9 @@ def save(model: FloatModel, folder: Path) -> None:
     import braindecode
 
     config = model.module.get_config() | {"braindecode_version": braindecode.__version__}
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+    (folder / weights.CONFIG).write_text(json.dumps(config, indent=2) + "\n")
     state = {k: v.contiguous() for k, v in model.module.state_dict().items()}
-    (folder / WEIGHTS).write_bytes(serialize(state, metadata={"format": "pt"}))
+    (folder / weights.WEIGHTS).write_bytes(serialize(state, metadata={"format": "pt"}))
     if model.contract is not None:
         manifest.write(folder / CONTRACT, model.contract)
     if model.training is not None:
@@ -174,8 +192,8 @@ def save(model: FloatModel, folder: Path) -> None:
         (folder / CONTRACT_FILE).write_text(model.contract_file)
 
 
-def load(folder: Path) -> FloatModel:
-    """Read a checkpoint.
+def load(source: Path | str) -> FloatModel:
+    """Read a checkpoint, in any form that :mod:`edge.weights` knows.
 
     Raises
     ------
@@ -184,77 +202,99 @@ def load(folder: Path) -> FloatModel:
     IncompatibleError
         When configuration and weights do not fit each other.
     """
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
-            raise UsageError(
-                f"{str(folder)!r} is not a checkpoint: it has no {name}. A checkpoint is a folder "
-                f"that 'edge train --out' or braindecode's save_pretrained wrote."
-            )
-    model = build(read_spec(folder / CONFIG))
-    _load_weights(model.module, folder / WEIGHTS)
+    files = weights.find(source)
+    model = _from_config(_read_config(files.config), str(files.config))
+    where = f"{files.weights} does not fit {files.config.name}"
+    model.module.load_state_dict(
+        weights.fit(weights.read(files.weights), model.module.state_dict(), where)
+    )
+    contract_path = files.beside(CONTRACT_FILE)
     return replace(
         model,
-        contract=_optional(folder / CONTRACT, SignalContract),
-        training=_optional(folder / TRAINING, TrainingRecord),
-        contract_file=(
-            (folder / CONTRACT_FILE).read_text() if (folder / CONTRACT_FILE).is_file() else None
-        ),
+        contract=_optional(files.beside(CONTRACT), SignalContract),
+        training=_optional(files.beside(TRAINING), TrainingRecord),
+        contract_file=None if contract_path is None else contract_path.read_text(),
     )
 
 
-def read_spec(path: Path) -> ModelSpec:
-    """The model that a ``config.json`` describes.
+def from_module(module: Any) -> FloatModel:
+    """A live model: braindecode's, or a fitted skorch ``EEGClassifier`` around one.
+
+    It is copied to the CPU, in float32 and evaluation mode, and not changed.
+
+    Raises
+    ------
+    IncompatibleError
+        When it is of another class, or holds values that are not finite.
+    """
+    inner = getattr(module, "module_", module)
+    if not isinstance(inner, network_class()):
+        raise IncompatibleError(
+            f"This is a {type(inner).__module__}.{type(inner).__qualname__}, expected "
+            f"braindecode.models.AttentionBaseNet, or a fitted EEGClassifier with one."
+        )
+    model = _from_config(inner.get_config(), "The model's get_config()")
+    state = {name: value.detach().cpu() for name, value in inner.state_dict().items()}
+    where = "The model does not fit its own get_config()"
+    model.module.load_state_dict(weights.fit(state, model.module.state_dict(), where))
+    return model
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text())
+    except ValueError as error:
+        raise IncompatibleError(f"{path} is not JSON: {error}.") from None
+    if not isinstance(config, dict):
+        raise IncompatibleError(f"{path} holds a {type(config).__name__}, expected a dictionary.")
+    return config
+
+
+def _from_config(config: Mapping[str, Any], where: str) -> FloatModel:
+    """An untrained model as a configuration describes it."""
+    spec = spec_of(config, where)
+    channels = config.get("chs_info")
+    model = build(spec, chs_info=channels)
+    if not channels:
+        return model
+    return replace(model, channels=tuple(str(channel.get("ch_name")) for channel in channels))
+
+
+def spec_of(config: Mapping[str, Any], where: str) -> ModelSpec:
+    """The model that a ``get_config()`` describes.
 
     Raises
     ------
     IncompatibleError
         When it is not the configuration of an ``AttentionBaseNet``.
     """
-    try:
-        config = json.loads(path.read_text())
-    except ValueError as error:
-        raise IncompatibleError(f"{path} is not JSON: {error}.") from None
-    absent = [name for name in OWN_FIELDS if name not in config]
-    if absent:
+    if "attention_mode" not in config:
         raise IncompatibleError(
-            f"{path} is not the configuration of an AttentionBaseNet: it has no "
-            f"{', '.join(absent)}."
+            f"{where} is not the configuration of an AttentionBaseNet: it has no attention_mode; "
+            f"it has {', '.join(sorted(config)) or 'nothing'}."
         )
-    skipped = (*OWN_FIELDS, "braindecode_version")
+    sizes: dict[str, Any] = {
+        "n_chans": config.get("n_chans") or len(config.get("chs_info") or ()),
+        "n_times": config.get("n_times") or _samples(config),
+        "n_outputs": config.get("n_outputs"),
+    }
+    absent = [name for name, value in sizes.items() if not value]
+    if absent:
+        raise IncompatibleError(f"{where} does not say {', '.join(absent)}.")
+    skipped = (*OWN_FIELDS, "braindecode_version", "chs_info", "input_window_seconds")
     return ModelSpec(
         mode=config["attention_mode"] or "none",
-        n_chans=config["n_chans"],
-        n_times=config["n_times"],
+        n_chans=sizes["n_chans"],
+        n_times=sizes["n_times"],
         n_outputs=config["n_outputs"],
         arguments={k: v for k, v in config.items() if k not in skipped and v is not None},
     )
 
 
-def _load_weights(module: Any, path: Path) -> None:
-    try:
-        state = load_file(path)
-    except Exception as error:  # safetensors raises its own Rust errors
-        raise IncompatibleError(f"{path} is not a safetensors file: {error}.") from None
-    expected = module.state_dict()
-    problems = [f"it lacks {name}" for name in expected if name not in state]
-    problems += [
-        f"it has {name}, which the model has not" for name in state if name not in expected
-    ]
-    problems += [
-        f"{name} has shape {tuple(state[name].shape)}, expected {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    problems += [
-        f"{name} holds values that are not finite"
-        for name, value in state.items()
-        if value.is_floating_point() and not bool(value.isfinite().all())
-    ]
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise IncompatibleError(f"{path} does not fit its config.json: {problems[0]}{more}.")
-    module.load_state_dict(state)
+def _samples(config: Mapping[str, Any]) -> int:
+    """Samples of a window, where seconds and rate are given in their stead."""
+    return round((config.get("input_window_seconds") or 0) * (config.get("sfreq") or 0))
 
 
-def _optional(path: Path, kind: type[Any]) -> Any:
-    return manifest.read(path, kind) if path.is_file() else None
+def _optional(path: Path | None, kind: type[Any]) -> Any:
+    return None if path is None else manifest.read(path, kind)

@@ -20,6 +20,7 @@ from edge.bundle import DataRecord, Manifest
 from edge.checkpoints import Resolved
 from edge.console import Console
 from edge.data import dataset
+from edge.data.contract import UNKNOWN
 from edge.errors import AccuracyError, IncompatibleError
 from edge.ladder import HeldOut, Rung
 from edge.lower import lower
@@ -105,6 +106,10 @@ def export(request: ExportRequest, console: Console) -> Manifest:
 def _say_what_is_special(resolved: Resolved, console: Console) -> None:
     if (changed := models.shortened(resolved.model)) is not None:
         console.note(f"note: {changed}")
+    if resolved.contract.scaling.kind == UNKNOWN:
+        console.note(
+            "note: scaling unknown, windows are taken as they are: the checkpoint has no contract"
+        )
     if resolved.split.test.simulated:
         console.note("note: simulated data; accuracies say nothing about real EEG")
 
@@ -212,7 +217,12 @@ def _manifest(
         model=resolved.model.spec,
         source=resolved.origin,
         data=DataRecord(
-            test.spec, test.simulated, resolved.split.rule, n_calibration, len(held_out.labels)
+            spec=test.spec,
+            simulated=test.simulated,
+            split=resolved.split.rule,
+            scaling=resolved.contract.scaling.kind,
+            n_calibration=n_calibration,
+            n_held_out=len(held_out.labels),
         ),
         recipe=request.recipe if request.int8 else None,
         artifacts=artifacts,

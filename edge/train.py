@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge import bundle, fit, parity
+from edge import bundle, fit, parity, weights
 from edge import model as models
 from edge.console import Console
 from edge.data import contract_file, dataset, source
@@ -106,7 +106,7 @@ def refuse_destination(out: Path) -> None:
 
 
 def _is_checkpoint(folder: Path) -> bool:
-    return (folder / models.CONFIG).is_file() and (folder / models.WEIGHTS).is_file()
+    return (folder / weights.CONFIG).is_file() and (folder / weights.WEIGHTS).is_file()
 
 
 def _line(progress: Progress) -> str:

@@ -78,8 +78,9 @@ CASES = {
     "no checkpoint there": (
         "export --checkpoint nowhere --int8",
         2,
-        "'nowhere' is not a checkpoint: it has no config.json. A checkpoint is a folder that 'edge "
-        "train --out' or braindecode's save_pretrained wrote.",
+        "'nowhere' is not a checkpoint: nothing is there. A checkpoint is a folder that 'edge "
+        "train --out' or braindecode's save_pretrained wrote, a file of weights (.safetensors, "
+        ".pt, .pth, .bin) with get_config() as JSON beside it, or hf:USER/REPO.",
     ),
     "other mode than the checkpoint's": (
         "export --mode eca --checkpoint {zoo}/none --int8",

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from edge import model
+from edge import model, weights
 from edge.data import sim
 from edge.errors import IncompatibleError, UsageError
 from edge.model import FloatModel
@@ -66,8 +66,7 @@ def test_folder_without_weights(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         model.load(tmp_path)
     assert str(error.value) == (
-        f"{str(tmp_path)!r} is not a checkpoint: it has no model.safetensors. A checkpoint is a "
-        f"folder that 'edge train --out' or braindecode's save_pretrained wrote."
+        f"{str(tmp_path)!r} is not a checkpoint: it has no model.safetensors. {weights.FORMS}"
     )
 
 
@@ -78,28 +77,28 @@ def test_other_model(checkpoint: Path) -> None:
         model.load(checkpoint)
     assert str(error.value) == (
         f"{checkpoint / 'config.json'} is not the configuration of an AttentionBaseNet: it has no "
-        f"attention_mode, n_times, n_outputs."
+        f"attention_mode; it has F1, n_chans."
     )
 
 
 def test_wrong_shape(checkpoint: Path) -> None:
     """A tensor that does not fit is named with both shapes."""
-    weights = load_file(checkpoint / "model.safetensors")
-    weights["final_layer.1.bias"] = torch.zeros(7)
-    save_file(weights, checkpoint / "model.safetensors")
+    state = load_file(checkpoint / "model.safetensors")
+    state["final_layer.1.bias"] = torch.zeros(7)
+    save_file(state, checkpoint / "model.safetensors")
     with pytest.raises(IncompatibleError) as error:
         model.load(checkpoint)
     assert str(error.value) == (
-        f"{checkpoint / 'model.safetensors'} does not fit its config.json: final_layer.1.bias has "
+        f"{checkpoint / 'model.safetensors'} does not fit config.json: final_layer.1.bias has "
         f"shape (7,), expected (3,)."
     )
 
 
 def test_weights_that_are_not_finite(checkpoint: Path) -> None:
     """NaN in a checkpoint is found when it is loaded."""
-    weights = load_file(checkpoint / "model.safetensors")
-    weights["final_layer.1.bias"][0] = np.nan
-    save_file(weights, checkpoint / "model.safetensors")
+    state = load_file(checkpoint / "model.safetensors")
+    state["final_layer.1.bias"][0] = np.nan
+    save_file(state, checkpoint / "model.safetensors")
     with pytest.raises(
         IncompatibleError, match=r"final_layer.1.bias holds values that are not finite"
     ):
