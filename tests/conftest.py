@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,19 @@ Edge = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="session")
 def edge() -> Edge:
-    """Run the real command: ``edge("export", "--int8", cwd=folder)``."""
+    """Run the real command: ``edge("export", "--int8", cwd=folder)``.
 
-    def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    ``env`` is added to the environment.
+    """
+
+    def run(
+        *arguments: object,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "edge", *map(str, arguments)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHONWARN")}
+        environment |= env or {}
         return subprocess.run(
             command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
         )

@@ -1,28 +1,26 @@
-"""Recordings through MNE: picks, unit, reference, causal filter, events; nothing is resampled."""
+"""A recording, a folder of recordings, or a BIDS data set, labelled as a contract file says."""
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edge.data import filters
-from edge.data.contract import AS_RECORDED, AVERAGE, SignalContract
+from edge.data import raws
 from edge.data.contract_file import ContractFile, EventRule
 from edge.data.dataset import Dataset, Recording, from_recordings
-from edge.errors import IncompatibleError, MissingToolError, UsageError, listing
+from edge.errors import IncompatibleError, UsageError, listing
 
 SUFFIXES = (".bdf", ".edf", ".fif", ".gdf", ".set", ".vhdr")
-
-PER_VOLT = {"uV": 1e6, "mV": 1e3, "V": 1.0}
 
 
 def read(path: Path, spec: str, file: ContractFile) -> Dataset:
     """Read a recording, or every recording in a folder that the contract has events for.
+
+    A folder is a BIDS data set, or a subject of one, when it has a ``dataset_description.json`` or
+    its name begins with ``sub-``; events then come from ``*_events.tsv``.
 
     Raises
     ------
@@ -31,26 +29,41 @@ def read(path: Path, spec: str, file: ContractFile) -> Dataset:
     IncompatibleError
         A file that contradicts the contract: rate, channels, non-finite samples.
     """
+    refuse_single_class(file)
+    found = [
+        recording
+        for name, raw, rule in _matching(path, file)
+        for recording in raws.to_recordings(raw, Path(name).stem, name, file, rule)
+    ]
+    return labelled(spec, found, file)
+
+
+def refuse_single_class(file: ContractFile) -> None:
+    """Raise when a contract's events name fewer than two classes."""
     if len(file.classes) < 2:
         raise UsageError(
             f"The contract's [[events]] name {len(file.classes)} classes; two are needed to decode."
         )
-    contract = file.contract()
-    recordings = [_recording(p, file, rule, contract) for p, rule in _matching(path, file)]
-    sfreq = file.signal.sfreq
+
+
+def labelled(spec: str, found: list[Recording], file: ContractFile) -> Dataset:
+    """Windows of recordings, cut and split as the contract file says."""
     return from_recordings(
         spec,
-        recordings,
-        contract,
-        shifts=tuple(round(shift * sfreq) for shift in file.window.shifts_s),
+        found,
+        file.contract(),
+        shifts=tuple(round(shift * file.signal.sfreq) for shift in file.window.shifts_s),
         holdout=file.split.holdout,
     )
 
 
-def _matching(path: Path, file: ContractFile) -> list[tuple[Path, EventRule]]:
+def _matching(path: Path, file: ContractFile) -> Iterator[tuple[str, Any, EventRule]]:
+    """File name, opened recording and rule of everything that the contract knows."""
+    bids = path.is_dir() and is_bids(path)
     candidates = [path]
     if path.is_dir():
-        candidates = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        inside = path.rglob("*_eeg.*") if bids else path.iterdir()
+        candidates = sorted(p for p in inside if p.suffix.lower() in SUFFIXES and _is_data(p, path))
     found = [(p, rule) for p in candidates if (rule := file.rule(p.name)) is not None]
     if not found:
         patterns = listing(pattern for rule in file.events for pattern in rule.files)
@@ -59,119 +72,38 @@ def _matching(path: Path, file: ContractFile) -> list[tuple[Path, EventRule]]:
             f"No recording in {str(path)!r} matches the contract's [[events]] files {patterns}; "
             f"{there}."
         )
-    return found
+    for p, rule in found:
+        yield p.name, _open_bids(p) if bids else raws.open_raw(p), rule
 
 
-def _recording(
-    path: Path, file: ContractFile, rule: EventRule, contract: SignalContract
-) -> Recording:
-    raw = open_raw(path)
-    if raw.info["sfreq"] != file.signal.sfreq:
-        raise IncompatibleError(
-            f"{path.name} was recorded at {raw.info['sfreq']:g} Hz and the contract says "
-            f"{file.signal.sfreq:g} Hz. Set signal.sfreq to the recording's rate; nothing is "
-            f"resampled."
-        )
-    samples = _samples(raw, path, file, contract)
-    filtered = filters.apply(contract.filter, samples).astype(np.float32)
-    index = {name: i for i, name in enumerate(file.classes)}
-    events = [
-        (round((onset + file.window.start_s) * file.signal.sfreq), index[rule.classes[text]])
-        for onset, text in zip(raw.annotations.onset, raw.annotations.description, strict=True)
-        if text in rule.classes
-    ]
-    onsets, labels = zip(*events, strict=True) if events else ((), ())
-    return Recording(path.stem, filtered, np.array(onsets, np.int64), np.array(labels, np.int64))
+def is_bids(folder: Path) -> bool:
+    """Whether a folder is a BIDS data set or a subject or session of one."""
+    return (folder / "dataset_description.json").is_file() or bool(
+        re.match(r"(sub|ses)-", folder.resolve().name)
+    )
 
 
-def open_raw(path: Path) -> Any:
-    """A recording as MNE's ``Raw``, samples not loaded yet.
+def _is_data(path: Path, root: Path) -> bool:
+    """BIDS keeps what is not raw data in folders of its own."""
+    others = {"derivatives", "sourcedata", "code"}
+    return not others.intersection(path.relative_to(root).parts)
+
+
+def _open_bids(path: Path) -> Any:
+    """A recording with the events, channel types and units of the files beside it.
 
     Raises
     ------
-    UsageError
-        When the file is absent, truncated, or not a recording.
+    IncompatibleError
+        When mne-bids cannot make sense of them.
     """
-    try:
-        import mne
-    except ImportError:
-        raise MissingToolError(
-            "Reading recordings needs MNE, which is not installed. "
-            "Type: pip install 'eeg-edge[export]'"
-        ) from None
-    if not path.exists():
-        raise UsageError(f"{str(path)!r} does not exist.")
-    _refuse_truncated(path)
+    raws.refuse_truncated(path)
+    from mne_bids import get_bids_path_from_fname, read_raw_bids
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return mne.io.read_raw(path, verbose="ERROR")
-    except Exception as error:  # MNE raises whatever its readers stumble over
+            return read_raw_bids(get_bids_path_from_fname(path, verbose="ERROR"), verbose="ERROR")
+    except Exception as error:  # mne-bids raises whatever it stumbles over
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(f"MNE cannot read {str(path)!r}: {first_line}") from error
-
-
-def _refuse_truncated(path: Path) -> None:
-    """Compare an EDF or BDF file's size with what its header promises.
-
-    The header is 256 bytes and 256 a signal, in ASCII (Kemp et al. 1992): records at 236, signals
-    at 252, samples a record of each signal 216 bytes a signal further on.
-    """
-    width = {".edf": 2, ".bdf": 3}.get(path.suffix.lower())
-    if width is None:
-        return
-    with path.open("rb") as stream:
-        head = stream.read(256)
-        try:
-            header_bytes, n_records, n_signals = (
-                int(head[a:b]) for a, b in ((184, 192), (236, 244), (252, 256))
-            )
-            stream.seek(256 + 216 * n_signals)
-            lengths = [int(stream.read(8)) for _ in range(n_signals)]
-        except ValueError:
-            raise UsageError(
-                f"{str(path)!r} is not an {path.suffix[1:].upper()} file: its header is not one, "
-                f"or is cut off."
-            ) from None
-    promised = header_bytes + n_records * width * sum(lengths)
-    actual = path.stat().st_size
-    if n_records >= 0 and actual < promised:
-        raise UsageError(
-            f"{str(path)!r} is truncated: its header promises {promised:,} bytes and it has "
-            f"{actual:,}. Fetch it again."
-        )
-
-
-def _samples(
-    raw: Any, path: Path, file: ContractFile, contract: SignalContract
-) -> NDArray[np.float64]:
-    """(n_chans, n_samples) in the contract's unit, order and reference, finite."""
-    wanted = list(file.signal.channels)
-    names = {file.rename.get(name, name): name for name in raw.ch_names}
-    reference = file.signal.reference
-    extra = [] if reference in (AS_RECORDED, AVERAGE) else [reference]
-    missing = [name for name in (*wanted, *extra) if name not in names]
-    if missing:
-        raise IncompatibleError(
-            f"{path.name} has no channel {listing(missing)}; it has {_some(sorted(names))}. "
-            f"Correct signal.channels or [rename] in the contract."
-        )
-    samples: NDArray[np.float64] = raw.get_data([names[name] for name in wanted], verbose="ERROR")
-    if reference == AVERAGE:
-        samples = samples - samples.mean(0)
-    elif extra:
-        samples = samples - raw.get_data([names[reference]], verbose="ERROR")
-    bad = np.argwhere(~np.isfinite(samples))
-    if len(bad):
-        channel, sample = (int(i) for i in bad[0])
-        raise IncompatibleError(
-            f"{path.name} holds {samples[channel, sample]} in channel {wanted[channel]} at "
-            f"{sample / file.signal.sfreq:.3f} s ({len(bad)} non-finite samples in all). "
-            f"Cut or interpolate them first."
-        )
-    return samples * PER_VOLT[contract.unit]
-
-
-def _some(names: Sequence[str], limit: int = 80) -> str:
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+        raise IncompatibleError(f"mne-bids cannot read {str(path)!r}: {first_line}") from error

@@ -1,10 +1,10 @@
-"""What ``--data`` says: ``sim[:SEED]``, an ``.npz`` file, a recording, a folder of recordings."""
+"""What ``--data`` says: ``sim[:SEED]``, ``moabb:NAME:SUBJECT``, a file, a folder of recordings."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from edge.data import npz, recordings, sim
+from edge.data import moabb, npz, recordings, sim
 from edge.data.contract_file import ContractFile
 from edge.data.dataset import Dataset
 from edge.errors import UsageError, listing
@@ -23,13 +23,15 @@ def read(spec: str, file: ContractFile | None = None) -> Dataset:
         if seed and not seed.isdecimal():
             raise UsageError(f"Invalid seed in --data {spec!r}: type e.g. 'sim:3'.")
         return sim.read(spec, int(seed or 0), file)
+    if spec.startswith(moabb.PREFIX):
+        return moabb.read(spec, file)
     path = Path(spec)
     if path.suffix == ".npz":
         return npz.read(path, spec, file)
     if not path.exists():
         raise UsageError(
-            f"--data {spec!r} does not exist. Type 'sim', the path of an .npz file, of a recording "
-            f"({listing(recordings.SUFFIXES)}) or of a folder of recordings."
+            f"--data {spec!r} does not exist. Type 'sim', 'moabb:NAME:SUBJECT', or the path of an "
+            f".npz file, of a recording ({listing(recordings.SUFFIXES)}) or of a folder of them."
         )
     if path.is_file() and path.suffix.lower() not in recordings.SUFFIXES:
         raise UsageError(

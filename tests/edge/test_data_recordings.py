@@ -203,7 +203,8 @@ def test_no_file_matches(edf: Path) -> None:
 def test_absent_path() -> None:
     """What --data may be."""
     with pytest.raises(
-        UsageError, match=r"--data 'nowhere' does not exist\. Type 'sim', the path of"
+        UsageError,
+        match=r"--data 'nowhere' does not exist\. Type 'sim', 'moabb:NAME:SUBJECT', or the path of",
     ):
         source.read("nowhere")
 
