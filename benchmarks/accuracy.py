@@ -48,13 +48,13 @@ class Outcome:
 
 def measure(cell: Cell, data: Path, ours: Console) -> dict[str, Outcome]:
     """Train, export to a temporary folder, and read what the export measured."""
-    from edge import checkpoints, pipeline, train
+    from edge import checkpoints, pipeline, training
     from edge.fit import TrainingSettings
 
     with tempfile.TemporaryDirectory() as folder:
         model, out = Path(folder) / "model", Path(folder) / "bundle"
         settings = TrainingSettings(epochs=cell.epochs, seed=cell.seed)
-        train.train(train.TrainRequest(cell.mode, str(data), model, settings=settings), ours)
+        training.train(training.TrainRequest(cell.mode, str(data), model, settings=settings), ours)
         made = pipeline.export(
             pipeline.ExportRequest(
                 checkpoint=checkpoints.Request(checkpoint=str(model)),

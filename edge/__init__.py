@@ -1,0 +1,23 @@
+"""Take a trained EEG decoder to the device that is worn; the Python API is :mod:`edge.api`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["bench", "export", "load", "run", "train", "verify"]
+
+if TYPE_CHECKING:
+    from edge.api import bench, export, load, run, train, verify
+else:  # hidden from type checkers, which would take any name for granted
+
+    def __getattr__(name: str) -> Any:
+        """Import the API when it is first used, so that ``import edge`` stays light."""
+        if name not in __all__:
+            raise AttributeError(f"module 'edge' has no attribute {name!r}")
+        from edge import api
+
+        return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

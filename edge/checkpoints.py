@@ -25,7 +25,7 @@ class Request:
 
     mode: str | None = None
     checkpoint: str | FloatModel | None = None
-    data: str | None = None
+    data: str | dataset.Dataset | None = None
     contract: Path | None = None
     holdout: tuple[str, ...] = ()
 
@@ -54,7 +54,7 @@ def resolve(request: Request, note: Callable[[str], None]) -> Resolved:
         registry.refuse_unknown("edge.modes", request.mode, "--mode")
     model, origin = _model(request)
     _refuse_other_mode(request.mode, model)
-    data = source.read(_data_spec(request, model, note), _contract_file(request, model))
+    data = _data(request, model, note)
     contract = _agree(model, data)
     split = dataset.split(replace(data, contract=contract), _holdout(request, model, data))
     if model.training is None:
@@ -69,9 +69,10 @@ def _model(request: Request) -> tuple[FloatModel, str]:
         return models.load(request.checkpoint), f"checkpoint {request.checkpoint!r}"
     mode = request.mode or "eca"
     if request.data is not None:
+        data = request.data if isinstance(request.data, str) else request.data.spec
         raise UsageError(
-            f"'edge export' does not train, and --data {request.data!r} comes without a "
-            f"--checkpoint. Type: edge train --mode {mode} --data {request.data} --out model && "
+            f"'edge export' does not train, and --data {data!r} comes without a "
+            f"--checkpoint. Type: edge train --mode {mode} --data {data} --out model && "
             f"edge export --mode {mode} --checkpoint model"
         )
     shipped = ZOO / mode
@@ -91,7 +92,14 @@ def _refuse_other_mode(mode: str | None, model: FloatModel) -> None:
         )
 
 
+def _data(request: Request, model: FloatModel, note: Callable[[str], None]) -> dataset.Dataset:
+    if isinstance(request.data, dataset.Dataset):
+        return request.data
+    return source.read(_data_spec(request, model, note), _contract_file(request, model))
+
+
 def _data_spec(request: Request, model: FloatModel, note: Callable[[str], None]) -> str:
+    assert not isinstance(request.data, dataset.Dataset)
     if request.data is not None:
         return request.data
     if model.training is None:

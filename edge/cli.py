@@ -179,7 +179,7 @@ def train(as_json: bool, verbose: bool, example_contract: bool, **options: Any) 
                 f"edge train needs {listing(absent)}. "
                 f"Type e.g.: edge train --mode eca --data sim --out model"
             )
-        trained = _import("edge.train").train(_train_request(options), console)
+        trained = _import("edge.training").train(_train_request(options), console)
         record = trained.model.training
         if as_json:
             _print_json(console, record)
@@ -196,7 +196,7 @@ def train(as_json: bool, verbose: bool, example_contract: bool, **options: Any) 
 
 
 def _train_request(options: dict[str, Any]) -> Any:
-    training, fitting = _import("edge.train"), _import("edge.fit")
+    training, fitting = _import("edge.training"), _import("edge.fit")
     settings = fitting.TrainingSettings(
         epochs=options["epochs"],
         batch_size=options["batch_size"],

@@ -84,10 +84,11 @@ def _console(stream: TextIO) -> RichConsole:
 
 
 @contextlib.contextmanager
-def console(verbose: bool) -> Iterator[Console]:
+def console(verbose: bool, quiet: bool = False) -> Iterator[Console]:
     """Our console, everything else that is printed captured unless ``verbose``.
 
-    What was captured is thrown away at the end, and kept in a file only if the process dies.
+    What was captured is thrown away at the end, and kept in a file only if the process dies. When
+    ``quiet``, notes and progress are thrown away too.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -96,7 +97,9 @@ def console(verbose: bool) -> Iterator[Console]:
         os.dup2(sink, 1)
         os.dup2(sink, 2)
         try:
-            yield Console(_console(out), _console(err))
+            voice = _console(err)
+            voice.quiet = quiet
+            yield Console(_console(out), voice)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -111,5 +114,7 @@ def _sink(err: TextIO, verbose: bool) -> Iterator[int]:
         yield err.fileno()
         return
     with tempfile.NamedTemporaryFile(prefix="edge-", suffix=".log", delete=False) as log:
-        yield log.fileno()
-    Path(log.name).unlink(missing_ok=True)
+        try:
+            yield log.fileno()
+        finally:
+            Path(log.name).unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from quantize import reference
 Logits = NDArray[np.float32]
 
 
-def read_windows(path: Path, contract: SignalContract) -> NDArray[np.float32]:
+def read_windows(path: Path, contract: SignalContract, n_chans: int) -> NDArray[np.float32]:
     """Windows (n, n_chans, n_times), filtered and not scaled, from an ``.npy`` file.
 
     Raises
@@ -41,7 +41,7 @@ def read_windows(path: Path, contract: SignalContract) -> NDArray[np.float32]:
     if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
         raise UsageError(f"--input {str(path)!r} is not one array of numbers in an .npy file.")
     windows = np.asarray(array, np.float32)
-    contract.refuse(windows, f"--input {str(path)!r}")
+    contract.refuse(windows, f"--input {str(path)!r}", n_chans)
     return windows
 
 
@@ -95,7 +95,9 @@ def run(
     opened = bundle.read(folder)
     contract = opened.contract()
     runnable = open_runnable(opened, name, precision)
-    logits = runnable(contract.scale(read_windows(windows_path, contract)))
+    logits = runnable(
+        contract.scale(read_windows(windows_path, contract, opened.manifest.model.n_chans))
+    )
     _save(out, logits)
     return logits
 

@@ -43,11 +43,14 @@ def test_no_checkpoint_without_a_mode() -> None:
 
 
 def test_every_init_is_empty() -> None:
-    """Importing a package imports nothing, so that the command line starts fast."""
+    """Importing a package imports nothing, so that the command line starts fast.
+
+    edge's own offers the Python API, lazily.
+    """
     packages = ("edge", "quantize", "firmware_bridge", "benchmarks")
     found = [path for package in packages for path in (ROOT / package).rglob("__init__.py")]
     assert len(found) >= 7
-    assert [path for path in found if path.read_text().strip()] == []
+    assert [path for path in found if path.read_text().strip()] == [ROOT / "edge" / "__init__.py"]
 
 
 def test_every_command_is_documented() -> None:

@@ -137,15 +137,17 @@ class SignalContract:
         """Name of a channel, or its number where names are unknown."""
         return str(index) if self.channels is None else self.channels[index]
 
-    def refuse(self, windows: NDArray[np.float32], where: str) -> None:
+    def refuse(self, windows: NDArray[np.float32], where: str, n_chans: int | None = None) -> None:
         """Raise unless ``windows`` are what this contract describes.
+
+        ``n_chans`` is the model's number of channels, where the contract does not know it.
 
         Raises
         ------
         IncompatibleError
             Wrong shape, or a sample that is not finite (which window, channel and sample).
         """
-        n_chans = self.n_chans
+        n_chans = self.n_chans or n_chans
         if windows.ndim != 3:
             raise IncompatibleError(
                 f"{where} has shape {windows.shape}; expected (windows, channels, samples)."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,14 @@ def read(path: Path, spec: str, file: ContractFile | None) -> Dataset:
     ``ch_names`` (n_chans,), ``sfreq``, ``unit``, ``classes``. What is absent is unknown, unless a
     contract file says it. Filters are not applied: the windows are taken as they are.
     """
-    arrays = _load(path)
-    x, y = arrays["X"], arrays["y"]
+    return from_arrays(_load(path), path, spec, file)
+
+
+def from_arrays(
+    arrays: Mapping[str, Any], path: Path, spec: str, file: ContractFile | None = None
+) -> Dataset:
+    """The same from arrays in memory; messages call them ``path``."""
+    x, y = np.asarray(arrays["X"]), np.asarray(arrays["y"])
     if x.ndim != 3 or y.shape != x.shape[:1] or not np.issubdtype(x.dtype, np.number):
         raise UsageError(
             f"{str(path)!r} holds X of shape {x.shape} and y of shape {y.shape}; expected numbers "
@@ -38,7 +45,7 @@ def read(path: Path, spec: str, file: ContractFile | None) -> Dataset:
             f"{str(path)!r} holds {len(values)} classes in y and names {len(classes)}; two or more "
             f"are needed, each with a window."
         )
-    session = arrays.get("session", np.full(len(y), "all"))
+    session = np.asarray(arrays.get("session", np.full(len(y), "all")))
     contract = _contract(path, arrays, file, x.shape, classes)
     windows = x.astype(np.float32)
     contract.refuse(windows, f"{str(path)!r}")
@@ -57,13 +64,18 @@ def _load(path: Path) -> dict[str, Any]:
         raise UsageError(f"{str(path)!r} does not exist.") from None
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise UsageError(f"{str(path)!r} is not an .npz file of plain arrays: {error}.") from None
+    refuse_missing(arrays, repr(str(path)))
+    return arrays
+
+
+def refuse_missing(arrays: Mapping[str, Any], where: str) -> None:
+    """Raise unless there are windows and labels."""
     missing = [name for name in ("X", "y") if name not in arrays]
     if missing:
         raise UsageError(
-            f"{str(path)!r} has no array {' and '.join(missing)}; it has "
+            f"{where} has no array {' and '.join(missing)}; it has "
             f"{', '.join(sorted(arrays)) or 'none'}."
         )
-    return arrays
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ class Known:
 
 def _contract(
     path: Path,
-    arrays: dict[str, Any],
+    arrays: Mapping[str, Any],
     file: ContractFile | None,
     shape: tuple[int, ...],
     classes: tuple[str, ...],

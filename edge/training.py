@@ -28,7 +28,7 @@ class TrainRequest:
     """
 
     mode: str
-    data: str
+    data: str | dataset.Dataset
     out: Path
     contract: Path | None = None
     holdout: tuple[str, ...] = ()
@@ -54,7 +54,12 @@ def train(request: TrainRequest, console: Console) -> Trained:
     """
     refuse_destination(request.out)
     file = None if request.contract is None else contract_file.read(request.contract)
-    split = dataset.split(source.read(request.data, file), request.holdout)
+    data = (
+        request.data
+        if isinstance(request.data, dataset.Dataset)
+        else source.read(request.data, file)
+    )
+    split = dataset.split(data, request.holdout)
     windows, labels = dataset.training_windows(split.train)
     contract = split.train.contract.fitted(split.train.windows)
     spec = ModelSpec(
@@ -118,7 +123,7 @@ def _record(
 ) -> TrainingRecord:
     settings = request.settings
     return TrainingRecord(
-        data=request.data,
+        data=split.train.spec,
         simulated=split.train.simulated,
         holdout=split.holdout,
         split=split.rule,

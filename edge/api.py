@@ -1,0 +1,239 @@
+"""The Python API: what the command line does, from Python.
+
+Offered by :mod:`edge` itself, lazily: ``import edge`` imports nothing heavy. Every function raises
+:class:`edge.errors.EdgeError` where the command line would print its line and exit; notes and
+progress go to stderr unless ``quiet``. While a function runs, what the toolchains print on file
+descriptors 1 and 2 is thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edge import bundle as bundles
+from edge import registry
+from edge.bundle import Bundle
+from edge.console import console
+from edge.spec import Argument
+
+if TYPE_CHECKING:
+    from benchmarks.findings import Report
+    from edge.data.dataset import Dataset
+    from edge.runner import Check
+    from edge.training import Trained
+
+StrPath = str | PathLike[str]
+
+Data = str | PathLike[str] | Mapping[str, ArrayLike]
+"""What ``--data`` takes, or arrays ``X`` (n, n_chans, n_times) and ``y`` (n,) with what else an
+``.npz`` file may hold: ``session``, ``ch_names``, ``sfreq``, ``unit``, ``classes``."""
+
+ARRAYS = "arrays"
+"""What messages and the manifest call data that came as arrays."""
+
+
+def export(
+    checkpoint: Any = None,
+    *,
+    mode: str | None = None,
+    data: Data | None = None,
+    contract: StrPath | None = None,
+    holdout: Sequence[str] = (),
+    targets: Sequence[str] | None = None,
+    out: StrPath,
+    int8: bool = True,
+    full_int8: bool = False,
+    max_drop: float | None = None,
+    quiet: bool = False,
+) -> Bundle:
+    """Lower, quantize, write every target's file, run and compare each of them.
+
+    Parameters
+    ----------
+    checkpoint
+        What ``--checkpoint`` takes, a live ``AttentionBaseNet``, or a fitted ``EEGClassifier`` with
+        one; the shipped checkpoint of ``mode`` without it.
+    data
+        Windows to calibrate and measure on; the checkpoint's own where it knows them.
+    targets
+        Names of targets; all of them without.
+    out
+        Folder of the bundle; an older bundle there is replaced.
+    max_drop
+        Largest loss of accuracy in percentage points.
+
+    Returns
+    -------
+    Bundle
+        What was written.
+    """
+    from edge import checkpoints, model, pipeline
+
+    if checkpoint is not None and not isinstance(checkpoint, str | PathLike):
+        source: Any = model.from_module(checkpoint)
+    else:
+        source = None if checkpoint is None else str(checkpoint)
+    request = pipeline.ExportRequest(
+        checkpoint=checkpoints.Request(
+            mode, source, _data(data, contract), _path(contract), tuple(holdout)
+        ),
+        out=Path(out),
+        int8=int8,
+        targets=registry.names("edge.targets") if targets is None else tuple(targets),
+        full_int8=full_int8,
+        max_drop=max_drop,
+    )
+    with console(verbose=False, quiet=quiet) as ours:
+        pipeline.export(request, ours)
+    return bundles.read(Path(out))
+
+
+def train(
+    mode: str,
+    data: Data,
+    *,
+    out: StrPath,
+    contract: StrPath | None = None,
+    holdout: Sequence[str] = (),
+    epochs: int = 60,
+    batch_size: int = 16,
+    learning_rate: float = 1e-3,
+    seed: int = 0,
+    arguments: Mapping[str, Argument] | None = None,
+    quiet: bool = False,
+) -> Trained:
+    """Train a model on recordings and save it as braindecode does.
+
+    Parameters
+    ----------
+    arguments
+        Constructor arguments of ``AttentionBaseNet``.
+
+    Returns
+    -------
+    Trained
+        The model, and its accuracy on windows that it has not seen.
+    """
+    from edge import training
+    from edge.fit import TrainingSettings
+
+    request = training.TrainRequest(
+        mode=mode,
+        data=_data(data, contract) or "",
+        out=Path(out),
+        contract=_path(contract),
+        holdout=tuple(holdout),
+        settings=TrainingSettings(epochs, batch_size, learning_rate, seed=seed),
+        arguments=dict(arguments or {}),
+    )
+    with console(verbose=False, quiet=quiet) as ours:
+        return training.train(request, ours)
+
+
+def load(folder: StrPath) -> Bundle:
+    """Open a bundle and check its files against their hashes."""
+    return bundles.read(Path(folder))
+
+
+def run(
+    bundle: Bundle | StrPath,
+    windows: ArrayLike,
+    target: str = bundles.REFERENCE,
+    precision: str | None = None,
+) -> NDArray[np.float32]:
+    """Logits (n, n_outputs) of windows (n, n_chans, n_times), filtered and not scaled.
+
+    Parameters
+    ----------
+    target
+        A target of the bundle, ``reference`` or ``float``.
+    precision
+        ``float`` or ``int8``; int8 where the bundle has both.
+    """
+    from edge import runner
+
+    opened = _opened(bundle)
+    contract = opened.contract()
+    samples = np.asarray(windows, np.float32)
+    contract.refuse(samples, "windows", opened.manifest.model.n_chans)
+    with console(verbose=False, quiet=True):
+        logits = runner.open_runnable(opened, target, precision)(contract.scale(samples))
+    return np.asarray(logits, np.float32)
+
+
+def verify(bundle: Bundle | StrPath) -> tuple[Check, ...]:
+    """Check a bundle's hashes, and run every artifact on its golden vectors.
+
+    Raises
+    ------
+    AccuracyError
+        When an artifact does not give what it gave when it was exported.
+    """
+    from edge import runner
+
+    with console(verbose=False, quiet=True):
+        checks = runner.verify(_opened(bundle).folder)
+    runner.refuse(checks)
+    return checks
+
+
+def bench(
+    bundle: Bundle | StrPath,
+    *,
+    targets: Sequence[str] = (),
+    device: str = "local",
+    stock: bool = True,
+    samples: StrPath | None = None,
+    limit_s: float = 60.0,
+    quiet: bool = False,
+) -> Report:
+    """Measure latency, memory and size of a bundle's artifacts, beside the stock route.
+
+    Parameters
+    ----------
+    samples
+        File for every single latency, as JSON lines; ``BUNDLE.bench.jsonl`` without it.
+    limit_s
+        Seconds after which measuring stops although medians are not known to 1 % yet.
+    """
+    from benchmarks import bench as benching
+    from benchmarks.findings import Request
+    from benchmarks.protocol import Protocol
+
+    folder = _opened(bundle).folder
+    request = Request(
+        bundle=folder,
+        samples=Path(samples or f"{folder.resolve().name}.bench.jsonl"),
+        targets=tuple(targets),
+        device=device,
+        stock=stock,
+        protocol=Protocol(limit_s=limit_s),
+    )
+    with console(verbose=False, quiet=quiet) as ours:
+        return benching.bench(request, ours)
+
+
+def _opened(bundle: Bundle | StrPath) -> Bundle:
+    return bundle if isinstance(bundle, Bundle) else bundles.read(Path(bundle))
+
+
+def _path(path: StrPath | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _data(data: Data | None, contract: StrPath | None) -> str | Dataset | None:
+    if data is None or isinstance(data, str):
+        return data
+    if isinstance(data, PathLike):
+        return str(data)
+    from edge.data import contract_file, npz
+
+    npz.refuse_missing(data, ARRAYS)
+    file = None if contract is None else contract_file.read(Path(contract))
+    return npz.from_arrays(data, Path(ARRAYS), ARRAYS, file)
