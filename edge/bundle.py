@@ -8,7 +8,9 @@ there is the old bundle or the new one and never a mixture.
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 
 from edge import manifest, registry
 from edge.data.contract import SignalContract
-from edge.errors import IncompatibleError, UsageError, invalid_value
+from edge.errors import EdgeError, IncompatibleError, UsageError, invalid_value
 from edge.spec import Accuracy, Artifact, ModelSpec, Parity, Precision
 from quantize import qgraph
 from quantize.recipe import Recipe
@@ -109,12 +111,22 @@ def refuse_destination(out: Path) -> None:
 
 
 def refuse_parent(out: Path) -> None:
-    """Raise unless the folder that ``out`` is to be made in exists."""
+    """Raise unless the folder that ``out`` is to be made in exists and can be written."""
     if not out.absolute().parent.is_dir():
         raise UsageError(
             f"--out {str(out)!r} cannot be made: {str(out.absolute().parent)!r} is not a folder. "
             f"Make it first."
         )
+    _temporary(out).rmdir()
+
+
+def _temporary(out: Path) -> Path:
+    """A new hidden folder beside ``out``."""
+    out = out.absolute()
+    try:
+        return Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise UsageError(f"Cannot write beside {str(out)!r}: {error.strerror}.") from None
 
 
 @contextmanager
@@ -127,10 +139,7 @@ def writing(out: Path) -> Iterator[Path]:
         When the folder cannot be written.
     """
     out = out.absolute()
-    try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise UsageError(f"Cannot write beside {str(out)!r}: {error.strerror}.") from None
+    temporary = _temporary(out)
     try:
         temporary.chmod(0o755)
         yield temporary
@@ -147,7 +156,28 @@ def _replace(out: Path, temporary: Path) -> None:
     """Swap a finished folder in; the old one comes back if that fails."""
     if not out.exists():
         temporary.rename(out)
-        return
+    elif not _exchange(out, temporary):
+        _replace_in_two_steps(out, temporary)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Swap two folders in one step, so that there is no moment without; Linux only.
+
+    Returns
+    -------
+    bool
+        Whether that was possible here.
+    """
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    at_cwd, swap = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of <linux/fs.h>
+    done: int = rename(at_cwd, os.fsencode(a), at_cwd, os.fsencode(b), swap)
+    return done == 0
+
+
+def _replace_in_two_steps(out: Path, temporary: Path) -> None:
     old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
     out.rename(old)
     try:
@@ -209,6 +239,23 @@ def read(folder: Path) -> Bundle:
     IncompatibleError
         When a file is missing or not what the manifest says.
     """
+    before = _manifest_bytes(folder)
+    try:
+        return _read(folder)
+    except EdgeError:
+        if _manifest_bytes(folder) == before:
+            raise
+        return read(folder)  # it was replaced meanwhile
+
+
+def _manifest_bytes(folder: Path) -> bytes | None:
+    try:
+        return (folder / MANIFEST).read_bytes()
+    except OSError:
+        return None
+
+
+def _read(folder: Path) -> Bundle:
     if not is_bundle(folder):
         raise UsageError(
             f"{str(folder)!r} is not a bundle. Type 'edge export --int8 --out {folder}' for one."

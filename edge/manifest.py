@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edge.errors import IncompatibleError
+from edge.errors import IncompatibleError, suggestion
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -65,18 +65,30 @@ def validate(document: Any, kind: type[T], where: str) -> T:
     try:
         return TypeAdapter(kind).validate_python(document)
     except ValidationError as error:
-        raise IncompatibleError(f"{where}: {first_complaint(error)}.") from None
+        complaint = first_complaint(error)
+        end = "" if complaint.endswith("?") else "."
+        raise IncompatibleError(f"{where}: {complaint}{end}") from None
 
 
 def first_complaint(error: ValidationError) -> str:
-    """Pydantic's first finding as ``field.name: what is wrong``, and how many more there are."""
-    findings = error.errors()
-    place = ".".join(str(part) for part in findings[0]["loc"])
-    message = findings[0]["msg"].rstrip(".")
-    value = findings[0]["input"]
-    got = "" if findings[0]["type"] == "missing" else f", got {value!r:.60}"
+    """One of pydantic's findings as ``field.name: what is wrong``, and how many more there are.
+
+    A name that is not known comes first: what is missing is often what was misspelt.
+    """
+    findings = sorted(error.errors(), key=lambda finding: finding["type"] not in UNKNOWN_NAME)
+    first = findings[0]
+    place = ".".join(map(str, first["loc"]))
     more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-    return f"{place}: {message}{got}{more}"
+    if first["type"] in UNKNOWN_NAME:
+        absent = [str(f["loc"][-1]) for f in findings if f["type"] in MISSING]
+        return f"{place} is not known.{suggestion(str(first['loc'][-1]), absent)}".rstrip(".")
+    if first["type"] in MISSING:
+        return f"{place} is missing{more}"
+    return f"{place}: {first['msg'].rstrip('.')}, got {first['input']!r:.60}{more}"
+
+
+UNKNOWN_NAME = ("extra_forbidden", "unexpected_keyword_argument")
+MISSING = ("missing", "missing_argument", "missing_keyword_only_argument")
 
 
 def sha256(data: bytes) -> str:

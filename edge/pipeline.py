@@ -24,7 +24,7 @@ from edge.data.contract import UNKNOWN
 from edge.errors import AccuracyError, IncompatibleError
 from edge.ladder import HeldOut, Rung
 from edge.lower import lower
-from edge.spec import Artifact, Precision, Verdict
+from edge.spec import Artifact, Precision, Verdict, describe
 from edge.target import Sources
 from edge.versions import versions
 from quantize import ptq, qgraph, reference
@@ -151,7 +151,7 @@ def _refuse_verdicts(sources: Sources, request: ExportRequest) -> None:
         judged = target.judge(graph, target.load(name).ABILITIES)
         blocked = judged.verdict == Verdict.BLOCKED
         if blocked or (request.full_int8 and judged.verdict != Verdict.FULL):
-            problems += [f"{name}: {reason}" for reason in judged.reasons]
+            problems += [f"{name}: {line}" for line in describe(judged.reasons)]
     if problems:
         asked = "--full-int8" if request.full_int8 else "--int8"
         raise IncompatibleError(

@@ -36,8 +36,11 @@ def read_windows(path: Path, contract: SignalContract, n_chans: int) -> NDArray[
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise UsageError(f"--input {str(path)!r} does not exist.") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UsageError(f"--input {str(path)!r} is not an .npy file: {error}.") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+        raise UsageError(
+            f"--input {str(path)!r} is not an .npy file, or is cut off. Write one: "
+            f"np.save({path.name!r}, windows)."
+        ) from None
     if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
         raise UsageError(f"--input {str(path)!r} is not one array of numbers in an .npy file.")
     windows = np.asarray(array, np.float32)

@@ -8,7 +8,7 @@ Shares lie in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -66,8 +66,16 @@ class Reason:
     why: str
     fix: str = ""
 
-    def __str__(self) -> str:
-        return f"{self.node} ({self.operation}): {self.why}" + (f"; {self.fix}" if self.fix else "")
+
+def describe(reasons: Iterable[Reason]) -> list[str]:
+    """Reasons in words, nodes with the same one together."""
+    nodes: dict[tuple[str, str], list[str]] = {}
+    for reason in reasons:
+        nodes.setdefault((reason.why, reason.fix), []).append(reason.node)
+    return [
+        f"{', '.join(names)}: {why}" + (f" ({fix})" if fix else "")
+        for (why, fix), names in nodes.items()
+    ]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from edge.bundle import Manifest
-from edge.spec import Artifact, Parity, Precision, Proportion
+from edge.spec import Artifact, Parity, Precision, Proportion, describe
 
 if TYPE_CHECKING:
     from edge.runner import Check
@@ -66,15 +66,11 @@ def _interval(p: Proportion) -> str:
 
 def float_lines(made: Manifest) -> list[str]:
     """What stays float in int8 artifacts, one line for each reason."""
-    nodes: dict[tuple[str, str, str], list[str]] = {}
-    for artifact in made.artifacts:
-        if artifact.precision == Precision.INT8:
-            for reason in artifact.reasons:
-                key = (artifact.target, reason.why, reason.fix)
-                nodes.setdefault(key, []).append(reason.node)
     return [
-        f"float in {target}: {', '.join(names)}: {why}" + (f" ({fix})" if fix else "")
-        for (target, why, fix), names in nodes.items()
+        f"float in {artifact.target}: {line}"
+        for artifact in made.artifacts
+        if artifact.precision == Precision.INT8
+        for line in describe(artifact.reasons)
     ]
 
 

@@ -116,10 +116,10 @@ def _fetch(spec: str) -> Path:
         raise UsageError(f"{spec!r} does not name a repository: type {HUB}USER/REPO.") from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].partition(". ")[0]
         raise UsageError(
             f"{spec!r} is not in the Hub's cache {constants.HF_HUB_CACHE!r} and cannot be "
-            f"fetched{offline}: {reason} Give a folder instead, from "
+            f"fetched{offline}: {reason}. Give a folder instead, from "
             f"'huggingface-cli download {repo} --local-dir FOLDER'."
         ) from None
 

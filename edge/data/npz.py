@@ -40,10 +40,15 @@ def from_arrays(
         )
     values, labels = np.unique(y, return_inverse=True)
     classes = tuple(str(c) for c in arrays.get("classes", values))
-    if len(classes) != len(values) or len(values) < 2:
+    if len(values) < 2:
         raise UsageError(
-            f"{str(path)!r} holds {len(values)} classes in y and names {len(classes)}; two or more "
-            f"are needed, each with a window."
+            f"{str(path)!r} holds no other class than {str(values[0])!r} in y; two are needed to "
+            f"decode."
+        )
+    if len(classes) != len(values):
+        raise UsageError(
+            f"{str(path)!r} holds {len(values)} classes in y and names {len(classes)}; each needs "
+            f"a window."
         )
     session = np.asarray(arrays.get("session", np.full(len(y), "all")))
     contract = _contract(path, arrays, file, x.shape, classes)
@@ -62,8 +67,11 @@ def _load(path: Path) -> dict[str, Any]:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise UsageError(f"{str(path)!r} does not exist.") from None
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{str(path)!r} is not an .npz file of plain arrays: {error}.") from None
+    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile):
+        raise UsageError(
+            f"{str(path)!r} is not an .npz file of plain arrays, or is cut off. Write one: "
+            f"np.savez({path.name!r}, X=windows, y=labels)."
+        ) from None
     refuse_missing(arrays, repr(str(path)))
     return arrays
 

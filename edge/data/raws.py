@@ -160,7 +160,7 @@ def refuse_truncated(path: Path) -> None:
         except ValueError:
             raise UsageError(
                 f"{str(path)!r} is not an {path.suffix[1:].upper()} file: its header is not one, "
-                f"or is cut off."
+                f"or is cut off. Fetch it again."
             ) from None
     promised = header_bytes + n_records * width * sum(lengths)
     actual = path.stat().st_size

@@ -67,10 +67,11 @@ def _matching(path: Path, file: ContractFile) -> Iterator[tuple[str, Any, EventR
     found = [(p, rule) for p in candidates if (rule := file.rule(p.name)) is not None]
     if not found:
         patterns = listing(pattern for rule in file.events for pattern in rule.files)
-        there = f"it holds {len(candidates)} recordings" if path.is_dir() else "its name does not"
+        what = f"None of the {len(candidates)} recordings in {str(path)!r} has a name that"
         raise UsageError(
-            f"No recording in {str(path)!r} matches the contract's [[events]] files {patterns}; "
-            f"{there}."
+            f"{what if path.is_dir() else f'The name {path.name!r}'} matches "
+            f"{'' if path.is_dir() else 'none of '}the contract's [[events]] files {patterns}. "
+            f"Add a pattern that does."
         )
     for p, rule in found:
         yield p.name, _open_bids(p) if bids else raws.open_raw(p), rule

@@ -1,0 +1,126 @@
+"""What happens when an export is cut off: the old bundle or the new one, never a mixture."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edge import bundle
+from tests.conftest import Edge
+
+EXPORT = ("export", "--mode", "none", "--int8", "--targets", "tflite", "--out", "b")
+
+
+@pytest.fixture
+def occupied(tmp_path: Path, eca_bundle: Path) -> Path:
+    """A folder with a bundle of another mode at the place where a new one is to go."""
+    shutil.copytree(eca_bundle, tmp_path / "b")
+    return tmp_path
+
+
+def start(folder: Path, **options: object) -> subprocess.Popen[str]:
+    """An export, running; it tells its steps on stderr."""
+    command = [sys.executable, "-m", "edge", *EXPORT]
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},  # two at once on two cores
+        **options,
+    )  # type: ignore[call-overload]  # options are Popen's own
+
+
+def is_untouched(folder: Path, eca_bundle: Path) -> bool:
+    """Whether the old bundle is whole and nothing is beside it."""
+    opened = bundle.read(folder / "b")
+    same = opened.manifest == bundle.read(eca_bundle).manifest
+    return same and [path.name for path in folder.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("step", ["export 1/5", "export 3/5"])
+def test_ctrl_c(occupied: Path, eca_bundle: Path, step: str) -> None:
+    """One line, exit code 130, the old bundle as it was, no temporary folder."""
+    process = start(occupied)
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if line.startswith(step):
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.stderr.read()
+    assert process.wait() == 130, (seen, rest)
+    assert rest.splitlines()[-1] == "edge: Interrupted; nothing was written."
+    assert is_untouched(occupied, eca_bundle)
+
+
+def test_folder_that_cannot_be_written(edge: Edge, tmp_path: Path) -> None:
+    """Refused before any work is done."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    folder.chmod(0o555)
+    if os.access(folder, os.W_OK):  # root writes everywhere: a file system that nobody can write
+        done = edge("export", "--mode", "none", "--out", "/proc/b", cwd=tmp_path)
+        where = "/proc/b"
+        reason = "No such file or directory"
+    else:
+        done = edge("export", "--mode", "none", "--out", "closed/b", cwd=tmp_path)
+        where = str(folder / "b")
+        reason = "Permission denied"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"edge: Cannot write beside {where!r}: {reason}.\n"
+
+
+def test_full_disk(occupied: Path, eca_bundle: Path) -> None:
+    """A file that cannot grow any more, as ``ulimit -f`` has it: the old bundle stays."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, 16_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    process = start(occupied, preexec_fn=limit)
+    _, stderr = process.communicate()
+    assert process.returncode == 2, stderr
+    where = str(occupied / "b")
+    last = f"edge: Cannot write {where!r}: File too large. Nothing was changed."
+    assert stderr.splitlines()[-1] == last
+    assert is_untouched(occupied, eca_bundle)
+
+
+def test_two_exports_into_one_folder(occupied: Path) -> None:
+    """Started together, both succeed, and what stays is one of them whole."""
+    processes = [start(occupied) for _ in range(2)]
+    for process in processes:
+        _, stderr = process.communicate()
+        assert process.returncode == 0, stderr
+    assert bundle.read(occupied / "b").manifest.model.mode == "none"
+    assert [path.name for path in occupied.iterdir()] == ["b"]
+
+
+def test_killed_while_somebody_reads(occupied: Path) -> None:
+    """Killed at any step, the old bundle is whole; a reader never sees a mixture."""
+    process = start(occupied)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("export 3/5"):
+            process.kill()
+    process.wait()
+    assert bundle.read(occupied / "b").manifest.model.mode == "eca"
+    again = start(occupied)
+    modes = []
+    while again.poll() is None:
+        modes.append(bundle.read(occupied / "b").manifest.model.mode)
+        time.sleep(0.002)
+    assert again.returncode == 0
+    assert set(modes) <= {"eca", "none"}
+    assert bundle.read(occupied / "b").manifest.model.mode == "none"
