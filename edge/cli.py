@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from edge import registry
 from edge.errors import EdgeError, ExitCode, MissingToolError, UsageError, listing
@@ -28,7 +29,10 @@ PATH = click.Path(path_type=Path)
 
 
 class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
-    """A comma-separated list."""
+    """A comma-separated list; completed with the names of targets where it is one of those."""
+
+    def __init__(self, targets: bool = False) -> None:
+        self.targets = targets
 
     name = "A,B,…"
 
@@ -37,6 +41,33 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         if isinstance(value, tuple):
             return value
         return tuple(part.strip() for part in str(value).split(",") if part.strip())
+
+    def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
+        """Names of targets, the last of a list."""
+        if not self.targets:
+            return []
+        before, _, last = incomplete.rpartition(",")
+        head = f"{before}," if before else ""
+        return [
+            CompletionItem(head + name)
+            for name in registry.names("edge.targets")
+            if name.startswith(last)
+        ]
+
+
+class Mode(click.ParamType):  # type: ignore[type-arg]
+    """The name of an attention mode; refused later, in one voice with everything else."""
+
+    name = "MODE"
+
+    def convert(self, value: Any, *_: object) -> str:
+        """As it is."""
+        return str(value)
+
+    def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
+        """Modes that begin like this."""
+        found = registry.names("edge.modes")
+        return [CompletionItem(name) for name in found if name.startswith(incomplete)]
 
 
 class Arguments(click.ParamType):  # type: ignore[type-arg]
@@ -77,7 +108,9 @@ def cli() -> None:
 
 
 @cli.command(epilog="Example: edge export --mode eca --int8 --targets tflite")
-@click.option("--mode", help=f"Attention mode: {', '.join(registry.names('edge.modes'))}.")
+@click.option(
+    "--mode", type=Mode(), help=f"Attention mode: {', '.join(registry.names('edge.modes'))}."
+)
 @click.option("--int8", is_flag=True, help="Write int8 artifacts beside the float ones.")
 @click.option(
     "--checkpoint", metavar="DIR|FILE|hf:REPO", help="The model; the shipped one without it."
@@ -85,7 +118,7 @@ def cli() -> None:
 @click.option("--data", help="sim[:SEED], an .npz file, a recording or a folder of recordings.")
 @click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
 @click.option("--holdout", type=Names(), default=(), help="Sessions or files to measure on.")
-@click.option("--targets", type=Names(), default=None, help="All of them without it.")
+@click.option("--targets", type=Names(targets=True), default=None, help="All of them without it.")
 @click.option("--out", type=PATH, help="Folder of the bundle; edge-MODE[-int8] without it.")
 @click.option("--full-int8", is_flag=True, help="Refuse any operation in float.")
 @click.option("--max-drop", type=float, help="Refuse a larger loss of accuracy, in points.")
@@ -95,7 +128,8 @@ def export(as_json: bool, verbose: bool, **options: Any) -> None:
 
     def work(console: Console) -> None:
         _refuse_early(options)
-        pipeline = _import("edge.pipeline")
+        with console.waiting("loading PyTorch and ExecuTorch"):
+            pipeline = _import("edge.pipeline")
         made = pipeline.export(_export_request(options), console)
         out = _export_out(options)
         if as_json:
@@ -151,7 +185,9 @@ def _export_request(options: dict[str, Any]) -> Any:
 
 
 @cli.command(epilog="Example: edge train --mode eca --data S001/ --contract s001.toml --out model")
-@click.option("--mode", help=f"Attention mode: {', '.join(registry.names('edge.modes'))}.")
+@click.option(
+    "--mode", type=Mode(), help=f"Attention mode: {', '.join(registry.names('edge.modes'))}."
+)
 @click.option("--data", help="sim[:SEED], an .npz file, a recording or a folder of recordings.")
 @click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
 @click.option("--holdout", type=Names(), default=(), help="Sessions or files to measure on.")
@@ -179,7 +215,9 @@ def train(as_json: bool, verbose: bool, example_contract: bool, **options: Any) 
                 f"edge train needs {listing(absent)}. "
                 f"Type e.g.: edge train --mode eca --data sim --out model"
             )
-        trained = _import("edge.training").train(_train_request(options), console)
+        with console.waiting("loading PyTorch and braindecode"):
+            training = _import("edge.training")
+        trained = training.train(_train_request(options), console)
         record = trained.model.training
         if as_json:
             _print_json(console, record)
@@ -227,7 +265,7 @@ def run(bundle: Path, output: Path, as_json: bool, verbose: bool, **options: Any
     def work(console: Console) -> None:
         runner = _import("edge.runner")
         logits = runner.run(
-            bundle, options["target"], options["source"], output, options["precision"]
+            bundle, options["target"], options["source"], output, options["precision"], console
         )
         if as_json:
             _print_json(console, {"output": str(output), "shape": list(logits.shape)})
@@ -245,7 +283,8 @@ def verify(bundle: Path, as_json: bool, verbose: bool) -> None:
 
     def work(console: Console) -> None:
         runner = _import("edge.runner")
-        checks = runner.verify(bundle)
+        with console.waiting("running every artifact"):
+            checks = runner.verify(bundle)
         if as_json:
             _print_json(console, {"checks": [dataclasses.asdict(check) for check in checks]})
         else:
@@ -259,7 +298,9 @@ def verify(bundle: Path, as_json: bool, verbose: bool) -> None:
 
 @cli.command(epilog="Example: edge bench edge-eca-int8 --json > bench.json")
 @click.argument("bundle", type=PATH)
-@click.option("--target", "targets", type=Names(), default=(), help="All of the bundle's without.")
+@click.option(
+    "--target", "targets", type=Names(targets=True), default=(), help="All of the bundle's without."
+)
 @click.option("--device", default="local", show_default=True, help="Where to measure.")
 @click.option("--stock/--no-stock", default=True, help="Time stock exports of the weights beside.")
 @click.option("--samples", type=PATH, help="Every latency, as JSON lines; BUNDLE.bench.jsonl.")

@@ -43,6 +43,15 @@ class Console:
             self.out.print(result)
 
     @contextlib.contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """A spinner on stderr, where that is a terminal, while something has no steps to count."""
+        if self.err.is_terminal:
+            with self.err.status(text):
+                yield
+        else:
+            yield
+
+    @contextlib.contextmanager
     def progress(self, title: str, total: int) -> Iterator[Callable[[str], None]]:
         """A bar on stderr; the function it yields moves it on by one and names what comes next.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge import bundle, parity, target
 from edge.bundle import Bundle
+from edge.console import Console
 from edge.data.contract import SignalContract
 from edge.errors import AccuracyError, MissingToolError, UsageError
 from edge.spec import Artifact, Precision
@@ -20,6 +21,9 @@ from edge.target import Loader, Runnable
 from quantize import reference
 
 Logits = NDArray[np.float32]
+
+PART = 500
+"""Windows between two steps of the progress bar."""
 
 
 def read_windows(path: Path, contract: SignalContract, n_chans: int) -> NDArray[np.float32]:
@@ -92,17 +96,36 @@ def _float(opened: Bundle) -> Runnable:
 
 
 def run(
-    folder: Path, name: str, windows_path: Path, out: Path, precision: str | None = None
+    folder: Path,
+    name: str,
+    windows_path: Path,
+    out: Path,
+    precision: str | None,
+    console: Console,
 ) -> Logits:
     """Scale, quantize and run windows; write the logits (n, n_outputs) float32 as ``.npy``."""
     opened = bundle.read(folder)
     contract = opened.contract()
-    runnable = open_runnable(opened, name, precision)
-    logits = runnable(
-        contract.scale(read_windows(windows_path, contract, opened.manifest.model.n_chans))
-    )
+    bundle.refuse_target(opened, name)
+    windows = contract.scale(read_windows(windows_path, contract, opened.manifest.model.n_chans))
+    with console.waiting(f"loading {name}"):
+        runnable = open_runnable(opened, name, precision)
+    logits = _with_progress(runnable, windows, console)
     _save(out, logits)
     return logits
+
+
+def _with_progress(runnable: Runnable, windows: NDArray[np.float32], console: Console) -> Logits:
+    """Logits of windows; a bar where there are many."""
+    n_parts = -(-len(windows) // PART)
+    if n_parts < 2:
+        return runnable(windows)
+    logits = []
+    with console.progress("run", n_parts) as advance:
+        for start in range(0, len(windows), PART):
+            logits.append(runnable(windows[start : start + PART]))
+            advance(f"{min(start + PART, len(windows))} windows")
+    return np.concatenate(logits)
 
 
 def _save(out: Path, logits: Logits) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 import venv
 import zipfile
 from pathlib import Path
@@ -47,6 +48,7 @@ def test_wheel_holds_the_four_packages(wheel: Path) -> None:
     assert roots == {"edge", "quantize", "firmware_bridge", "benchmarks"}
     assert "edge/zoo/eca/model.safetensors" in names
     assert "edge/data/eegmmidb.toml" in names
+    assert {f"{root}/py.typed" for root in roots} <= set(names)
 
 
 def test_help_without_torch(bare: Path) -> None:
@@ -74,6 +76,27 @@ def test_reference_runs(bare: Path, eca_bundle: Path, tmp_path: Path) -> None:
     assert "ok" in rows["reference"]
     assert "skipped" in rows["tflite int8"]
     assert "eeg-edge[run]" in done.stdout
+
+
+def test_the_wheel_exports(
+    wheel: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    """Installed from the wheel, far from the source tree, the default export works.
+
+    The other packages are lent by this environment; its own editable eeg-edge is not, because
+    ``.pth`` files of a folder named in a ``.pth`` file are not read.
+    """
+    folder = tmp_path_factory.mktemp("exporting")
+    venv.create(folder, with_pip=True)
+    pip = [folder / "bin" / "pip", "install", "--quiet", "--no-deps", wheel]
+    subprocess.run(pip, check=True, capture_output=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "lent.pth").write_text(sysconfig.get_path("purelib"))
+    where = run(folder / "bin" / "python", "-c", "import edge; print(edge.__file__)")
+    assert where.stdout.startswith(str(site)), where
+    done = run(folder / "bin" / "edge", "export", "--mode", "eca", "--int8", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith("bundle: edge-eca-int8")
 
 
 def test_firmware_bridge_and_quantize_import(bare: Path) -> None:

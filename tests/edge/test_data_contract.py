@@ -101,14 +101,18 @@ def test_non_finite_windows() -> None:
         ("n_times = 640", "n_times = 0", "c.toml: window.n_times must be positive, got 0."),
         ("hop = 15", "hop = 0", "c.toml: window.hop must be positive, got 0."),
         ('"Fz", "FC3"', '"FC3", "FC3"', "c.toml: signal.channels names FC3 twice."),
-        ("n_times = 640", "n_tims = 640", "c.toml: window.n_times: "),
+        (
+            "n_times = 640",
+            "n_tims = 640",
+            "c.toml: window.n_tims is not known. Did you mean 'n_times'?",
+        ),
         (
             'kind = "per_channel"',
             'kind = "z"',
             "c.toml: scaling.kind: Input should be 'per_channel'",
         ),
         ('unit = "uV"', 'unit = "nV"', "c.toml: signal.unit: Input should be 'uV', 'mV' or 'V'"),
-        ("[split]", "[spilt]", "c.toml: spilt: "),
+        ("[split]", "[spilt]", "c.toml: spilt is not known. Type 'edge train "),
     ],
 )
 def test_mistakes_in_the_file(old: str, new: str, message: str) -> None:

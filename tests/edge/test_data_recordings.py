@@ -150,7 +150,7 @@ def test_header_cut_off(edf: Path, tmp_path: Path) -> None:
     path = tmp_path / "stub.edf"
     path.write_bytes(edf.read_bytes()[:300])
     assert refusal(path) == (
-        f"{str(path)!r} is not an EDF file: its header is not one, or is cut off."
+        f"{str(path)!r} is not an EDF file: its header is not one, or is cut off. Fetch it again."
     )
 
 
@@ -195,8 +195,8 @@ def test_no_file_matches(edf: Path) -> None:
     """The patterns are named."""
     text = recordings.CONTRACT.replace('["*.edf", "*.fif"]', '"x*.edf"')
     assert refusal(edf, text) == (
-        f"No recording in {str(edf)!r} matches the contract's [[events]] files 'x*.edf'; its name "
-        f"does not."
+        f"The name {edf.name!r} matches none of the contract's [[events]] files 'x*.edf'. "
+        f"Add a pattern that does."
     )
 
 

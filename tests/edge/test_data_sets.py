@@ -66,7 +66,7 @@ def test_npz_with_particulars(tmp_path: Path) -> None:
     [
         ({"y": None}, "has no array y; it has X, session."),
         ({"X": np.zeros((120, 3))}, "holds X of shape (120, 3) and y of shape (120,); expected"),
-        ({"y": np.zeros(120)}, "holds 1 classes in y and names 1; two or more are needed"),
+        ({"y": np.zeros(120)}, "holds no other class than '0.0' in y; two are needed to decode."),
         ({"ch_names": ["C3"]}, "names 1 channels and X has 3."),
     ],
 )

