@@ -197,7 +197,7 @@ class _Extraction:
         if self.tensors[name].quant is not None:
             scale = self._weight_scale(weight_node)
             step = float(np.float32(self._quant_of(source).scale)) * scale.astype(np.float64)
-            bias = np.rint(bias.astype(np.float64) / step).astype(np.int32)
+            bias = _in_steps(bias, step, source, name)
             self.constants[f"{name}.weight_scale"] = scale
         elif _is_dequantize(weight_node):
             raise AssertionError(f"{name}: int8 weights in a float convolution")
@@ -225,6 +225,17 @@ class _Extraction:
         zero_points = self._constant(_node(node.args[2]))
         assert not zero_points.any(), "weights are symmetric"
         return self._constant(_node(node.args[1])).astype(np.float32)
+
+
+def _in_steps(bias: Array, step: Array, source: str, name: str) -> Array:
+    """A bias as int32."""
+    steps = np.rint(bias.astype(np.float64) / step)
+    if np.abs(steps).max() >= 2**31:
+        raise IncompatibleError(
+            f"{name}: its input {source!r} hardly varies beside its bias, which does not fit into "
+            f"int32. The model has died there; train it again, or leave --int8 out."
+        )
+    return steps.astype(np.int32)
 
 
 def _is_quantize(node: TorchNode) -> bool:

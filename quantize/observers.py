@@ -19,6 +19,27 @@ SMALLEST_SCALE = 1e-12
 """torchao's default of 2**-12 would clamp the scale of EEG in volts."""
 
 
+class _DeadTensors:
+    """Gives a tensor that is always zero the scale 1.
+
+    Any scale holds zero, but the bias of the convolution behind is stored in steps of it, and
+    there are not enough integers for a bias in steps of 1e-12.
+    """
+
+    def calculate_qparams(self) -> tuple[Tensor, Tensor]:
+        """Scale and zero point, each of shape (1,)."""
+        scale, zero_point = super().calculate_qparams()  # type: ignore[misc]  # of the observer
+        return torch.where(scale <= SMALLEST_SCALE, torch.ones_like(scale), scale), zero_point
+
+
+class _Histogram(_DeadTensors, HistogramObserver):  # type: ignore[misc]  # untyped base
+    pass
+
+
+class _MinMax(_DeadTensors, MinMaxObserver):  # type: ignore[misc]  # untyped base
+    pass
+
+
 class PercentileObserver(UniformQuantizationObserverBase):  # type: ignore[misc]  # untyped base
     """Range that leaves half of ``100 - percentile`` percent of the values on either side.
 
@@ -56,9 +77,13 @@ class PercentileObserver(UniformQuantizationObserverBase):  # type: ignore[misc]
         return values[low], values[high]
 
 
+class _Percentile(_DeadTensors, PercentileObserver):
+    pass
+
+
 def constructor(recipe: Recipe) -> Any:
     """The observer a recipe asks for, ready for a ``QuantizationSpec``."""
     if recipe.observer == "percentile":
-        return PercentileObserver.with_args(percentile=recipe.percentile, eps=SMALLEST_SCALE)
-    observer = HistogramObserver if recipe.observer == "histogram" else MinMaxObserver
+        return _Percentile.with_args(percentile=recipe.percentile, eps=SMALLEST_SCALE)
+    observer = _Histogram if recipe.observer == "histogram" else _MinMax
     return observer.with_args(eps=SMALLEST_SCALE)

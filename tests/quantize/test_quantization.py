@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -194,7 +194,30 @@ def random_specs(draw: st.DrawFn) -> ModelSpec:
     )
 
 
+DEAD = ModelSpec(
+    "none",
+    12,
+    100,
+    2,
+    {
+        "n_temporal_filters": 2,
+        "temp_filter_length_inp": 2,
+        "spatial_expansion": 1,
+        "pool_length_inp": 2,
+        "pool_stride_inp": 1,
+        "ch_dim": 2,
+        "temp_filter_length": 2,
+        "pool_length": 1,
+        "pool_stride": 1,
+        "kernel_size": 1,
+        "activation": "torch.nn.modules.activation.ReLU",
+    },
+)
+"""With seed 11 no ReLU of the last block ever lets anything through."""
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@example(DEAD, 11)
 @given(random_specs(), st.integers(0, 1000))
 def test_whole_networks_equal_tflite_micro(spec: ModelSpec, seed: int) -> None:
     """Random networks: every logit of the reference is TFLite Micro's, to the bit."""
