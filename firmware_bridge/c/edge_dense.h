@@ -1,0 +1,67 @@
+/* edge_dense.h: convolution without padding: one dot product per output and position.
+ *
+ * In NHWC with H = 1 the taps of a position lie side by side, so that pointwise convolutions, valid
+ * convolutions over time and fully connected layers are all the same kernel.
+ *
+ *   x            (n - 1) * step + k int8 values; position i begins at x + i * step
+ *   n            positions, >= 1
+ *   step         values between positions: stride * n_inputs
+ *   k            values per dot product: length * n_inputs
+ *   n_outputs    channels of the output
+ *   weight       (n_outputs, k) int8 in [-127, 127], packed as the port wants it
+ *   scaling      per output, packed as the port wants it; plain: (n_outputs, 3) int32 of
+ *                bias (zero point of x folded in), multiplier, shift
+ *   zero_point   of y, [-128, 127]
+ *   table        256 int8, applied to every output; NULL for none
+ *   y            (n, n_outputs) int8; must not overlap x
+ */
+#ifndef EDGE_DENSE_H
+#define EDGE_DENSE_H
+
+#include "edge_requantize.h"
+
+/* One dot product of k raw int8 values and weights, |result| <= 128 * 127 * k. */
+EDGE_INLINE int32_t edge_dot(const int8_t *x, const int8_t *weight, int32_t k)
+{
+    int32_t sum = 0;
+    for (int32_t i = 0; i < k; i++) {
+        sum += x[i] * weight[i];
+    }
+    return sum;
+}
+
+EDGE_INLINE int8_t edge_look_up(const int8_t *table, int32_t value)
+{
+    return table != NULL ? table[value + 128] : (int8_t)value;
+}
+
+EDGE_INLINE void edge_dense_plain(const int8_t *x, int32_t n, int32_t step, int32_t k,
+                                  int32_t n_outputs, const int8_t *weight, const int32_t *scaling,
+                                  int32_t zero_point, const int8_t *table, int8_t *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        for (int32_t o = 0; o < n_outputs; o++) {
+            const int32_t *s = scaling + 3 * o;
+            const int32_t sum = s[0] + edge_dot(x + i * step, weight + o * k, k);
+            *y++ = edge_look_up(table, edge_requantize(sum, s[1], s[2], zero_point));
+        }
+    }
+}
+
+/* The head: the sums themselves.
+ *   x        (k,) int8
+ *   weight   (n_outputs, k) int8, plain
+ *   bias     (n_outputs,) int32, zero point of x folded in
+ *   sums     (n_outputs,) int32
+ */
+EDGE_INLINE void edge_accumulate(const int8_t *x, int32_t k, int32_t n_outputs,
+                                 const int8_t *weight, const int32_t *bias, int32_t *sums)
+{
+    for (int32_t o = 0; o < n_outputs; o++) {
+        sums[o] = bias[o] + edge_dot(x, weight + o * k, k);
+    }
+}
+
+#define edge_dense edge_dense_plain
+
+#endif

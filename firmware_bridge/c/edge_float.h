@@ -1,0 +1,169 @@
+/* edge_float.h: operations that the recipe leaves in float32; <math.h> in single precision only.
+ *
+ * Shapes as in the int8 kernels; values are float32 and no quantization is involved, except in
+ * edge_quantize and edge_dequantize. Results are within rounding of the reference.
+ */
+#ifndef EDGE_FLOAT_H
+#define EDGE_FLOAT_H
+
+#include <math.h>
+
+#include "edge_requantize.h"
+
+/* round(x / scale) + zero_point, ties to even, saturated.
+ *   x   (n,) float; y (n,) int8
+ */
+EDGE_INLINE void edge_quantize(const float *x, int32_t n, float scale, int32_t zero_point,
+                               int8_t *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        float steps = x[i] / scale;
+        if (!(steps > -512.0f)) {
+            steps = -512.0f;
+        } else if (steps > 512.0f) {
+            steps = 512.0f;
+        }
+        int32_t whole = (int32_t)steps;
+        const float rest = steps - (float)whole;
+        const int32_t odd = whole & 1;
+        if (rest > 0.5f || (rest >= 0.5f && odd)) {
+            whole++;
+        } else if (rest < -0.5f || (rest <= -0.5f && odd)) {
+            whole--;
+        }
+        y[i] = (int8_t)edge_saturate(whole + zero_point, -128, 127);
+    }
+}
+
+/* scale * (x - zero_point).
+ *   x   (n,) int8; y (n,) float
+ */
+EDGE_INLINE void edge_dequantize(const int8_t *x, int32_t n, float scale, int32_t zero_point,
+                                 float *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        y[i] = scale * (float)(x[i] - zero_point);
+    }
+}
+
+/* Full convolution with padding.
+ *   x (n_times, n_inputs), weight (n_outputs, length, n_inputs), bias (n_outputs,),
+ *   y (n, n_outputs); relu 1 clamps at zero
+ */
+EDGE_INLINE void edge_float_conv(const float *x, int32_t n_times, int32_t n_inputs, int32_t length,
+                                 int32_t stride, int32_t pad, int32_t n, int32_t n_outputs,
+                                 const float *weight, const float *bias, int32_t relu, float *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        for (int32_t o = 0; o < n_outputs; o++) {
+            float sum = bias[o];
+            for (int32_t k = 0; k < length; k++) {
+                const int32_t t = i * stride - pad + k;
+                const float *w = weight + (o * length + k) * n_inputs;
+                for (int32_t c = 0; c < n_inputs && t >= 0 && t < n_times; c++) {
+                    sum += w[c] * x[t * n_inputs + c];
+                }
+            }
+            *y++ = relu && sum < 0.0f ? 0.0f : sum;
+        }
+    }
+}
+
+/* Depthwise convolution with padding.
+ *   x (n_times, n_chans), weight (length, n_chans), bias (n_chans,), y (n, n_chans)
+ */
+EDGE_INLINE void edge_float_depthwise(const float *x, int32_t n_times, int32_t n_chans,
+                                      int32_t length, int32_t stride, int32_t pad, int32_t n,
+                                      const float *weight, const float *bias, int32_t relu,
+                                      float *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        for (int32_t c = 0; c < n_chans; c++) {
+            float sum = bias[c];
+            for (int32_t k = 0; k < length; k++) {
+                const int32_t t = i * stride - pad + k;
+                if (t >= 0 && t < n_times) {
+                    sum += weight[k * n_chans + c] * x[t * n_chans + c];
+                }
+            }
+            *y++ = relu && sum < 0.0f ? 0.0f : sum;
+        }
+    }
+}
+
+/* Mean over length samples every stride.
+ *   x ((n - 1) * stride + length, n_chans), y (n, n_chans)
+ */
+EDGE_INLINE void edge_float_pool(const float *x, int32_t n, int32_t n_chans, int32_t length,
+                                 int32_t stride, float *y)
+{
+    const float factor = 1.0f / (float)length;
+    for (int32_t i = 0; i < n; i++) {
+        for (int32_t c = 0; c < n_chans; c++) {
+            float sum = 0.0f;
+            for (int32_t k = 0; k < length; k++) {
+                sum += x[(i * stride + k) * n_chans + c];
+            }
+            *y++ = sum * factor;
+        }
+    }
+}
+
+/* Product; `other` is broadcast: its value for (t, c) is other[t * time_step + c * chan_step].
+ *   x (n_times, n_chans), y (n_times, n_chans), may be x
+ */
+EDGE_INLINE void edge_float_multiply(const float *x, int32_t n_times, int32_t n_chans,
+                                     const float *other, int32_t time_step, int32_t chan_step,
+                                     float *y)
+{
+    for (int32_t t = 0; t < n_times; t++) {
+        for (int32_t c = 0; c < n_chans; c++) {
+            *y++ = *x++ * other[t * time_step + c * chan_step];
+        }
+    }
+}
+
+/* Functions of one value: x (n,) float, y (n,) float, may be x. */
+EDGE_INLINE void edge_float_relu(const float *x, int32_t n, float *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        y[i] = x[i] > 0.0f ? x[i] : 0.0f;
+    }
+}
+
+EDGE_INLINE void edge_float_leaky_relu(const float *x, int32_t n, float slope, float *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        y[i] = x[i] >= 0.0f ? x[i] : slope * x[i];
+    }
+}
+
+EDGE_INLINE void edge_float_elu(const float *x, int32_t n, float *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        y[i] = x[i] < 0.0f ? expm1f(x[i]) : x[i];
+    }
+}
+
+EDGE_INLINE void edge_float_sigmoid(const float *x, int32_t n, float *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        y[i] = 1.0f / (1.0f + expf(-x[i]));
+    }
+}
+
+EDGE_INLINE void edge_float_tanh(const float *x, int32_t n, float *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        y[i] = tanhf(x[i]);
+    }
+}
+
+EDGE_INLINE void edge_float_gelu(const float *x, int32_t n, float *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        y[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678f));
+    }
+}
+
+#endif

@@ -1,0 +1,43 @@
+/* edge_multiply.h: product of two tensors, the second broadcast to the first.
+ *
+ *   x             (n_times, n_chans) int8
+ *   other         int8; the value for (t, c) is other[t * time_step + c * chan_step]
+ *   zero_x, zero_other           zero points
+ *   multiplier, shift, zero_point   see edge_requantize; the product is below 2^16
+ *   y             (n_times, n_chans) int8; may be x
+ */
+#ifndef EDGE_MULTIPLY_H
+#define EDGE_MULTIPLY_H
+
+#include "edge_requantize.h"
+
+EDGE_INLINE void edge_multiply(const int8_t *x, int32_t n_times, int32_t n_chans,
+                               const int8_t *other, int32_t time_step, int32_t chan_step,
+                               int32_t zero_x, int32_t zero_other, int32_t multiplier,
+                               int32_t shift, int32_t zero_point, int8_t *y)
+{
+    for (int32_t t = 0; t < n_times; t++) {
+        for (int32_t c = 0; c < n_chans; c++) {
+            const int32_t b = other[t * time_step + c * chan_step] - zero_other;
+            const int32_t product = (*x++ - zero_x) * b;
+            *y++ = (int8_t)edge_requantize(product, multiplier, shift, zero_point);
+        }
+    }
+}
+
+/* The same where the short form of requantization is exact. */
+EDGE_INLINE void edge_multiply_short(const int8_t *x, int32_t n_times, int32_t n_chans,
+                                     const int8_t *other, int32_t time_step, int32_t chan_step,
+                                     int32_t zero_x, int32_t zero_other, int32_t multiplier,
+                                     int32_t shift, int32_t zero_point, int8_t *y)
+{
+    for (int32_t t = 0; t < n_times; t++) {
+        for (int32_t c = 0; c < n_chans; c++) {
+            const int32_t b = other[t * time_step + c * chan_step] - zero_other;
+            const int32_t product = (*x++ - zero_x) * b;
+            *y++ = (int8_t)edge_requantize_short(product, multiplier, -shift, zero_point);
+        }
+    }
+}
+
+#endif

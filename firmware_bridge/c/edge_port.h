@@ -1,0 +1,54 @@
+/* edge_port.h: which instructions this compiler may use, and what C99 leaves open.
+ *
+ * The port is chosen by the compiler's own macros; define EDGE_PORTABLE to get plain C anywhere.
+ * All ports give the same bits. Kernels are static: any number of models fit in one program.
+ */
+#ifndef EDGE_PORT_H
+#define EDGE_PORT_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define EDGE_PORT_PLAIN 0 /* any C99 compiler: RISC-V, Xtensa, PIC32, x86 */
+#define EDGE_PORT_DSP 1   /* Cortex-M4, M7, M33: SMLAD, SMLAL, SMMLAR, SSAT */
+#define EDGE_PORT_MVE 2   /* Cortex-M55, M85: Helium */
+#define EDGE_PORT_NEON 3  /* aarch64: Cortex-A53, A72 */
+#define EDGE_PORT_DOT 4   /* aarch64 with SDOT: Cortex-A55, A76 */
+
+#if defined(EDGE_PORTABLE) || (defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+#define EDGE_PORT EDGE_PORT_PLAIN
+#elif defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#define EDGE_PORT EDGE_PORT_MVE
+#elif defined(__aarch64__) && defined(__ARM_NEON) && defined(__ARM_FEATURE_DOTPROD)
+#define EDGE_PORT EDGE_PORT_DOT
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+#define EDGE_PORT EDGE_PORT_NEON
+#elif defined(__ARM_FEATURE_DSP) && defined(__ARM_ARCH) && defined(__thumb2__) && \
+    defined(__GNUC__)
+#define EDGE_PORT EDGE_PORT_DSP
+#else
+#define EDGE_PORT EDGE_PORT_PLAIN
+#endif
+
+#if defined(__GNUC__)
+#define EDGE_INLINE static inline __attribute__((always_inline))
+#define EDGE_NOINLINE static __attribute__((noinline, unused))
+#define EDGE_ALIGNED __attribute__((aligned(16)))
+#define EDGE_UNLIKELY(x) __builtin_expect((x), 0)
+#else
+#define EDGE_INLINE static inline
+#define EDGE_NOINLINE static inline
+#define EDGE_ALIGNED
+#define EDGE_UNLIKELY(x) (x)
+#endif
+
+/* A benchmark may define EDGE_LAYER(i) to learn which step runs; it does nothing by itself. */
+#ifndef EDGE_LAYER
+#define EDGE_LAYER(i) ((void)0)
+#endif
+
+/* What C99 leaves to the implementation and this engine relies on. */
+typedef char edge_needs_8_bit_chars[(INT8_MIN == -128) ? 1 : -1];
+typedef char edge_needs_arithmetic_right_shift[((-3) >> 1) == -2 ? 1 : -1];
+
+#endif

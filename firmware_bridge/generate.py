@@ -1,0 +1,414 @@
+"""From a :class:`QGraph` to C99: ``NAME.h``, ``NAME.c`` and the kernels that it needs.
+
+The same text whenever the graph, the name and the origin are the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+from edge.errors import IncompatibleError
+from firmware_bridge import memory, scaling
+from firmware_bridge.emitters import emit
+from firmware_bridge.float_emitters import literal
+from firmware_bridge.memory import Buffer, Plan
+from firmware_bridge.operations import Operation, TabledConv, is_alias, reads, schedule
+from firmware_bridge.source import (
+    Constant,
+    Emission,
+    array,
+    call,
+    identifier,
+    refuse_name,
+    scratch,
+    shape_text,
+    time_and_channels,
+)
+from quantize.qgraph import QGraph
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the graph comes from; written into the header.
+
+    Attributes
+    ----------
+    version
+        Of the program that generates.
+    digest
+        sha256 of the bundle's integer graph; empty where there is no bundle.
+    ch_names
+        Channels in the order of the window; empty where unknown.
+    """
+
+    version: str = "unknown"
+    digest: str = ""
+    ch_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """Generated sources by file name, and what memory they take.
+
+    Attributes
+    ----------
+    files
+        Text by file name, ``NAME.c`` and ``NAME.h`` first.
+    plan
+        int8 tensors and scratch in the arena.
+    floats
+        float32 tensors, apart, so that no memory is read as two types.
+    steps
+        Names of the operations, in order: index ``i`` is what ``EDGE_LAYER(i)`` announces.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    plan: Plan
+    floats: Plan
+    steps: tuple[str, ...]
+
+    @property
+    def state_bytes(self) -> int:
+        """Size of the struct that the caller owns."""
+        return self.plan.n_bytes + self.floats.n_bytes
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One operation with its C."""
+
+    operation: Operation
+    emission: Emission
+
+
+def generate(graph: QGraph, name: str = "edge", origin: Origin | None = None) -> Firmware:
+    """The C of an int8 graph.
+
+    Raises
+    ------
+    UsageError
+        When ``name`` is not a C identifier.
+    IncompatibleError
+        When the graph is not int8 at its ends, or has an operation without a kernel.
+    """
+    refuse_name(name)
+    if graph[graph.input].quant is None or graph[graph.head.input].quant is None:
+        raise IncompatibleError(
+            "The C engine takes int8 windows and gives int8 logits; this graph is float32. "
+            "Export with --int8."
+        )
+    aliases, operations = _resolve_aliases(schedule(graph))
+    body = [op for op in operations if op.output != graph.head.output]
+    head = operations[-1]
+    assert isinstance(head, TabledConv)
+    steps = [_Step(op, emit(graph, op)) for op in body]
+    buffers = _buffers(graph, [*body, head], aliases, steps)
+    plan = memory.plan([b for b in buffers if not _is_float(graph, b.name)])
+    floats = memory.plan([b for b in buffers if _is_float(graph, b.name)])
+    files = {
+        f"{name}.c": _source(graph, name, steps, head, aliases, (plan, floats)),
+        f"{name}.h": _header(graph, name, (plan, floats), origin or Origin()),
+        **_kernels({kernel for step in steps for kernel in step.emission.kernels}),
+    }
+    labels = tuple(step.operation.output for step in steps)
+    return Firmware(name, files, plan, floats, (*labels, head.output))
+
+
+def _resolve_aliases(
+    operations: Sequence[Operation],
+) -> tuple[dict[str, str], list[Operation]]:
+    """Tensors that only rename another, by name, and the operations that do something."""
+    aliases: dict[str, str] = {}
+    for operation in operations:
+        if is_alias(operation):
+            source = reads(operation)[0]
+            aliases[operation.output] = aliases.get(source, source)
+    return aliases, [op for op in operations if not is_alias(op)]
+
+
+def _buffers(
+    graph: QGraph,
+    operations: Sequence[Operation],
+    aliases: Mapping[str, str],
+    steps: Sequence[_Step],
+) -> list[Buffer]:
+    """Every tensor from the step that writes it to the last that reads it, and scratch."""
+    last = {op.output: i for i, op in enumerate(operations)}
+    for i, operation in enumerate(operations):
+        last.update({aliases.get(name, name): i for name in reads(operation)})
+    found = []
+    for i, step in enumerate(steps):
+        output = step.operation.output
+        found.append(Buffer(output, _n_bytes(graph, output), i, last[output]))
+        if step.emission.scratch_bytes:
+            found.append(Buffer(f"{output} scratch", step.emission.scratch_bytes, i, i))
+    return found
+
+
+def _is_float(graph: QGraph, buffer: str) -> bool:
+    return buffer in graph.by_name and graph[buffer].quant is None
+
+
+def _n_bytes(graph: QGraph, name: str) -> int:
+    tensor = graph[name]
+    return int(np.prod(tensor.shape)) * (4 if tensor.quant is None else 1)
+
+
+def _kernels(names: set[str]) -> dict[str, str]:
+    """Kernel headers by name, and those that they include."""
+    folder = resources.files("firmware_bridge") / "c"
+    found: dict[str, str] = {}
+    waiting = sorted(names | {"edge_dense.h"})
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = (folder / name).read_text()
+            waiting += re.findall(r'#include "(edge_\w+\.h)"', found[name])
+    return dict(sorted(found.items()))
+
+
+def _declarations(
+    graph: QGraph, steps: Sequence[_Step], aliases: Mapping[str, str], plans: tuple[Plan, Plan]
+) -> list[str]:
+    """Pointers into the arena."""
+    lines = []
+    for step in steps:
+        output = step.operation.output
+        shape = shape_text(graph, output)
+        if _is_float(graph, output):
+            place = f"m->floats + {plans[1].offset(output) // 4}"
+            lines.append(f"float *const {identifier(output)} = {place}; /* {shape} */")
+        else:
+            place = f"arena + {plans[0].offset(output)}"
+            lines.append(f"int8_t *const {identifier(output)} = {place}; /* {shape} */")
+        if step.emission.scratch_bytes:
+            offset = plans[0].offset(f"{output} scratch")
+            lines.append(f"void *const {scratch(output)} = arena + {offset};")
+    for alias, source in aliases.items():
+        kind = "float" if _is_float(graph, source) else "int8_t"
+        lines.append(f"const {kind} *const {identifier(alias)} = {identifier(source)};")
+        lines.append(f"(void){identifier(alias)};")
+    return lines
+
+
+def _source(
+    graph: QGraph,
+    name: str,
+    steps: Sequence[_Step],
+    head: TabledConv,
+    aliases: Mapping[str, str],
+    plans: tuple[Plan, Plan],
+) -> str:
+    kernels = sorted({"edge_dense.h", *(k for step in steps for k in step.emission.kernels)})
+    constants = [c.text() for step in steps for c in step.emission.constants]
+    of = scaling.of_conv(graph, head.node)
+    weight = graph.constants[f"{head.node.output}.weight"]
+    n, n_outputs = time_and_channels(graph, head.node.output)
+    rows = weight.reshape(n_outputs, -1)
+    scales = graph.accumulator_scale().astype(np.float32)
+    head_name = identifier(head.node.output)
+    constants += [
+        Constant(f"{head_name}_weight", "head: weights", {"plain": rows}).text(),
+        array(f"{head_name}_bias", of.bias.astype(np.int32)),
+        array(f"{head_name}_multiplier", of.multiplier.astype(np.int32)),
+        array(f"{head_name}_shift", of.shift.astype(np.int32)),
+        array(f"{head_name}_scale", scales),
+    ]
+    body = []
+    for i, step in enumerate(steps):
+        text = f"EDGE_LAYER({i});\n{step.emission.call}"
+        body.append(f"/* {step.operation.output} */\n{{\n{_indented(text)}\n}}")
+    n_values = int(np.prod(graph[head.input].shape))
+    if n != 1 or rows.shape[1] != n_values:
+        raise IncompatibleError(
+            f"The head {head.output!r} gives logits at {n} positions; the C engine takes one."
+        )
+    source = identifier(head.input)
+    body.append(f"/* {head.output} */\nEDGE_LAYER({len(steps)});")
+    body.append(
+        call(
+            "edge_accumulate",
+            source,
+            n_values,
+            n_outputs,
+            f"{head_name}_weight",
+            f"{head_name}_bias",
+            "sums",
+        )
+    )
+    return _SOURCE.format(
+        name=name,
+        upper=name.upper(),
+        kernels="\n".join(f'#include "{kernel}"' for kernel in kernels),
+        constants="\n\n".join(constants),
+        window=identifier(graph.input),
+        declarations=_indented("\n".join(_declarations(graph, steps, aliases, plans))),
+        body=_indented("\n".join(body)),
+        head=head_name,
+        zero_point=of.zero_point,
+        low=of.zero_point if head.node.relu else -128,
+    )
+
+
+def _indented(text: str) -> str:
+    return "\n".join(
+        f"    {line}" if line and not line.startswith("#") else line for line in text.split("\n")
+    )
+
+
+def _header(graph: QGraph, name: str, plans: tuple[Plan, Plan], origin: Origin) -> str:
+    n_times, n_chans = time_and_channels(graph, graph.input)
+    source, target = graph.quant(graph.input), graph.quant(graph.output)
+    order = ", ".join(origin.ch_names) or "the order of the training data"
+    return _HEADER.format(
+        name=name,
+        upper=name.upper(),
+        version=origin.version,
+        digest=origin.digest or "none",
+        channels="\n".join(_comment_lines(order)),
+        n_times=n_times,
+        n_chans=n_chans,
+        n_outputs=graph[graph.output].shape[-1],
+        input_scale=literal(source.scale),
+        input_scale_text=f"{source.scale:.9g}",
+        input_zero=source.zero_point,
+        output_scale=literal(target.scale),
+        output_scale_text=f"{target.scale:.9g}",
+        output_zero=target.zero_point,
+        state="\n".join(_state(plans)),
+    )
+
+
+def _state(plans: tuple[Plan, Plan]) -> list[str]:
+    """Members of the struct."""
+    arena, floats = (plan.n_bytes for plan in plans)
+    members = [f"    int32_t arena[{max(arena, 4) // 4}]; /* int8 activations and scratch */"]
+    if floats:
+        members.append(f"    float floats[{floats // 4}]; /* activations that stay float32 */")
+    return members
+
+
+def _comment_lines(text: str) -> list[str]:
+    """Wrapped lines of a block comment; nothing in them can end it."""
+    words = text.replace("*/", "* /").split(" ")
+    lines, line = [], " *  "
+    for word in words:
+        if len(line) + len(word) > 98:
+            lines.append(line)
+            line = " *  "
+        line += f" {word}"
+    return [*lines, line]
+
+
+_HEADER = """\
+/* {name}.h: an int8 EEG decoder, generated by eeg-edge {version}; do not edit.
+ *
+ * integer graph, sha256: {digest}
+ * channels, in the order of a window's row:
+{channels}
+ *
+ * No heap, no global state, no recursion: all state is the struct, which the caller owns. Two
+ * models fit in one program. The window is read in place and never written.
+ */
+#ifndef {upper}_H
+#define {upper}_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+#define {upper}_N_TIMES {n_times}
+#define {upper}_N_CHANS {n_chans}
+#define {upper}_N_OUTPUTS {n_outputs}
+
+/* stored = round(x / scale) + zero_point, ties to even, saturated to [-128, 127] */
+#define {upper}_INPUT_SCALE {input_scale} /* {input_scale_text} */
+#define {upper}_INPUT_ZERO_POINT ({input_zero})
+/* logit = scale * (stored - zero_point) */
+#define {upper}_OUTPUT_SCALE {output_scale} /* {output_scale_text} */
+#define {upper}_OUTPUT_ZERO_POINT ({output_zero})
+
+typedef struct {{
+{state}
+}} {name}_t;
+
+/* Logits of one window.
+ *   m        the model's memory, need not be initialized
+ *   window   ({n_times}, {n_chans}) int8, sample-major: all channels of the first sample first
+ *   logits   ({n_outputs},) int8
+ *   returns  1 when the logits are written, 0 when a pointer is NULL
+ */
+int {name}_infer({name}_t *m, const int8_t *window, int8_t *logits);
+
+/* The same before the last rounding: the head's sums, and these scaled to float.
+ *   sums     ({n_outputs},) int32
+ *   logits   ({n_outputs},) float
+ */
+int {name}_infer_sums({name}_t *m, const int8_t *window, int32_t *sums);
+int {name}_infer_float({name}_t *m, const int8_t *window, float *logits);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+_SOURCE = """\
+/* {name}.c: generated by eeg-edge; do not edit. See {name}.h. */
+#include "{name}.h"
+
+#include <stddef.h>
+
+{kernels}
+
+{constants}
+
+int {name}_infer_sums({name}_t *m, const int8_t *window, int32_t *sums)
+{{
+    if (m == NULL || window == NULL || sums == NULL) {{
+        return 0;
+    }}
+    int8_t *const arena = (int8_t *)m->arena;
+    const int8_t *const {window} = window;
+{declarations}
+    (void)arena;
+
+{body}
+    return 1;
+}}
+
+int {name}_infer({name}_t *m, const int8_t *window, int8_t *logits)
+{{
+    int32_t sums[{upper}_N_OUTPUTS];
+    if (logits == NULL || !{name}_infer_sums(m, window, sums)) {{
+        return 0;
+    }}
+    for (int32_t o = 0; o < {upper}_N_OUTPUTS; o++) {{
+        const int32_t value =
+            edge_requantize(sums[o], {head}_multiplier[o], {head}_shift[o], {zero_point});
+        logits[o] = (int8_t)edge_saturate(value, {low}, 127);
+    }}
+    return 1;
+}}
+
+int {name}_infer_float({name}_t *m, const int8_t *window, float *logits)
+{{
+    int32_t sums[{upper}_N_OUTPUTS];
+    if (logits == NULL || !{name}_infer_sums(m, window, sums)) {{
+        return 0;
+    }}
+    for (int32_t o = 0; o < {upper}_N_OUTPUTS; o++) {{
+        logits[o] = (float)sums[o] * {head}_scale[o];
+    }}
+    return 1;
+}}
+"""
