@@ -100,7 +100,7 @@ def _emit_dense(graph: QGraph, operation: TabledConv, of: Scaling) -> Emission:
     n, n_outputs = time_and_channels(graph, node.output)
     n_inputs = weight.shape[3]
     k = weight.shape[2] * n_inputs
-    fast = of.is_short
+    fast = of.is_short and node.input != graph.input  # fast kernels read beyond a row
     rows = weight.reshape(n_outputs, k)
     packed = layouts.dense_weight(rows) if fast else {"plain": rows}
     factors = layouts.conv_scaling(of) if fast else {"plain": layouts.plain_scaling(of)}
@@ -141,7 +141,7 @@ def _emit_depthwise(graph: QGraph, operation: TabledConv, of: Scaling) -> Emissi
     weight = graph.constants[f"{node.output}.weight"][0, 0]
     n_times, n_chans = time_and_channels(graph, node.input)
     n = time_and_channels(graph, node.output)[0]
-    fast = of.is_short
+    fast = of.is_short and node.input != graph.input
     packed = layouts.depthwise_weight(weight) if fast else {"plain": weight}
     factors = layouts.conv_scaling(of) if fast else {"plain": layouts.plain_scaling(of)}
     names = _names(operation)
@@ -155,7 +155,7 @@ def _emit_depthwise(graph: QGraph, operation: TabledConv, of: Scaling) -> Emissi
         ),
         _constants(operation, packed, factors),
         ("edge_depthwise.h",),
-        scratch_bytes=layouts.padded(n_chans, 16),
+        scratch_bytes=((n - 1) * node.stride + len(weight) + 1) * n_chans + 4,
     )
 
 

@@ -206,6 +206,8 @@ def _source(
     plans: tuple[Plan, Plan],
 ) -> str:
     kernels = sorted({"edge_dense.h", *(k for step in steps for k in step.emission.kernels)})
+    macros = {k: v for step in steps for k, v in step.emission.macros.items()}
+    defined = [f"#define {key} {value}" for key, value in sorted(macros.items())]
     constants = [c.text() for step in steps for c in step.emission.constants]
     of = scaling.of_conv(graph, head.node)
     weight = graph.constants[f"{head.node.output}.weight"]
@@ -245,7 +247,7 @@ def _source(
     return _SOURCE.format(
         name=name,
         upper=name.upper(),
-        kernels="\n".join(f'#include "{kernel}"' for kernel in kernels),
+        kernels="\n".join([*defined, *(f'#include "{kernel}"' for kernel in kernels)]),
         constants="\n\n".join(constants),
         window=identifier(graph.input),
         declarations=_indented("\n".join(_declarations(graph, steps, aliases, plans))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ KEYWORDS = frozenset(
     namespace new not operator or private protected public register restrict return short signed
     sizeof static struct switch template this throw true try typedef typename union unsigned
     using virtual void volatile while xor
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """Words of C99 and C++17 that no symbol may be called."""
 
@@ -133,12 +133,15 @@ class Emission:
         Headers of ``c/`` that it includes.
     scratch_bytes
         Working memory while it runs.
+    macros
+        What its kernels want defined before they are included.
     """
 
     call: str
     constants: tuple[Constant, ...] = ()
     kernels: tuple[str, ...] = ()
     scratch_bytes: int = 0
+    macros: Mapping[str, int] = field(default_factory=dict)
 
 
 def scratch(output: str) -> str:

@@ -21,8 +21,9 @@ from firmware_bridge.source import (
 )
 from quantize.qgraph import POOL_WEIGHT, QGraph
 
-TILE = 32
-"""Filter outputs per tile, about: more costs memory, fewer costs copies of the history."""
+TILE = 30
+"""Filter outputs per tile, about: more costs memory, fewer costs copies of the history. Multiples
+of six suit the dsp port."""
 LARGEST_BLOCK = 48
 
 
@@ -51,9 +52,8 @@ def tiling(length: int, stride: int, n_windows: int) -> Tiling:
     """Blocks divide the pool's length and its stride, so that every block sum is made once."""
     common = math.gcd(length, stride)
     block = max(b for b in range(1, LARGEST_BLOCK + 1) if common % b == 0)
-    tile_blocks = max(1, TILE // block)
-    if block * tile_blocks % 2:
-        tile_blocks += 1 if tile_blocks == 1 else -1
+    fitting = [n for n in range(1, 2 * LARGEST_BLOCK) if n * block % 2 == 0]
+    tile_blocks = min(fitting, key=lambda n: (abs(n * block - TILE) + 8 * (n * block % 6 > 0), n))
     return Tiling(
         block=block,
         tile_blocks=tile_blocks,
@@ -97,8 +97,9 @@ def emit_stem(graph: QGraph, stem: Stem) -> Emission:
         constants,
         ("edge_stem.h",),
         stem_layouts.scratch_bytes(
-            mix_weight, filters, tiles.n_outputs, tiles.tile_blocks, tiles.n_open
+            mix_weight, filters, (tiles.n_outputs, tiles.tile_blocks, tiles.n_open), fast
         ),
+        stem_layouts.macros(mix_weight, filters),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.layouts import padded, plain_scaling
+from firmware_bridge.layouts import dsp_scaling, padded, pairs, plain_scaling
 from firmware_bridge.scaling import Scaling
 
 Array = NDArray[Any]
@@ -47,18 +47,72 @@ def pack(
     filters
         (n_mixed, length) int8.
     """
-    return Packed(
+    plain = Packed(
         {"plain": mix_weight},
         {"plain": plain_scaling(of_mix)},
         {"plain": filters},
         {"plain": plain_scaling(of_temporal)},
     )
+    if not fast:
+        return plain
+    return Packed(
+        {"dsp": dsp_mix_weight(mix_weight), **plain.mix_weight},
+        {"dsp": dsp_scaling(of_mix), **plain.mix_scaling},
+        {"dsp": dsp_taps(filters), **plain.temporal_weight},
+        {"dsp": dsp_scaling(of_temporal), **plain.temporal_scaling},
+    )
 
 
-def scratch_bytes(
-    mix_weight: Array, filters: Array, tile: int, tile_blocks: int, n_open: int
-) -> int:
-    """Working memory of the port that needs most."""
+def pair_order(n_chans: int) -> list[tuple[int, int]]:
+    """Channels that the dsp port holds in one word; ``n_chans`` itself stands for none."""
+    whole = n_chans // 4 * 4
+    order = [(c + k, c + k + 2) for c in range(0, whole, 4) for k in (0, 1)]
+    return order + [(c, min(c + 1, n_chans)) for c in range(whole, n_chans, 2)]
+
+
+def dsp_mix_weight(weight: Array) -> Array:
+    """(n_mixed, n_chans) as (n_mixed / 4, n_pairs, 4) int32 of doubled pairs."""
+    n_mixed, n_chans = weight.shape
+    doubled = np.zeros((padded(n_mixed, 4), n_chans + 1), np.int64)
+    doubled[:n_mixed, :n_chans] = 2 * weight.astype(np.int64)
+    order = np.array(pair_order(n_chans))
+    words = pairs(doubled[:, order[:, 0]], doubled[:, order[:, 1]])
+    return np.ascontiguousarray(words.reshape(-1, 4, len(order)).transpose(0, 2, 1))
+
+
+def dsp_taps(filters: Array) -> Array:
+    """(n_mixed, length) as (n_mixed, n_taps) int32 of packed doubled taps."""
+    n_mixed, length = filters.shape
+    n_taps = (length + 2) // 2
+    shifted = np.zeros((n_mixed, 2 * n_taps), np.int64)
+    shifted[:, 1 : length + 1] = 2 * filters.astype(np.int64)
+    packed: Array = shifted[:, 1::2] + (shifted[:, ::2] << FIELD_BITS)
+    return packed.astype(np.int32)
+
+
+def macros(mix_weight: Array, filters: Array) -> Mapping[str, int]:
+    """Turns of the dsp port's written-out loops."""
+    return {
+        "EDGE_STEM_PAIRS": len(pair_order(mix_weight.shape[1])),
+        "EDGE_STEM_TAPS": (filters.shape[1] + 2) // 2,
+    }
+
+
+def scratch_bytes(mix_weight: Array, filters: Array, tile: tuple[int, int, int], fast: bool) -> int:
+    """Working memory of the port that needs most.
+
+    Parameters
+    ----------
+    tile
+        Outputs and blocks of a tile, and open windows of the pool.
+    """
+    n_outputs, n_blocks, n_open = tile
     n_mixed, length = (int(n) for n in filters.shape)
-    sums = 4 * n_mixed * (tile_blocks + n_open)
-    return sums + padded(n_mixed * (tile + length - 1), 4)
+    sums = n_mixed * (n_blocks + n_open)
+    plain = padded(n_mixed * (n_outputs + length - 1), 4) // 4
+    if not fast:
+        return 4 * (sums + plain)
+    half, n_taps = n_outputs // 2, (length + 2) // 2
+    samples = 2 * len(pair_order(mix_weight.shape[1])) * half
+    dsp = n_mixed + samples + padded(n_mixed, 4) * (half + n_taps - 1) + 2  # read beyond
+    return 4 * (sums + max(plain, dsp))

@@ -6,8 +6,8 @@
  *   weight       (length, n_chans) int8 in [-127, 127], packed as the port wants it
  *   scaling      per channel, packed as the port wants it; plain: (n_chans, 3) int32 of
  *                bias (zero point of x folded in), multiplier, shift
- *   zero_row     (n_chans,) scratch; filled with the zero point of x, which stands in the padding
- *   zero_in      zero point of x
+ *   padded       ((n - 1) * stride + length, n_chans) int8 scratch
+ *   zero_in      zero point of x, which stands in the padding
  *   zero_point   of y
  *   table        256 int8, applied to every output; NULL for none
  *   y            (n, n_chans) int8; must not overlap x
@@ -17,33 +17,44 @@
 
 #include "edge_dense.h"
 
-/* The samples of time t, or the row of zeros outside the window. */
-EDGE_INLINE const int8_t *edge_row(const int8_t *x, int32_t t, int32_t n_times, int32_t n_chans,
-                                   const int8_t *zero_row)
+/* x with `pad` rows of zero_in before it and as many behind it as make n_rows; x itself where there
+ * is nothing to add. */
+EDGE_INLINE const int8_t *edge_pad_rows(const int8_t *x, int32_t n_times, int32_t n_chans,
+                                        int32_t pad, int32_t n_rows, int32_t zero_in,
+                                        int8_t *padded)
 {
-    return t >= 0 && t < n_times ? x + t * n_chans : zero_row;
+    if (pad == 0 && n_rows <= n_times) {
+        return x;
+    }
+    const int32_t kept = n_rows - pad < n_times ? n_rows - pad : n_times;
+    memset(padded, zero_in, (size_t)(n_rows * n_chans));
+    memcpy(padded + pad * n_chans, x, (size_t)(kept * n_chans));
+    return padded;
 }
 
 EDGE_INLINE void edge_depthwise_plain(const int8_t *x, int32_t n_times, int32_t n_chans,
                                       int32_t length, int32_t stride, int32_t pad, int32_t n,
                                       const int8_t *weight, const int32_t *scaling,
-                                      int8_t *zero_row, int32_t zero_in, int32_t zero_point,
+                                      int8_t *padded, int32_t zero_in, int32_t zero_point,
                                       const int8_t *table, int8_t *y)
 {
-    memset(zero_row, zero_in, (size_t)n_chans);
-    for (int32_t i = 0; i < n; i++) {
+    x = edge_pad_rows(x, n_times, n_chans, pad, (n - 1) * stride + length, zero_in, padded);
+    for (int32_t i = 0; i < n; i++, x += stride * n_chans) {
         for (int32_t c = 0; c < n_chans; c++) {
             const int32_t *s = scaling + 3 * c;
             int32_t sum = s[0];
             for (int32_t k = 0; k < length; k++) {
-                const int8_t *row = edge_row(x, i * stride - pad + k, n_times, n_chans, zero_row);
-                sum += row[c] * weight[k * n_chans + c];
+                sum += x[k * n_chans + c] * weight[k * n_chans + c];
             }
             *y++ = edge_look_up(table, edge_requantize(sum, s[1], s[2], zero_point));
         }
     }
 }
 
+#if EDGE_PORT == EDGE_PORT_DSP
+#include "edge_depthwise_dsp.h"
+#else
 #define edge_depthwise edge_depthwise_plain
+#endif
 
 #endif

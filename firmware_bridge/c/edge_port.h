@@ -34,12 +34,22 @@
 #define EDGE_INLINE static inline __attribute__((always_inline))
 #define EDGE_NOINLINE static __attribute__((noinline, unused))
 #define EDGE_ALIGNED __attribute__((aligned(16)))
-#define EDGE_UNLIKELY(x) __builtin_expect((x), 0)
+/* also where a freestanding compiler would call a function */
+#define EDGE_COPY(to, from, n) __builtin_memcpy((to), (from), (n))
 #else
 #define EDGE_INLINE static inline
 #define EDGE_NOINLINE static inline
 #define EDGE_ALIGNED
-#define EDGE_UNLIKELY(x) (x)
+#define EDGE_COPY(to, from, n) memcpy((to), (from), (n))
+#endif
+
+/* Before a short loop whose number of turns is a constant of the model. */
+#if defined(__clang__)
+#define EDGE_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define EDGE_UNROLL _Pragma("GCC unroll 32")
+#else
+#define EDGE_UNROLL
 #endif
 
 /* A benchmark may define EDGE_LAYER(i) to learn which step runs; it does nothing by itself. */

@@ -6,6 +6,9 @@
 #define EDGE_REQUANTIZE_H
 
 #include "edge_port.h"
+#if EDGE_PORT == EDGE_PORT_DSP
+#include "edge_dsp.h"
+#endif
 
 /* round(value * multiplier / 2^31), ties towards plus infinity.
  *   value        any int32 but the pair (INT32_MIN, INT32_MIN)
@@ -58,9 +61,14 @@ EDGE_INLINE int32_t edge_requantize(int32_t sum, int32_t multiplier, int32_t shi
 EDGE_INLINE int32_t edge_requantize_short(int32_t sum, int32_t multiplier, int32_t right,
                                           int32_t zero_point)
 {
+#if EDGE_PORT == EDGE_PORT_DSP
+    const int32_t half = ((int32_t)1 << (right - 1)) + zero_point * ((int32_t)1 << right);
+    return edge_finish_dsp(2 * sum, multiplier, half, right);
+#else
     const int32_t high = edge_high_multiply(sum, multiplier);
     const int32_t rounded = (high + (sum >> 31) + ((int32_t)1 << (right - 1))) >> right;
     return edge_saturate(rounded + zero_point, -128, 127);
+#endif
 }
 
 /* sum / divisor to the nearest integer, ties away from zero: TFLite's average.

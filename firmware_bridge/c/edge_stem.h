@@ -94,6 +94,10 @@ EDGE_INLINE void edge_stem_pool_tile(const edge_stem_shape *s, const int32_t *bl
 }
 
 #include "edge_stem_plain.h"
+#if EDGE_PORT == EDGE_PORT_DSP
+#include "edge_stem_dsp.h"
+#else
 #define edge_stem edge_stem_plain
+#endif
 
 #endif
