@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ OPTIONS = ("-O2", "-fomit-frame-pointer")
 class Core:
     """A processor: what zig compiles for and what Unicorn emulates.
 
-    ``emulated`` differs from ``zig_cpu`` where Unicorn lacks the core and has one with the same
+    ``gcc`` is what arm-none-eabi-gcc is told. ``emulated`` differs from ``zig_cpu`` where Unicorn lacks the core and has one with the same
     instructions.
     """
 
@@ -44,6 +45,7 @@ class Core:
     triple: str
     zig_cpu: str
     emulated: str
+    gcc: tuple[str, ...] = ()
 
     @property
     def is_thumb(self) -> bool:
@@ -54,8 +56,20 @@ class Core:
 CORES: Mapping[str, Core] = {
     core.name: core
     for core in (
-        Core("cortex-m4", "thumb-freestanding-eabihf", "cortex_m4+vfp4d16sp", "ARM_CORTEX_M4"),
-        Core("cortex-m7", "thumb-freestanding-eabihf", "cortex_m7+fp_armv8d16sp", "ARM_CORTEX_M7"),
+        Core(
+            "cortex-m4",
+            "thumb-freestanding-eabihf",
+            "cortex_m4+vfp4d16sp",
+            "ARM_CORTEX_M4",
+            ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"),
+        ),
+        Core(
+            "cortex-m7",
+            "thumb-freestanding-eabihf",
+            "cortex_m7+fp_armv8d16sp",
+            "ARM_CORTEX_M7",
+            ("-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16"),
+        ),
         Core(
             "cortex-m33",
             "thumb-freestanding-eabihf",
@@ -121,7 +135,11 @@ def refuse_missing() -> None:
 
 
 def build(
-    firmware: Firmware, core: Core, options: Sequence[str] = OPTIONS, markers: bool = False
+    firmware: Firmware,
+    core: Core,
+    options: Sequence[str] = OPTIONS,
+    markers: bool = False,
+    compiler: str = "zig",
 ) -> Program:
     """Compile and link a model without a C library.
 
@@ -129,6 +147,13 @@ def build(
     ----------
     markers
         Mark every operation, for counts by step; costs a call each.
+    compiler
+        ``zig``, or ``gcc`` for arm-none-eabi-gcc.
+
+    Raises
+    ------
+    MissingToolError
+        When something is not installed.
     """
     refuse_missing()
     layers = range(len(firmware.steps))
@@ -147,14 +172,29 @@ def build(
             (folder / "markers.c").write_text(text)
             sources.append("markers.c")
             flags += ["-include", "markers.h"]
-        arguments: list[str | Path] = ["-target", core.triple, f"-mcpu={core.zig_cpu}", "-std=c99"]
-        arguments += [*flags, "-ffunction-sections", "-fdata-sections", "-fno-sanitize=undefined"]
-        arguments += ["-I", FOLDER, *sources, "-o", "program.elf", "-Wl,--gc-sections"]
+        program, target = _compiler(core, compiler)
+        arguments: list[str | Path] = [*target, "-std=c99", *flags]
+        arguments += ["-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"]
         entries = [f"{firmware.name}_{function}" for function in ("infer", "infer_sums")]
         arguments += [f"-Wl,-e,{entries[0]}", f"-Wl,-u,{entries[1]}"]
-        toolchain.compile_c(toolchain.zig("cc"), arguments, cwd=folder)
+        arguments += [*sources, "-o", "program.elf"]
+        toolchain.compile_c(program, arguments, cwd=folder)
         elf = (folder / "program.elf").read_bytes()
     return Program(core, firmware.name, elf, firmware.state_bytes, len(firmware.steps))
+
+
+def _compiler(core: Core, compiler: str) -> tuple[tuple[str, ...], list[str]]:
+    """A compiler for a core, and what tells it so."""
+    if compiler == "gcc":
+        found = shutil.which("arm-none-eabi-gcc")
+        if found is None:
+            raise MissingToolError(
+                "arm-none-eabi-gcc is not installed. "
+                "Type: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+            )
+        return (found,), [*core.gcc, "-mthumb", "-mfloat-abi=hard", "-nostartfiles"]
+    flags = ["-target", core.triple, f"-mcpu={core.zig_cpu}", "-fno-sanitize=undefined"]
+    return toolchain.zig("cc"), [*flags, "-I", str(FOLDER)]
 
 
 class Machine:

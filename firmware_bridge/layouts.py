@@ -12,6 +12,9 @@ from firmware_bridge.scaling import Scaling
 
 Array = NDArray[Any]
 
+VECTOR_PORTS = ("neon", "dot")
+"""Ports that share the layouts of vectors of four sums."""
+
 
 def plain_scaling(scaling: Scaling) -> Array:
     """(n_outputs, 3) int32: bias, multiplier, shift."""
@@ -29,12 +32,30 @@ def dsp_scaling(scaling: Scaling) -> Array:
 
 def conv_scaling(scaling: Scaling) -> Mapping[str, Array]:
     """Factors of a convolution for every port."""
-    return {"dsp": dsp_scaling(scaling), "plain": plain_scaling(scaling)}
+    vector = vector_scaling(scaling)
+    return {
+        "dsp": dsp_scaling(scaling),
+        **dict.fromkeys(VECTOR_PORTS, vector),
+        "plain": plain_scaling(scaling),
+    }
+
+
+def vector_scaling(scaling: Scaling) -> Array:
+    """(n_outputs / 4, 3, 4) int32, an even number of fours: bias, multiplier, minus right shift."""
+    columns = np.stack([scaling.bias, scaling.multiplier, scaling.shift], axis=1)
+    fours = rows_padded(columns, 8).reshape(-1, 4, 3).transpose(0, 2, 1)
+    return np.ascontiguousarray(fours).astype(np.int32)
 
 
 def dense_weight(weight: Array) -> Mapping[str, Array]:
     """Weights (n_outputs, k) of ``edge_dense``."""
-    return {"dsp": dsp_dense_weight(weight), "plain": weight}
+    rows = np.zeros((padded(weight.shape[0], 4), padded(weight.shape[1], 16)), np.int8)
+    rows[: weight.shape[0], : weight.shape[1]] = weight
+    return {
+        "dsp": dsp_dense_weight(weight),
+        **dict.fromkeys(VECTOR_PORTS, rows),
+        "plain": weight,
+    }
 
 
 def dsp_dense_weight(weight: Array) -> Array:
@@ -49,7 +70,13 @@ def dsp_dense_weight(weight: Array) -> Array:
 
 def depthwise_weight(weight: Array) -> Mapping[str, Array]:
     """Weights (length, n_chans) of ``edge_depthwise``."""
-    return {"dsp": dsp_depthwise_weight(weight), "plain": weight}
+    rows = np.zeros((weight.shape[0], padded(weight.shape[1], 8)), np.int8)
+    rows[:, : weight.shape[1]] = weight
+    return {
+        "dsp": dsp_depthwise_weight(weight),
+        **dict.fromkeys(VECTOR_PORTS, rows),
+        "plain": weight,
+    }
 
 
 def dsp_depthwise_weight(weight: Array) -> Array:

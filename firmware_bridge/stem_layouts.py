@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.layouts import dsp_scaling, padded, pairs, plain_scaling
+from firmware_bridge.layouts import conv_scaling, padded, pairs, plain_scaling
 from firmware_bridge.scaling import Scaling
 
 Array = NDArray[Any]
@@ -55,11 +55,22 @@ def pack(
     )
     if not fast:
         return plain
+    factors_mix, factors_temporal = conv_scaling(of_mix), conv_scaling(of_temporal)
     return Packed(
-        {"dsp": dsp_mix_weight(mix_weight), **plain.mix_weight},
-        {"dsp": dsp_scaling(of_mix), **plain.mix_scaling},
-        {"dsp": dsp_taps(filters), **plain.temporal_weight},
-        {"dsp": dsp_scaling(of_temporal), **plain.temporal_scaling},
+        {
+            "dsp": dsp_mix_weight(mix_weight),
+            "neon": neon_mix_weight(mix_weight),
+            "dot": dot_mix_weight(mix_weight),
+            **plain.mix_weight,
+        },
+        factors_mix,
+        {
+            "dsp": dsp_taps(filters),
+            "neon": neon_taps(filters),
+            "dot": dot_taps(filters),
+            **plain.temporal_weight,
+        },
+        factors_temporal,
     )
 
 
@@ -90,11 +101,55 @@ def dsp_taps(filters: Array) -> Array:
     return packed.astype(np.int32)
 
 
+def neon_mix_weight(weight: Array) -> Array:
+    """(n_mixed, n_chans) as (n_mixed / 8, n_chans rounded up to 8, 8) int16."""
+    n_mixed, n_chans = weight.shape
+    filled = np.zeros((padded(n_mixed, 8), padded(n_chans, 8)), np.int16)
+    filled[:n_mixed, :n_chans] = weight
+    return np.ascontiguousarray(filled.reshape(-1, 8, filled.shape[1]).transpose(0, 2, 1))
+
+
+def neon_taps(filters: Array) -> Array:
+    """(n_mixed, length) as (n_mixed / 8, length rounded up to 2, 8) int8."""
+    n_mixed, length = filters.shape
+    filled = np.zeros((padded(n_mixed, 8), padded(length, 2)), np.int8)
+    filled[:n_mixed, :length] = filters
+    return np.ascontiguousarray(filled.reshape(-1, 8, filled.shape[1]).transpose(0, 2, 1))
+
+
+def dot_mix_weight(weight: Array) -> Array:
+    """(n_mixed, n_chans) as (n_mixed / 4, n_chans / 16, 4, 16) int8."""
+    n_mixed, n_chans = weight.shape
+    filled = np.zeros((padded(n_mixed, 4), padded(n_chans, 16)), np.int8)
+    filled[:n_mixed, :n_chans] = weight
+    blocks = filled.reshape(-1, 4, filled.shape[1] // 16, 16)
+    return np.ascontiguousarray(blocks.transpose(0, 2, 1, 3))
+
+
+def dot_taps(filters: Array) -> Array:
+    """(n_mixed, length) as (n_mixed, n_shifted, 4, 4) int8: four taps, shifted by 0 ... 3."""
+    n_mixed, length = filters.shape
+    shifted = np.zeros((n_mixed, 4, 4 * _shifted(length)), np.int8)
+    for shift in range(4):
+        shifted[:, shift, shift : shift + length] = filters
+    return np.ascontiguousarray(shifted.reshape(n_mixed, 4, -1, 4).transpose(0, 2, 1, 3))
+
+
+def _shifted(length: int) -> int:
+    """Words that hold a filter's taps shifted by up to three."""
+    return (length + 6) // 4
+
+
 def macros(mix_weight: Array, filters: Array) -> Mapping[str, int]:
-    """Turns of the dsp port's written-out loops."""
+    """Turns of inner loops that are constants of the model."""
+    n_chans, length = int(mix_weight.shape[1]), int(filters.shape[1])
     return {
-        "EDGE_STEM_PAIRS": len(pair_order(mix_weight.shape[1])),
-        "EDGE_STEM_TAPS": (filters.shape[1] + 2) // 2,
+        "EDGE_STEM_LENGTH": length,
+        "EDGE_STEM_PAIRS": len(pair_order(n_chans)),
+        "EDGE_STEM_SHIFTED": _shifted(length),
+        "EDGE_STEM_TAPS": (length + 2) // 2,
+        "EDGE_STEM_WIDE": padded(n_chans, 8),
+        "EDGE_STEM_WORDS": padded(n_chans, 4) // 4,
     }
 
 
@@ -107,12 +162,17 @@ def scratch_bytes(mix_weight: Array, filters: Array, tile: tuple[int, int, int],
         Outputs and blocks of a tile, and open windows of the pool.
     """
     n_outputs, n_blocks, n_open = tile
+    n_chans = int(mix_weight.shape[1])
     n_mixed, length = (int(n) for n in filters.shape)
-    sums = n_mixed * (n_blocks + n_open)
-    plain = padded(n_mixed * (n_outputs + length - 1), 4) // 4
+    sums = 4 * n_mixed * (n_blocks + n_open)
+    plain = padded(n_mixed * (n_outputs + length - 1), 4)
     if not fast:
-        return 4 * (sums + plain)
+        return sums + plain
     half, n_taps = n_outputs // 2, (length + 2) // 2
-    samples = 2 * len(pair_order(mix_weight.shape[1])) * half
-    dsp = n_mixed + samples + padded(n_mixed, 4) * (half + n_taps - 1) + 2  # read beyond
-    return 4 * (sums + max(plain, dsp))
+    packed_rows = padded(n_mixed, 4) * (half + n_taps - 1)
+    dsp = 4 * (n_mixed + 2 * len(pair_order(n_chans)) * half + packed_rows)
+    neon = padded(n_mixed, 8) * (n_outputs + length + 8) + 8 * (n_outputs + 8)
+    words = 4 * (padded(n_chans, 4) // 4) * padded(n_outputs, 16)
+    row = padded(n_outputs + length - 1 + 4 * _shifted(length) + 32, 16)
+    dot = words + padded(n_mixed, 4) * row
+    return sums + max(plain, dsp, neon, dot)

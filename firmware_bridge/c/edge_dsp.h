@@ -52,6 +52,17 @@ EDGE_INLINE int32_t edge_dual_multiply(int32_t a, int32_t b, int32_t sum)
     return __smlad((int16x2_t)a, (int16x2_t)b, sum);
 }
 
+EDGE_INLINE int32_t edge_saturate_8(int32_t value)
+{
+#if defined(__clang__) /* which joins it with a shift */
+    return __ssat(value, 8);
+#else /* whose header has the argument unsigned */
+    int32_t saturated;
+    __asm__("ssat %0, #8, %1" : "=r"(saturated) : "r"(value));
+    return saturated;
+#endif
+}
+
 /* The int8 value of half a sum (edge_requantize_short), with everything prepared.
  *   doubled   2 * sum
  *   added     2^(right - 1) + zero_point * 2^right
@@ -63,7 +74,7 @@ EDGE_INLINE int32_t edge_finish_dsp(int32_t doubled, int32_t multiplier, int32_t
     int32_t high;
     __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(doubled), "r"(multiplier), "r"(added));
     high += doubled >> 31;
-    return (int32_t)__ssat(high >> right, 8);
+    return edge_saturate_8(high >> right);
 }
 
 #endif

@@ -96,6 +96,10 @@ EDGE_INLINE void edge_stem_pool_tile(const edge_stem_shape *s, const int32_t *bl
 #include "edge_stem_plain.h"
 #if EDGE_PORT == EDGE_PORT_DSP
 #include "edge_stem_dsp.h"
+#elif EDGE_PORT == EDGE_PORT_NEON
+#include "edge_stem_neon.h"
+#elif EDGE_PORT == EDGE_PORT_DOT
+#include "edge_stem_dot.h"
 #else
 #define edge_stem edge_stem_plain
 #endif
