@@ -12,7 +12,7 @@ from firmware_bridge.scaling import Scaling
 
 Array = NDArray[Any]
 
-VECTOR_PORTS = ("neon", "dot")
+VECTOR_PORTS = ("neon", "dot", "mve")
 """Ports that share the layouts of vectors of four sums."""
 
 

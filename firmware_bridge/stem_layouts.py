@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.layouts import conv_scaling, padded, pairs, plain_scaling
+from firmware_bridge.layouts import conv_scaling, padded, pairs, plain_scaling, rows_padded
 from firmware_bridge.scaling import Scaling
 
 Array = NDArray[Any]
@@ -61,13 +61,15 @@ def pack(
             "dsp": dsp_mix_weight(mix_weight),
             "neon": neon_mix_weight(mix_weight),
             "dot": dot_mix_weight(mix_weight),
+            "mve": mve_rows(mix_weight),
             **plain.mix_weight,
         },
-        factors_mix,
+        {**factors_mix, "mve": mve_mix_scaling(of_mix)},
         {
             "dsp": dsp_taps(filters),
             "neon": neon_taps(filters),
             "dot": dot_taps(filters),
+            "mve": mve_rows(filters),
             **plain.temporal_weight,
         },
         factors_temporal,
@@ -135,6 +137,21 @@ def dot_taps(filters: Array) -> Array:
     return np.ascontiguousarray(shifted.reshape(n_mixed, 4, -1, 4).transpose(0, 2, 1, 3))
 
 
+def mve_rows(rows: Array) -> Array:
+    """(n_mixed, n) int8, both rounded up, to 2 and to 16."""
+    n_mixed, length = rows.shape
+    filled = np.zeros((padded(n_mixed, 2), padded(length, 16)), np.int8)
+    filled[:n_mixed, :length] = rows
+    return filled
+
+
+def mve_mix_scaling(scaling: Scaling) -> Array:
+    """(n_mixed / 2, 3, 4) int32: bias, multiplier, minus right shift of two channels, each twice."""
+    columns = np.stack([scaling.bias, scaling.multiplier, scaling.shift], axis=1)
+    twos = rows_padded(columns, 2).reshape(-1, 2, 3).transpose(0, 2, 1)
+    return np.repeat(twos, 2, axis=2).astype(np.int32)
+
+
 def _shifted(length: int) -> int:
     """Words that hold a filter's taps shifted by up to three."""
     return (length + 6) // 4
@@ -145,10 +162,12 @@ def macros(mix_weight: Array, filters: Array) -> Mapping[str, int]:
     n_chans, length = int(mix_weight.shape[1]), int(filters.shape[1])
     return {
         "EDGE_STEM_LENGTH": length,
+        "EDGE_STEM_LENGTH_16": padded(length, 16),
         "EDGE_STEM_PAIRS": len(pair_order(n_chans)),
         "EDGE_STEM_SHIFTED": _shifted(length),
         "EDGE_STEM_TAPS": (length + 2) // 2,
         "EDGE_STEM_WIDE": padded(n_chans, 8),
+        "EDGE_STEM_WIDE_16": padded(n_chans, 16),
         "EDGE_STEM_WORDS": padded(n_chans, 4) // 4,
     }
 
@@ -175,4 +194,5 @@ def scratch_bytes(mix_weight: Array, filters: Array, tile: tuple[int, int, int],
     words = 4 * (padded(n_chans, 4) // 4) * padded(n_outputs, 16)
     row = padded(n_outputs + length - 1 + 4 * _shifted(length) + 32, 16)
     dot = words + padded(n_mixed, 4) * row
-    return sums + max(plain, dsp, neon, dot)
+    mve = padded(n_mixed, 2) * (n_outputs + padded(length, 16) + 20)
+    return sums + max(plain, dsp, neon, dot, mve)

@@ -48,7 +48,7 @@ EDGE_INLINE void edge_average_pool_scaled(const int8_t *x, int32_t n, int32_t n_
     }
 }
 
-#if EDGE_PORT == EDGE_PORT_DSP
+#if EDGE_PORT == EDGE_PORT_DSP || EDGE_PORT == EDGE_PORT_MVE
 /* Four channels at a time, sums in pairs. */
 EDGE_INLINE void edge_average_pool_dsp(const int8_t *x, int32_t n, int32_t n_chans, int32_t length,
                                        int32_t stride, int32_t weight, int32_t bias,
@@ -66,6 +66,7 @@ EDGE_INLINE void edge_average_pool_dsp(const int8_t *x, int32_t n, int32_t n_cha
                 odd = (int32_t)__sxtab16((int16x2_t)odd, (int8x4_t)edge_rotate_8(word));
             }
             const int32_t sums[4] = {(int16_t)even, (int16_t)odd, even >> 16, odd >> 16};
+            EDGE_UNROLL
             for (int32_t q = 0; q < 4; q++) {
                 const int32_t doubled = 2 * weight * sums[q] + 2 * bias;
                 *y++ = (int8_t)edge_finish_dsp(doubled, multiplier, added, right);
@@ -81,7 +82,7 @@ EDGE_INLINE void edge_average_pool_short(const int8_t *x, int32_t n, int32_t n_c
                                          int32_t bias, int32_t multiplier, int32_t shift,
                                          int32_t zero_point, int8_t *y)
 {
-#if EDGE_PORT == EDGE_PORT_DSP
+#if EDGE_PORT == EDGE_PORT_DSP || EDGE_PORT == EDGE_PORT_MVE
     if (n_chans % 4 == 0 && length <= 255) { /* pairs of 16-bit sums hold */
         edge_average_pool_dsp(x, n, n_chans, length, stride, weight, bias, multiplier, -shift,
                               zero_point, y);

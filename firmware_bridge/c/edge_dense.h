@@ -66,6 +66,8 @@ EDGE_INLINE void edge_accumulate(const int8_t *x, int32_t k, int32_t n_outputs,
 #include "edge_dense_dsp.h"
 #elif EDGE_PORT == EDGE_PORT_NEON || EDGE_PORT == EDGE_PORT_DOT
 #include "edge_dense_neon.h"
+#elif EDGE_PORT == EDGE_PORT_MVE
+#include "edge_dense_mve.h"
 #else
 #define edge_dense edge_dense_plain
 #endif

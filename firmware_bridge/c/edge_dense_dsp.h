@@ -19,16 +19,20 @@ EDGE_INLINE void edge_dense(const int8_t *x, int32_t n, int32_t step, int32_t k,
         const int32_t *f = scaling;
         for (int32_t o = 0; o < n_outputs; o += 4, f += 16) {
             int32_t sums[4] = {f[0], f[4], f[8], f[12]};
+            EDGE_UNROLL
             for (int32_t j = 0; j < k; j += 4, w += 8) {
                 const uint32_t word = edge_load_4(x + j);
                 const int32_t even = edge_even_bytes(word), odd = edge_odd_bytes(word);
+                EDGE_UNROLL
                 for (int32_t q = 0; q < 4; q++) {
                     sums[q] = edge_dual_multiply(even, w[q], sums[q]);
                 }
+                EDGE_UNROLL
                 for (int32_t q = 0; q < 4; q++) {
                     sums[q] = edge_dual_multiply(odd, w[4 + q], sums[q]);
                 }
             }
+            EDGE_UNROLL
             for (int32_t q = 0; q < 4 && o + q < n_outputs; q++) {
                 const int32_t *c = f + 4 * q;
                 *y++ = edge_look_up(table, edge_finish_dsp(sums[q], c[1], c[2], c[3]));

@@ -55,6 +55,8 @@ EDGE_INLINE void edge_depthwise_plain(const int8_t *x, int32_t n_times, int32_t 
 #include "edge_depthwise_dsp.h"
 #elif EDGE_PORT == EDGE_PORT_NEON || EDGE_PORT == EDGE_PORT_DOT
 #include "edge_depthwise_neon.h"
+#elif EDGE_PORT == EDGE_PORT_MVE
+#include "edge_depthwise_mve.h"
 #else
 #define edge_depthwise edge_depthwise_plain
 #endif

@@ -22,6 +22,7 @@ EDGE_INLINE void edge_depthwise(const int8_t *x, int32_t n_times, int32_t n_chan
             const int8_t *row = x + i * stride * n_chans + c;
             const int32_t *w = weight;
             int32_t a0 = f[0], a2 = f[8], a1 = f[4], a3 = f[12];
+            EDGE_UNROLL
             for (int32_t j = 0; j < n_pairs; j++, row += 2 * n_chans, w += 4) {
                 const uint32_t first = edge_load_4(row), second = edge_load_4(row + n_chans);
                 const int32_t e1 = edge_even_bytes(first), e2 = edge_even_bytes(second);
@@ -32,6 +33,7 @@ EDGE_INLINE void edge_depthwise(const int8_t *x, int32_t n_times, int32_t n_chan
                 a3 = edge_dual_multiply(edge_upper_halves(o1, o2), w[3], a3);
             }
             const int32_t sums[4] = {a0, a1, a2, a3};
+            EDGE_UNROLL
             for (int32_t q = 0; q < 4 && c + q < n_chans; q++) {
                 const int32_t *s = f + 4 * q;
                 y[i * n_chans + c + q] =

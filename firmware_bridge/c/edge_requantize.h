@@ -6,7 +6,7 @@
 #define EDGE_REQUANTIZE_H
 
 #include "edge_port.h"
-#if EDGE_PORT == EDGE_PORT_DSP
+#if EDGE_PORT == EDGE_PORT_DSP || EDGE_PORT == EDGE_PORT_MVE
 #include "edge_dsp.h"
 #endif
 
@@ -61,7 +61,7 @@ EDGE_INLINE int32_t edge_requantize(int32_t sum, int32_t multiplier, int32_t shi
 EDGE_INLINE int32_t edge_requantize_short(int32_t sum, int32_t multiplier, int32_t right,
                                           int32_t zero_point)
 {
-#if EDGE_PORT == EDGE_PORT_DSP
+#if EDGE_PORT == EDGE_PORT_DSP || EDGE_PORT == EDGE_PORT_MVE
     const int32_t half = ((int32_t)1 << (right - 1)) + zero_point * ((int32_t)1 << right);
     return edge_finish_dsp(2 * sum, multiplier, half, right);
 #else

@@ -100,6 +100,8 @@ EDGE_INLINE void edge_stem_pool_tile(const edge_stem_shape *s, const int32_t *bl
 #include "edge_stem_neon.h"
 #elif EDGE_PORT == EDGE_PORT_DOT
 #include "edge_stem_dot.h"
+#elif EDGE_PORT == EDGE_PORT_MVE
+#include "edge_stem_mve.h"
 #else
 #define edge_stem edge_stem_plain
 #endif

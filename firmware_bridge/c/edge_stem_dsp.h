@@ -38,8 +38,8 @@ EDGE_INLINE int32_t edge_pack(int32_t x0, int32_t x1)
 /* Pairs of one sample, every second word of `to`. */
 EDGE_INLINE void edge_stem_widen(const int8_t *x, int32_t n_chans, int32_t *to)
 {
-    const int8_t *end = x + (n_chans & ~3);
-    for (; x != end; x += 4, to += 4) {
+    EDGE_UNROLL
+    for (int32_t c = 4; c <= n_chans; c += 4, x += 4, to += 4) {
         const uint32_t word = edge_load_4(x);
         to[0] = edge_even_bytes(word);
         to[2] = edge_odd_bytes(word);
@@ -199,7 +199,9 @@ EDGE_INLINE void edge_stem_mix_dsp(const edge_stem_shape *s, const int8_t *windo
 /* Split a sum of packed products: outputs `first` and `second`, and what the next one carries. */
 #define EDGE_SPLIT(low, high, bias, carry, first, second)                                  \
     do {                                                                                   \
-        (first) = (carry) + (int32_t)((low) & 0x1fffffu);                                  \
+        uint32_t lowest; /* a mask would take a register, or two instructions each time */ \
+        __asm__("ubfx %0, %1, #0, #21" : "=r"(lowest) : "r"(low));                         \
+        (first) = (carry) + (int32_t)lowest;                                               \
         (second) = (bias) + (int32_t)(((low) >> 21) | (((high) & 0x3ffu) << 11));          \
         (carry) = (bias) + ((int32_t)(high) >> 10);                                        \
     } while (0)
@@ -317,6 +319,7 @@ EDGE_INLINE void edge_stem(const edge_stem_shape *s, const int8_t *window,
             int32_t *x = rows + c * row;
             edge_stem_filter_row(s, x, n, temporal_weight + c * n_taps, temporal_scaling + 4 * c,
                                  table, carries + c, sums + c);
+            EDGE_UNROLL
             for (int32_t i = 0; i < n_taps - 1; i++) {
                 x[i] = x[i + half];
             }
