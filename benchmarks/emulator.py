@@ -37,8 +37,8 @@ OPTIONS = ("-O2", "-fomit-frame-pointer")
 class Core:
     """A processor: what zig compiles for and what Unicorn emulates.
 
-    ``gcc`` is what arm-none-eabi-gcc is told. ``emulated`` differs from ``zig_cpu`` where Unicorn lacks the core and has one with the same
-    instructions.
+    ``gcc`` is what arm-none-eabi-gcc is told. ``emulated`` differs from ``zig_cpu`` where Unicorn
+    lacks the core and has one with the same instructions.
     """
 
     name: str
@@ -80,6 +80,15 @@ CORES: Mapping[str, Core] = {
         Core("cortex-a76", "aarch64-freestanding", "cortex_a76", "ARM64_MAX"),
     )
 }
+
+M55 = Core(
+    "cortex-m55",
+    "thumb-freestanding-eabihf",
+    "cortex_m55+mve_fp+fp_armv8d16",
+    "",
+    ("-mcpu=cortex-m55",),
+)
+"""Linked to read its size; Unicorn has no such core, :mod:`benchmarks.qemu` runs it."""
 
 
 @dataclass(frozen=True)

@@ -117,9 +117,7 @@ def replay(
         return _read(folder, len(windows), n_outputs)
 
 
-def _compile(
-    name: str, board: Board, folder: Path, options: Sequence[str], compiler: str
-) -> None:
+def _compile(name: str, board: Board, folder: Path, options: Sequence[str], compiler: str) -> None:
     """Link the model with ``replay.c``."""
     program: tuple[str, ...]
     if compiler == "gcc":

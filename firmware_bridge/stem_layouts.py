@@ -146,7 +146,7 @@ def mve_rows(rows: Array) -> Array:
 
 
 def mve_mix_scaling(scaling: Scaling) -> Array:
-    """(n_mixed / 2, 3, 4) int32: bias, multiplier, minus right shift of two channels, each twice."""
+    """(n_mixed / 2, 3, 4) int32: bias, multiplier, minus right shift of two channels, twice."""
     columns = np.stack([scaling.bias, scaling.multiplier, scaling.shift], axis=1)
     twos = rows_padded(columns, 2).reshape(-1, 2, 3).transpose(0, 2, 1)
     return np.repeat(twos, 2, axis=2).astype(np.int32)
