@@ -21,6 +21,9 @@ from edge.errors import MissingToolError
 from firmware_bridge import toolchain
 from firmware_bridge.generate import Firmware
 
+CALL = 1
+"""Instructions between the markers that are not the function's own: the call."""
+
 
 @dataclass(frozen=True)
 class Board:
@@ -150,7 +153,7 @@ def _read(folder: Path, n_windows: int, n_outputs: int) -> Replay:
     return Replay(
         results["logits"][:, :n_outputs].copy(),
         results["sums"].copy(),
-        tuple(map(int, counts)),
+        tuple(int(count) - CALL for count in counts),
         int(results["stack"].max()),
         (folder / "program.elf").read_bytes(),
     )
