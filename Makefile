@@ -19,7 +19,7 @@ lint:
 
 zoo:  ## Train the shipped checkpoints anew
 	@./setup.sh $(VENV) export
-	for mode in none eca; do \
+	for mode in $$(ls edge/modes | sed -n 's/^\([a-z]*\)\.py$$/\1/p'); do \
 		$(BIN)/edge train --mode $$mode --data sim --epochs 40 --out edge/zoo/$$mode || exit; \
 	done
 

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from edge import registry
+from edge.forms import batch_norm_affine, double
 from edge.spec import ModelSpec
 
 
@@ -65,8 +66,8 @@ class Stem:
 
     def __init__(self, source: Any) -> None:
         temporal_conv, spatial_conv = source.temporal_conv, source.spatial_conv
-        w_t = _double(temporal_conv.weight)[:, 0, 0]
-        w_s = _double(spatial_conv.weight)[:, 0, :, 0]
+        w_t = double(temporal_conv.weight)[:, 0, 0]
+        w_s = double(spatial_conv.weight)[:, 0, :, 0]
         n_mixed, n_chans = w_s.shape
         expansion = n_mixed // len(w_t)
         a1, b1 = (v.repeat_interleave(expansion) for v in batch_norm_affine(source.intermediate_bn))
@@ -113,11 +114,30 @@ def lower(model: Any, spec: ModelSpec) -> DeployNet:
     """
     stem, block = Stem(model.input_block), Block(model)
     mode = registry.load("edge.modes", spec.mode, "--mode")
-    gate = mode.deploy(model.channel_attention_block.attention_block, block.pointwise.out_channels)
+    gate = mode.deploy(
+        model.channel_attention_block.attention_block,
+        block.pointwise.out_channels,
+        n_tokens(model, spec.n_times),
+    )
     source = model.input_block.nonlinearity
     net = DeployNet(stem, block, gate, lambda: deploy_activation(source))
     net = net.to(model.input_block.temporal_conv.weight.dtype).eval()
     return net.requires_grad_(False)
+
+
+def n_tokens(model: Any, n_times: int) -> int:
+    """Tokens that the gate sees."""
+    stem, attention = model.input_block, model.channel_attention_block
+    n = _filtered(n_times, stem.temporal_conv)
+    n = (n - _pair(stem.pool.kernel_size)[1]) // _pair(stem.pool.stride)[1] + 1
+    return _filtered(n, attention.conv[0])
+
+
+def _filtered(n: int, conv: nn.Conv2d) -> int:
+    """Samples behind a filter with its zeros on either side."""
+    pad = conv.padding[1]
+    assert isinstance(pad, int)
+    return n + 2 * pad - conv.kernel_size[1] + 1
 
 
 class Silu(nn.Module):
@@ -137,12 +157,6 @@ def deploy_activation(source: nn.Module) -> nn.Module:
     return Silu() if isinstance(source, nn.SiLU) else copy.deepcopy(source)
 
 
-def batch_norm_affine(bn: Any) -> tuple[Tensor, Tensor]:
-    """``(a, b)`` in float64 with ``bn(x) == a * x + b`` in evaluation mode."""
-    a = _double(bn.weight) / torch.sqrt(_double(bn.running_var) + bn.eps)
-    return a, _double(bn.bias) - a * _double(bn.running_mean)
-
-
 def fold_batch_norm(conv: Any, bn: Any) -> nn.Conv2d:
     """One convolution with bias equal to ``bn(conv(x))``."""
     a, b = batch_norm_affine(bn)
@@ -154,8 +168,8 @@ def fold_batch_norm(conv: Any, bn: Any) -> nn.Conv2d:
         conv.padding,
         groups=conv.groups,
     )
-    _assign(folded.weight, _double(conv.weight) * a[:, None, None, None], conv.weight)
-    bias = b if conv.bias is None else b + a * _double(conv.bias)
+    _assign(folded.weight, double(conv.weight) * a[:, None, None, None], conv.weight)
+    bias = b if conv.bias is None else b + a * double(conv.bias)
     _assign(folded.bias, bias, conv.weight)
     return folded
 
@@ -164,9 +178,9 @@ def _linear_as_conv(linear: nn.Linear, n_channels: int) -> nn.Conv2d:
     """Flatten + linear as a convolution over all remaining tokens."""
     n_tokens = linear.in_features // n_channels
     conv = nn.Conv2d(n_channels, linear.out_features, (1, n_tokens))
-    weight = _double(linear.weight).reshape(linear.out_features, n_channels, 1, n_tokens)
+    weight = double(linear.weight).reshape(linear.out_features, n_channels, 1, n_tokens)
     _assign(conv.weight, weight, linear.weight)
-    _assign(conv.bias, _double(linear.bias), linear.weight)
+    _assign(conv.bias, double(linear.bias), linear.weight)
     return conv
 
 
@@ -193,10 +207,6 @@ def _average(length: int, stride: int) -> nn.AvgPool2d:
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
-
-
-def _double(parameter: Tensor) -> Tensor:
-    return parameter.detach().double()
 
 
 def _assign(parameter: Tensor | None, value: Tensor, like: Tensor) -> None:

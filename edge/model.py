@@ -110,7 +110,30 @@ def build(
             f"braindecode cannot build this AttentionBaseNet: {reason.rstrip('.')}. "
             f"Correct its arguments (--arg, or the configuration)."
         ) from error
-    return FloatModel(module.eval(), spec)
+    refuse_broken(module.eval(), spec)
+    return FloatModel(module, spec)
+
+
+def refuse_broken(module: Any, spec: ModelSpec) -> None:
+    """Run one window of noise.
+
+    Raises
+    ------
+    IncompatibleError
+        When braindecode can build the network and not run it: a gate that expects another number
+        of tokens, or one that divides by the only token there is.
+    """
+    noise = torch.randn(1, spec.n_chans, spec.n_times, generator=torch.Generator().manual_seed(0))
+    built = f"braindecode builds this {spec.mode} network for {spec.n_times} samples, but"
+    advice = "Use a longer window, an odd temp_filter_length or shorter pools (--arg)."
+    try:
+        with torch.no_grad():
+            logits = module(noise)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise IncompatibleError(f"{built} cannot run it: {reason}. {advice}") from None
+    if not bool(torch.isfinite(logits).all()):
+        raise IncompatibleError(f"{built} its logits are not numbers. {advice}")
 
 
 def _constructor_arguments(arguments: Mapping[str, Argument]) -> dict[str, Any]:

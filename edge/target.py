@@ -30,7 +30,17 @@ from numpy.typing import NDArray
 
 from edge import registry
 from edge.spec import Precision, Reason, Verdict
-from quantize.qgraph import Activation, AveragePool, Conv, Dequantize, Node, QGraph, Quantize
+from quantize.qgraph import (
+    Activation,
+    Arithmetic,
+    AveragePool,
+    Conv,
+    Dequantize,
+    Maximum,
+    Node,
+    QGraph,
+    Quantize,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -142,10 +152,27 @@ def operation(graph: QGraph, node: Node) -> str:
         case AveragePool():
             same = graph[node.input].quant == graph[node.output].quant
             return "average_pool" if same else "requantized_average_pool"
-        case Activation():
+        case Activation() | Arithmetic():
             return node.function
+        case Maximum():
+            return f"max_over_{node.over}"
         case _:
             return node.kind
+
+
+FLOAT_ONLY = ("div", "exp", "log", "sqrt")
+"""Operations without an int8 form; their part of the network stays in float as a whole."""
+
+
+def why_float(graph: QGraph, node: Node) -> Ability:
+    """Why a node of an int8 graph computes in float32."""
+    part = node.output.split(".")[0]
+    inside = (n for n in graph.nodes if n.output.split(".")[0] == part)
+    culprits = sorted({operation(graph, n) for n in inside}.intersection(FLOAT_ONLY))
+    if culprits:
+        why = f"the {part} stays in float32 as a whole, {', '.join(culprits)} having no int8 form"
+        return Ability(False, why, "another --mode does without")
+    return Ability(False, f"the recipe leaves the {part} in float32")
 
 
 def judge(graph: QGraph, abilities: Mapping[str, Ability]) -> Judgement:
@@ -166,7 +193,7 @@ def judge(graph: QGraph, abilities: Mapping[str, Ability]) -> Judgement:
                 (Reason(node.output, needs, "the runtime has no such operation"),),
             )
         if graph.is_float(node):
-            ability = Ability(False, "the recipe leaves it in float32")
+            ability = why_float(graph, node)
         if not ability.int8:
             verdict = Verdict.MIXED
             reasons.append(Reason(node.output, needs, ability.why, ability.fix))

@@ -13,12 +13,13 @@ import numpy as np
 
 from edge.errors import IncompatibleError
 from firmware_bridge import layouts, scaling
-from firmware_bridge.float_emitters import FLOAT_EMITTERS
+from firmware_bridge.float_emitters import FLOAT_EMITTERS, emit_quantize
 from firmware_bridge.operations import Lookup, Operation, Stem, TabledConv
 from firmware_bridge.scaling import Scaling
 from firmware_bridge.source import (
     Constant,
     Emission,
+    broadcast_steps,
     call,
     identifier,
     scratch,
@@ -28,11 +29,14 @@ from firmware_bridge.source import (
 from firmware_bridge.stem import emit_stem
 from quantize.qgraph import (
     POOL_WEIGHT,
+    Arithmetic,
     Array,
     AveragePool,
+    Maximum,
     Mean,
     Multiply,
     QGraph,
+    Quantize,
 )
 
 Emitter = Callable[[QGraph, Any], Emission]
@@ -194,10 +198,27 @@ def _emit_multiply(graph: QGraph, node: Multiply) -> Emission:
     return Emission(text, (), ("edge_multiply.h",))
 
 
-def broadcast_steps(graph: QGraph, name: str) -> tuple[int, int]:
-    """Values between times and between channels of a tensor that may be one long in either."""
-    n_times, n_chans = time_and_channels(graph, name)
-    return (n_chans if n_times > 1 else 0, 1 if n_chans > 1 else 0)
+def _emit_arithmetic(graph: QGraph, node: Arithmetic) -> Emission:
+    if node.function == "div":
+        raise IncompatibleError(f"Node {node.output!r}: a quotient has no int8 kernel.")
+    of = scaling.of_sum(graph, node)
+    sizes = time_and_channels(graph, node.output)
+    steps = broadcast_steps(graph, node.other)
+    text = call(
+        "edge_add",
+        *(identifier(node.input), *sizes, identifier(node.other), *steps),
+        *(graph.quant(node.input).zero_point, graph.quant(node.other).zero_point),
+        *(*of.inputs, 1 if node.function == "add" else -1, *_factors(of.total)[1:]),
+        identifier(node.output),
+    )
+    return Emission(text, (), ("edge_arithmetic.h",))
+
+
+def _emit_maximum(graph: QGraph, node: Maximum) -> Emission:
+    sizes = time_and_channels(graph, node.input)
+    function = f"edge_maximum_over_{node.over}"
+    text = call(function, identifier(node.input), *sizes, identifier(node.output))
+    return Emission(text, (), ("edge_maximum.h",))
 
 
 def _emit_lookup(graph: QGraph, operation: Lookup) -> Emission:
@@ -213,10 +234,13 @@ def _emit_lookup(graph: QGraph, operation: Lookup) -> Emission:
 
 EMITTERS: Mapping[type, Emitter] = MappingProxyType(
     {
+        Arithmetic: _emit_arithmetic,
         AveragePool: _emit_average_pool,
         Lookup: _emit_lookup,
+        Maximum: _emit_maximum,
         Mean: _emit_mean,
         Multiply: _emit_multiply,
+        Quantize: emit_quantize,
         Stem: emit_stem,
         TabledConv: _emit_conv,
     }

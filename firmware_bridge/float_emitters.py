@@ -8,13 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from firmware_bridge.source import Constant, Emission, call, identifier, time_and_channels
+from firmware_bridge.source import (
+    Constant,
+    Emission,
+    broadcast_steps,
+    call,
+    identifier,
+    time_and_channels,
+)
 from quantize.qgraph import (
     Activation,
+    Arithmetic,
     AveragePool,
     Conv,
     Dequantize,
     LeakyRelu,
+    Maximum,
     Mean,
     Multiply,
     Node,
@@ -84,10 +93,22 @@ def _emit_mean(graph: QGraph, node: Mean) -> Emission:
 
 
 def _emit_multiply(graph: QGraph, node: Multiply) -> Emission:
-    n_times, n_chans = time_and_channels(graph, node.other)
-    steps = (n_chans if n_times > 1 else 0, 1 if n_chans > 1 else 0)
+    return _call("edge_float_multiply", node, *_broadcast(graph, node))
+
+
+def _emit_arithmetic(graph: QGraph, node: Arithmetic) -> Emission:
+    return _call(f"edge_float_{node.function}", node, *_broadcast(graph, node))
+
+
+def _broadcast(graph: QGraph, node: Multiply | Arithmetic) -> tuple[object, ...]:
+    """Sizes of the result, the second tensor and its steps."""
     sizes = time_and_channels(graph, node.output)
-    return _call("edge_float_multiply", node, *sizes, identifier(node.other), *steps)
+    return (*sizes, identifier(node.other), *broadcast_steps(graph, node.other))
+
+
+def _emit_maximum(graph: QGraph, node: Maximum) -> Emission:
+    sizes = time_and_channels(graph, node.input)
+    return _call(f"edge_float_maximum_over_{node.over}", node, *sizes)
 
 
 def _emit_activation(graph: QGraph, node: Activation) -> Emission:
@@ -105,10 +126,12 @@ def _emit_leaky_relu(graph: QGraph, node: LeakyRelu) -> Emission:
 FLOAT_EMITTERS: Mapping[type, Callable[[QGraph, Any], Emission]] = MappingProxyType(
     {
         Activation: _emit_activation,
+        Arithmetic: _emit_arithmetic,
         AveragePool: _emit_pool,
         Conv: _emit_conv,
         Dequantize: _emit_dequantize,
         LeakyRelu: _emit_leaky_relu,
+        Maximum: _emit_maximum,
         Mean: _emit_mean,
         Multiply: _emit_multiply,
         Relu: _emit_relu,

@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from edge.errors import IncompatibleError
 from quantize.arithmetic import quantize_multiplier
-from quantize.qgraph import POOL_WEIGHT, AveragePool, Conv, Mean, Multiply, QGraph, Quant
+from quantize.qgraph import (
+    POOL_WEIGHT,
+    Arithmetic,
+    AveragePool,
+    Conv,
+    Mean,
+    Multiply,
+    QGraph,
+    Quant,
+)
+from quantize.reference import ADD_HEAD_ROOM, add_factors
 
 Int64 = NDArray[np.int64]
 
@@ -108,6 +118,27 @@ def of_multiply(graph: QGraph, node: Multiply) -> Scaling:
     return _bounded(
         node.output, np.zeros(1, np.int64), np.array([real]), target.zero_point, np.array([2**16])
     )
+
+
+@dataclass(frozen=True, eq=False)
+class SumScaling:
+    """Factors of a sum: multiplier and right shift of either input, and of what they add up to."""
+
+    inputs: tuple[int, int, int, int]
+    total: Scaling
+
+
+def of_sum(graph: QGraph, node: Arithmetic) -> SumScaling:
+    """Of a sum or difference; inputs come to twice the larger scale, so factors are at most 1/2."""
+    a, b, target = graph.quant(node.input), graph.quant(node.other), graph.quant(node.output)
+    (first, second), _ = add_factors(a, b, target)
+    twice = 2 * max(float(np.float32(quant.scale)) for quant in (a, b))
+    real = twice / (2**ADD_HEAD_ROOM * float(np.float32(target.scale)))
+    total = _bounded(
+        *(node.output, np.zeros(1, np.int64), np.array([real]), target.zero_point),
+        np.array([2 ** (ADD_HEAD_ROOM + 8)]),
+    )
+    return SumScaling((int(first[0]), -int(first[1]), int(second[0]), -int(second[1])), total)
 
 
 def _ratio(source: Quant, target: Quant) -> float:

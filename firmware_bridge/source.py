@@ -182,3 +182,9 @@ def time_and_channels(graph: QGraph, name: str) -> tuple[int, int]:
     """Samples and channels of a tensor (1, 1, n_times, n_chans), or (1, n) as one sample."""
     shape = graph[name].shape
     return (shape[-2], shape[-1]) if len(shape) > 2 else (1, shape[-1])
+
+
+def broadcast_steps(graph: QGraph, name: str) -> tuple[int, int]:
+    """Values between times and between channels of a tensor that may be one long in either."""
+    n_times, n_chans = time_and_channels(graph, name)
+    return (n_chans if n_times > 1 else 0, 1 if n_chans > 1 else 0)

@@ -18,11 +18,13 @@ from edge.errors import IncompatibleError
 from quantize import naming
 from quantize.qgraph import (
     Activation,
+    Arithmetic,
     Array,
     AveragePool,
     Conv,
     Dequantize,
     LeakyRelu,
+    Maximum,
     Mean,
     Multiply,
     Node,
@@ -41,6 +43,14 @@ FUNCTIONS: dict[Any, Any] = {
     aten.gelu.default: "gelu",
     aten.sigmoid.default: "sigmoid",
     aten.tanh.default: "tanh",
+    aten.exp.default: "exp",
+    aten.log.default: "log",
+    aten.sqrt.default: "sqrt",
+}
+ARITHMETIC: dict[Any, Any] = {
+    aten.add.Tensor: "add",
+    aten.sub.Tensor: "sub",
+    aten.div.Tensor: "div",
 }
 INPUT = "input"
 LOGITS = "logits"
@@ -171,7 +181,11 @@ class _Extraction:
             slope = node.args[1] if len(node.args) > 1 else 0.01
             return LeakyRelu(name, sources[0], float(np.float32(slope)))  # type: ignore[arg-type]
         if target is aten.mul.Tensor:
-            return Multiply(name, sources[0], sources[1])
+            return Multiply(name, sources[0], sources[-1])
+        if target in ARITHMETIC and len(sources) == 2 and not node.kwargs:
+            return Arithmetic(name, sources[0], sources[1], ARITHMETIC[target])
+        if target is aten.amax.default:
+            return Maximum(name, sources[0], "channels" if node.args[1] == [1] else "time")
         if target in (aten.flatten.using_ints, aten.reshape.default, aten.view.default):
             return Reshape(name, sources[0])
         raise IncompatibleError(

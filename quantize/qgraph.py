@@ -100,11 +100,14 @@ class Mean:
 
 @dataclass(frozen=True)
 class Activation:
-    """A function of one value; in int8 a 256-entry table (:mod:`quantize.tables`)."""
+    """A function of one value; in int8 a 256-entry table (:mod:`quantize.tables`).
+
+    ``exp``, ``log`` and ``sqrt`` are float only: their tables would be mostly saturated or zero.
+    """
 
     output: str
     input: str
-    function: Literal["elu", "gelu", "sigmoid", "tanh"]
+    function: Literal["elu", "gelu", "sigmoid", "tanh", "exp", "log", "sqrt"]
     kind: Literal["activation"] = "activation"
 
 
@@ -135,6 +138,33 @@ class Multiply:
     input: str
     other: str
     kind: Literal["multiply"] = "multiply"
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Sum, difference or quotient of two tensors, the second broadcast to the first.
+
+    Quotients are float only.
+    """
+
+    output: str
+    input: str
+    other: str
+    function: Literal["add", "sub", "div"]
+    kind: Literal["arithmetic"] = "arithmetic"
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """Largest value over all of time or over all channels, with its input's quantization.
+
+    (1, 1, n_times, n_channels) -> (1, 1, 1, n_channels) or (1, 1, n_times, 1).
+    """
+
+    output: str
+    input: str
+    over: Literal["time", "channels"]
+    kind: Literal["maximum"] = "maximum"
 
 
 @dataclass(frozen=True)
@@ -172,6 +202,8 @@ Node = (
     | Relu
     | LeakyRelu
     | Multiply
+    | Arithmetic
+    | Maximum
     | Reshape
     | Quantize
     | Dequantize
@@ -180,7 +212,9 @@ Node = (
 
 def inputs_of(node: Node) -> tuple[str, ...]:
     """Names of the tensors a node reads."""
-    return (node.input, node.other) if isinstance(node, Multiply) else (node.input,)
+    if isinstance(node, Multiply | Arithmetic):
+        return (node.input, node.other)
+    return (node.input,)
 
 
 @dataclass(frozen=True)

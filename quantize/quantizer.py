@@ -2,7 +2,8 @@
 
 Rules, in the order in which they are tried for a node:
 
-1. a node in one of the recipe's float parts is left alone;
+1. a node in one of the recipe's float parts is left alone, and so is one in a part that holds an
+   operation without an int8 form;
 2. a convolution quantizes its weight per output channel, symmetric; if its only user is a ReLU,
    the ReLU's output is quantized in its stead;
 3. an operation that moves or selects values keeps its input's scale;
@@ -14,6 +15,7 @@ Every input edge shares the scale of the node that produced it, so no requantiza
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -33,7 +35,15 @@ from quantize.recipe import Recipe
 aten = torch.ops.aten
 
 CONVOLUTIONS = {aten.conv2d.default}
-KEEP_SCALE = {aten.flatten.using_ints, aten.reshape.default, aten.view.default, aten.relu.default}
+KEEP_SCALE = {
+    aten.amax.default,
+    aten.flatten.using_ints,
+    aten.relu.default,
+    aten.reshape.default,
+    aten.view.default,
+}
+FLOAT_ONLY = {aten.div.Tensor, aten.exp.default, aten.log.default, aten.sqrt.default}
+"""Operations without an int8 form; the part of the network that has one stays in float."""
 POOLS = {aten.avg_pool2d.default}
 FIXED = {aten.sigmoid.default: (1 / 256, -128), aten.tanh.default: (1 / 128, 0)}
 
@@ -70,10 +80,11 @@ class EdgeQuantizer(Quantizer):  # type: ignore[misc]  # untyped base
     def annotate(self, model: GraphModule) -> GraphModule:
         """Attach an annotation to every value that becomes int8."""
         names = naming.names(model.graph.nodes)
+        parts = (*self.recipe.float_parts, *float_parts(names))
         for node in model.graph.nodes:
             if node.op == "placeholder":
                 _annotate(node, {}, self.activation)
-            elif node in names and not naming.within(names[node], self.recipe.float_parts):
+            elif node in names and not naming.within(names[node], parts):
                 self._annotate_compute(node)
         return model
 
@@ -121,6 +132,12 @@ class EdgeQuantizer(Quantizer):  # type: ignore[misc]  # untyped base
 
     def validate(self, model: GraphModule) -> None:
         """Nothing that :func:`quantize.extract.extract` does not check."""
+
+
+def float_parts(names: Mapping[Node, str]) -> tuple[str, ...]:
+    """Parts of the network that hold an operation without an int8 form (``("gate",)``)."""
+    found = {name.split(".")[0] for node, name in names.items() if node.target in FLOAT_ONLY}
+    return tuple(sorted(found))
 
 
 def _is_value(source: Node) -> bool:

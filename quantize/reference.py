@@ -29,10 +29,12 @@ from quantize.arithmetic import (
 from quantize.qgraph import (
     POOL_WEIGHT,
     Activation,
+    Arithmetic,
     AveragePool,
     Conv,
     Dequantize,
     LeakyRelu,
+    Maximum,
     Mean,
     Multiply,
     Node,
@@ -44,6 +46,9 @@ from quantize.qgraph import (
 )
 
 Array = NDArray[Any]
+
+AXES = {"time": 2, "channels": 3}
+ARITHMETIC = {"add": np.add, "sub": np.subtract, "div": np.divide}
 
 CHUNK = 16
 """Windows computed at once: few enough for the largest tensor to stay in the cache."""
@@ -165,6 +170,10 @@ def evaluate(graph: QGraph, node: Node, values: Mapping[str, Array]) -> Array:
             return _leaky_relu(node, x, source, target)
         case Multiply():
             return _multiply(x, values[node.other], source, graph.quant(node.other), target)
+        case Arithmetic():
+            return _add(node, x, values[node.other], source, graph.quant(node.other), target)
+        case Maximum():
+            return np.asarray(x.max(AXES[node.over], keepdims=True))
         case _:
             assert_never(node)
 
@@ -245,6 +254,32 @@ def _multiply(x: Array, other: Array, a: Quant, b: Quant, target: Quant) -> Arra
     return saturate(multiply(product, *quantize_multiplier(real)) + target.zero_point)
 
 
+ADD_HEAD_ROOM = 20
+"""Bits by which both values are shifted to the left before they are brought to one scale."""
+
+
+def _add(node: Arithmetic, x: Array, other: Array, a: Quant, b: Quant, target: Quant) -> Array:
+    """Both on twice the larger scale, 20 bits finer; their sum or difference requantized."""
+    if node.function == "div":
+        raise ValueError(f"{node.output}: quotients have no int8 form")
+    (first, second), last = add_factors(a, b, target)
+    left = multiply((x.astype(np.int64) - a.zero_point) << ADD_HEAD_ROOM, *first)
+    right = multiply((other.astype(np.int64) - b.zero_point) << ADD_HEAD_ROOM, *second)
+    total = left + right if node.function == "add" else left - right
+    return saturate(multiply(total, *last) + target.zero_point)
+
+
+def add_factors(
+    a: Quant, b: Quant, target: Quant
+) -> tuple[tuple[tuple[Int64, Int64], tuple[Int64, Int64]], tuple[Int64, Int64]]:
+    """Multiplier and shift of either input and of the sum, in TFLite's order of roundings."""
+    scales = [float(np.float32(quant.scale)) for quant in (a, b)]
+    twice = 2 * max(scales)
+    inputs = quantize_multiplier(scales[0] / twice), quantize_multiplier(scales[1] / twice)
+    of_sum = twice / (2**ADD_HEAD_ROOM * float(np.float32(target.scale)))
+    return inputs, quantize_multiplier(of_sum)
+
+
 def _ratio(source: Quant, target: Quant) -> float:
     return float(np.float32(source.scale)) / float(np.float32(target.scale))
 
@@ -268,5 +303,9 @@ def _evaluate_float(graph: QGraph, node: Node, values: Mapping[str, Array]) -> A
             return np.where(x >= 0, x, np.float32(node.slope) * x)
         case Multiply():
             return x * values[node.other]
+        case Arithmetic():
+            return ARITHMETIC[node.function](x, values[node.other])
+        case Maximum():
+            return np.asarray(x.max(AXES[node.over], keepdims=True))
         case _:
             raise AssertionError(f"{node.kind} is not a float operation")

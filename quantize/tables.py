@@ -33,7 +33,15 @@ def _gelu(x: Float64) -> Float64:
 
 
 FUNCTIONS: Mapping[str, Callable[[Float64], Float64]] = MappingProxyType(
-    {"elu": _elu, "gelu": _gelu, "sigmoid": _sigmoid, "tanh": np.tanh}
+    {
+        "elu": _elu,
+        "gelu": _gelu,
+        "sigmoid": _sigmoid,
+        "tanh": np.tanh,
+        "exp": np.exp,
+        "log": np.log,
+        "sqrt": np.sqrt,
+    }
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from edge import forms
 from edge.spec import ModelSpec
 
 HAZARDS = (
@@ -20,10 +21,7 @@ HAZARDS = (
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
     """Reasons why the arguments cannot work."""
-    size = int(spec.argument("kernel_size", 9))
-    if size < 1 or size % 2 == 0:
-        return (f"kernel_size must be odd and positive for eca, got {size}. Try {size + 1}.",)
-    return ()
+    return forms.refuse_even_kernel(spec)
 
 
 class Eca(nn.Module):
@@ -37,7 +35,7 @@ class Eca(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, n_channels, 1, n_tokens) to the same shape."""
-        return torch.mul(x, self.sigmoid(self.conv(x.mean((2, 3), keepdim=True))))
+        return torch.mul(x, self.sigmoid(self.conv(forms.mean_over_time(x))))
 
 
 def banded(kernel: Tensor, n_channels: int) -> Tensor:
@@ -48,7 +46,7 @@ def banded(kernel: Tensor, n_channels: int) -> Tensor:
     return torch.where(inside, kernel[position.clamp(0, len(kernel) - 1)], 0)
 
 
-def deploy(block: nn.Module, n_channels: int) -> nn.Module:
+def deploy(block: nn.Module, n_channels: int, n_tokens: int) -> nn.Module:
     """The gate's deploy form, from braindecode's ``ECA``."""
     conv = block.conv
     assert isinstance(conv, nn.Conv1d)

@@ -14,6 +14,6 @@ def limits(spec: ModelSpec) -> tuple[str, ...]:
     return ()
 
 
-def deploy(block: nn.Module | None, n_channels: int) -> nn.Module:
+def deploy(block: nn.Module | None, n_channels: int, n_tokens: int) -> nn.Module:
     """The gate's deploy form: nothing."""
     return nn.Identity()

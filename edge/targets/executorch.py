@@ -34,23 +34,35 @@ POOL = Ability(
     why="XNNPACK averages the dequantized values, it has no int8 average pool",
     fix="the tflite target pools in int8",
 )
+FLOAT_ONLY = Ability(
+    int8=False,
+    why="XNNPACK has no int8 kernel for it",
+)
 ABILITIES: Mapping[str, Ability] = MappingProxyType(
     {
+        "add": INT8,
         "average_pool": POOL,
         "conv": INT8,
         "depthwise_conv": INT8,
+        "div": FLOAT_ONLY,
         "elu": INT8,
+        "exp": FLOAT_ONLY,
         "head": Ability(
             int8=False,
             why="int8 weights and inputs are summed in float32, so that logits never tie",
             fix="the tflite target has int8 logits",
         ),
+        "log": FLOAT_ONLY,
+        "max_over_channels": INT8,
+        "max_over_time": INT8,
         "mean": INT8,
         "multiply": INT8,
         "relu": INT8,
         "requantized_average_pool": POOL,
         "reshape": INT8,
         "sigmoid": INT8,
+        "sqrt": FLOAT_ONLY,
+        "sub": INT8,
         "tanh": INT8,
     }
 )
@@ -68,12 +80,18 @@ def write(sources: Sources, precision: Precision) -> bytes:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
+    from quantize import ptq
+
     graph = sources.graph(precision)
     _, _, n_times, n_chans = graph[graph.input].shape
     example = (torch.zeros(1, n_chans, 1, n_times),)
-    module: Any = sources.net if precision == Precision.FLOAT else _open_head(sources)
+    if precision == Precision.FLOAT:
+        assert sources.net is not None
+        module = ptq.trace(sources.net, n_chans, n_times)
+    else:
+        module = _open_head(sources)
     program = to_edge_transform_and_lower(
-        torch.export.export(module, example, strict=False),
+        torch.export.export(_pooled_maxima(module), example, strict=False),
         partitioner=[XnnpackPartitioner(configs=_partitioner_configs())],
         compile_config=EdgeCompileConfig(_check_ir_validity=False),
     )
@@ -148,6 +166,38 @@ def _open_head(sources: Sources) -> Any:
     qdq.graph.eliminate_dead_code()
     qdq.recompile()
     return qdq
+
+
+def _pooled_maxima(module: Any) -> Any:
+    """The graph with every ``amax`` as a max pool, which XNNPACK has; over channels, turned first.
+
+    XNNPACK refuses a pool of a single value, so a maximum over one is left out.
+    """
+    import torch
+
+    aten = torch.ops.aten
+    for node in module.graph.find_nodes(op="call_function", target=aten.amax.default):
+        source, axes = node.args[0], node.args[1]
+        _, n_channels, _, n_times = _shape(source)
+        kernel = [n_channels, 1] if axes == [1] else [1, n_times]
+        if kernel != [1, 1]:
+            with module.graph.inserting_before(node):
+                if axes == [1]:
+                    turn = (source, [0, 2, 1, 3])
+                    source = module.graph.call_function(aten.permute.default, turn)
+                pool = (source, kernel, kernel)
+                source = module.graph.call_function(aten.max_pool2d.default, pool)
+        node.replace_all_uses_with(source)
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return module
+
+
+def _shape(node: Any) -> tuple[int, ...]:
+    """Shape of a node's value; (de)quantization, which keeps it, records none."""
+    while "val" not in node.meta:
+        node = node.args[0]
+    return tuple(node.meta["val"].shape)
 
 
 def planned_bytes(data: bytes) -> int:

@@ -25,10 +25,12 @@ from edge.target import Ability, Loader, Session, Sources
 from quantize.arithmetic import INT8_MIN
 from quantize.qgraph import (
     Activation,
+    Arithmetic,
     AveragePool,
     Conv,
     Dequantize,
     LeakyRelu,
+    Maximum,
     Mean,
     Multiply,
     Node,
@@ -56,12 +58,19 @@ TABLE = Ability(
     why="ONNX Runtime has no int8 kernel for it and computes it on dequantized values",
     fix="the tflite target looks it up in a table",
 )
+DEQUANTIZED = Ability(
+    int8=False,
+    why="ONNX Runtime has no int8 kernel for it and computes it on dequantized values",
+)
 ABILITIES: Mapping[str, Ability] = MappingProxyType(
     {
+        "add": INT8,
         "average_pool": INT8,
         "conv": INT8,
         "depthwise_conv": INT8,
+        "div": DEQUANTIZED,
         "elu": TABLE,
+        "exp": DEQUANTIZED,
         "gelu": TABLE,
         "head": Ability(
             int8=False,
@@ -69,18 +78,30 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
             fix="the tflite target has int8 logits",
         ),
         "leaky_relu": INT8,
+        "log": DEQUANTIZED,
+        "max_over_channels": INT8,
+        "max_over_time": INT8,
         "mean": INT8,
         "multiply": INT8,
         "relu": INT8,
         "requantized_average_pool": INT8,
         "reshape": INT8,
         "sigmoid": INT8,
+        "sqrt": DEQUANTIZED,
+        "sub": Ability(int8=False, why=DEQUANTIZED.why, fix="the tflite target subtracts in int8"),
         "tanh": TABLE,
     }
 )
 
 ACTIVATIONS: Mapping[str, str] = MappingProxyType(
-    {"elu": "Elu", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+    {
+        "elu": "Elu",
+        "exp": "Exp",
+        "log": "Log",
+        "sigmoid": "Sigmoid",
+        "sqrt": "Sqrt",
+        "tanh": "Tanh",
+    }
 )
 
 
@@ -171,6 +192,11 @@ class _Writer:
                 self._emit("LeakyRelu", sources, value, alpha=node.slope)
             case Multiply():
                 self._emit("Mul", sources, value)
+            case Arithmetic():
+                self._emit(node.function.capitalize(), sources, value)
+            case Maximum():
+                axes = [3] if node.over == "time" else [1]
+                self._emit("ReduceMax", sources, value, axes=axes, keepdims=1)
             case Reshape():
                 shape = np.array(_channels_first(self.graph[node.output].shape), np.int64)
                 self._emit("Reshape", [*sources, self._constant(f"{value}.shape", shape)], value)

@@ -21,10 +21,12 @@ from edge.target import Ability, Loader, Session, Sources
 from quantize.qgraph import (
     POOL_WEIGHT,
     Activation,
+    Arithmetic,
     AveragePool,
     Conv,
     Dequantize,
     LeakyRelu,
+    Maximum,
     Mean,
     Multiply,
     Node,
@@ -42,9 +44,15 @@ WRITES_WITH = ("ai-edge-litert", "flatbuffers")
 RUNS_WITH = ("ai-edge-litert|tflite-runtime",)
 
 INT8 = Ability(int8=True)
+FLOAT_ONLY = Ability(
+    int8=False,
+    why="no int8 kernel for it that every TFLite runtime has",
+)
 ABILITIES: Mapping[str, Ability] = MappingProxyType(
-    dict.fromkeys(
+    dict.fromkeys(("div", "exp", "log", "sqrt"), FLOAT_ONLY)
+    | dict.fromkeys(
         (
+            "add",
             "average_pool",
             "conv",
             "depthwise_conv",
@@ -52,12 +60,15 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
             "gelu",
             "head",
             "leaky_relu",
+            "max_over_channels",
+            "max_over_time",
             "mean",
             "multiply",
             "relu",
             "requantized_average_pool",
             "reshape",
             "sigmoid",
+            "sub",
             "tanh",
         ),
         INT8,
@@ -66,26 +77,42 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
 
 VERSIONS: Mapping[str, tuple[int, int]] = MappingProxyType(
     {
+        "ADD": (1, 2),
         "AVERAGE_POOL_2D": (1, 2),
         "CONV_2D": (1, 3),
         "DEPTHWISE_CONV_2D": (1, 3),
         "DEQUANTIZE": (2, 2),
+        "DIV": (1, 2),
         "ELU": (1, 1),
+        "EXP": (1, 2),
         "GELU": (1, 2),
         "LEAKY_RELU": (1, 2),
+        "LOG": (1, 2),
         "LOGISTIC": (1, 2),
         "MEAN": (1, 2),
         "MUL": (1, 2),
         "PAD": (1, 2),
         "QUANTIZE": (1, 1),
+        "REDUCE_MAX": (1, 2),
         "RELU": (1, 2),
         "RESHAPE": (1, 1),
+        "SQRT": (1, 1),
+        "SUB": (1, 2),
         "TANH": (1, 2),
     }
 )
 """The lowest version of each operator that serves, (float32, int8), so that old runtimes load."""
 
-ACTIVATIONS = {"elu": "ELU", "gelu": "GELU", "sigmoid": "LOGISTIC", "tanh": "TANH"}
+ACTIVATIONS = {
+    "elu": "ELU",
+    "exp": "EXP",
+    "gelu": "GELU",
+    "log": "LOG",
+    "sigmoid": "LOGISTIC",
+    "sqrt": "SQRT",
+    "tanh": "TANH",
+}
+AXES = {"time": 2, "channels": 3}
 
 
 def write(sources: Sources, precision: Precision) -> bytes:
@@ -129,7 +156,8 @@ class _Writer:
                 axes = self._integers(f"{node.output}.axes", [1, 2])
                 self._emit("MEAN", node, options, extra=(axes,))
             case Activation():
-                options = self.schema.GeluOptionsT() if node.function == "gelu" else None
+                options = self.schema.ExpOptionsT() if node.function == "exp" else None
+                options = self.schema.GeluOptionsT() if node.function == "gelu" else options
                 self._emit(ACTIVATIONS[node.function], node, options)
             case Relu():
                 self._emit("RELU", node)
@@ -140,6 +168,14 @@ class _Writer:
             case Multiply():
                 extra = (self.indices[node.other],)
                 self._emit("MUL", node, self.schema.MulOptionsT(), extra)
+            case Arithmetic():
+                options = getattr(self.schema, f"{node.function.capitalize()}OptionsT")()
+                self._emit(node.function.upper(), node, options, (self.indices[node.other],))
+            case Maximum():
+                options = self.schema.ReducerOptionsT()
+                options.keepDims = True
+                axes = self._integers(f"{node.output}.axes", [AXES[node.over]])
+                self._emit("REDUCE_MAX", node, options, extra=(axes,))
             case Reshape():
                 shape = list(self.graph[node.output].shape)
                 options = self.schema.ReshapeOptionsT()

@@ -123,6 +123,77 @@ EDGE_INLINE void edge_float_multiply(const float *x, int32_t n_times, int32_t n_
     }
 }
 
+/* Sum; `other` is broadcast: its value for (t, c) is other[t * time_step + c * chan_step].
+ *   x (n_times, n_chans), y (n_times, n_chans), may be x
+ */
+EDGE_INLINE void edge_float_add(const float *x, int32_t n_times, int32_t n_chans,
+                                 const float *other, int32_t time_step, int32_t chan_step,
+                                 float *y)
+{
+    for (int32_t t = 0; t < n_times; t++) {
+        for (int32_t c = 0; c < n_chans; c++) {
+            *y++ = *x++ + other[t * time_step + c * chan_step];
+        }
+    }
+}
+
+/* Difference; `other` is broadcast: its value for (t, c) is other[t * time_step + c * chan_step].
+ *   x (n_times, n_chans), y (n_times, n_chans), may be x
+ */
+EDGE_INLINE void edge_float_sub(const float *x, int32_t n_times, int32_t n_chans,
+                                 const float *other, int32_t time_step, int32_t chan_step,
+                                 float *y)
+{
+    for (int32_t t = 0; t < n_times; t++) {
+        for (int32_t c = 0; c < n_chans; c++) {
+            *y++ = *x++ - other[t * time_step + c * chan_step];
+        }
+    }
+}
+
+/* Quotient; `other` is broadcast: its value for (t, c) is other[t * time_step + c * chan_step].
+ *   x (n_times, n_chans), y (n_times, n_chans), may be x
+ */
+EDGE_INLINE void edge_float_div(const float *x, int32_t n_times, int32_t n_chans,
+                                 const float *other, int32_t time_step, int32_t chan_step,
+                                 float *y)
+{
+    for (int32_t t = 0; t < n_times; t++) {
+        for (int32_t c = 0; c < n_chans; c++) {
+            *y++ = *x++ / other[t * time_step + c * chan_step];
+        }
+    }
+}
+
+/* Largest value over all of time, y (n_chans,), or over the channels of each sample, y (n_times,).
+ *   x (n_times, n_chans)
+ */
+EDGE_INLINE void edge_float_maximum_over_time(const float *x, int32_t n_times, int32_t n_chans,
+                                              float *y)
+{
+    for (int32_t c = 0; c < n_chans; c++) {
+        float largest = x[c];
+        for (int32_t t = 1; t < n_times; t++) {
+            const float value = x[t * n_chans + c];
+            largest = value > largest ? value : largest;
+        }
+        y[c] = largest;
+    }
+}
+
+EDGE_INLINE void edge_float_maximum_over_channels(const float *x, int32_t n_times, int32_t n_chans,
+                                                  float *y)
+{
+    for (int32_t t = 0; t < n_times; t++) {
+        float largest = x[0];
+        for (int32_t c = 1; c < n_chans; c++) {
+            largest = x[c] > largest ? x[c] : largest;
+        }
+        *y++ = largest;
+        x += n_chans;
+    }
+}
+
 /* Functions of one value: x (n,) float, y (n,) float, may be x. */
 EDGE_INLINE void edge_float_relu(const float *x, int32_t n, float *y)
 {
@@ -152,10 +223,35 @@ EDGE_INLINE void edge_float_sigmoid(const float *x, int32_t n, float *y)
     }
 }
 
+/* From expf alone, which every C library for a microcontroller has; within 1e-7. */
 EDGE_INLINE void edge_float_tanh(const float *x, int32_t n, float *y)
 {
     for (int32_t i = 0; i < n; i++) {
-        y[i] = tanhf(x[i]);
+        const float magnitude = x[i] < 0.0f ? -x[i] : x[i];
+        const float small = expf(-2.0f * magnitude);
+        const float value = (1.0f - small) / (1.0f + small);
+        y[i] = x[i] < 0.0f ? -value : value;
+    }
+}
+
+EDGE_INLINE void edge_float_exp(const float *x, int32_t n, float *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        y[i] = expf(x[i]);
+    }
+}
+
+EDGE_INLINE void edge_float_log(const float *x, int32_t n, float *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        y[i] = logf(x[i]);
+    }
+}
+
+EDGE_INLINE void edge_float_sqrt(const float *x, int32_t n, float *y)
+{
+    for (int32_t i = 0; i < n; i++) {
+        y[i] = sqrtf(x[i]);
     }
 }
 

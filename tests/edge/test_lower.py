@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,15 @@ import torch
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from edge import registry
+from edge.errors import IncompatibleError
 from edge.lower import DeployNet, Stem, lower
 from edge.spec import ModelSpec
 from tests.networks import SMALL, randomized, windows
 
 ACTIVATIONS = ("ELU", "ReLU", "GELU", "SiLU", "Tanh", "LeakyReLU", "Sigmoid")
+ODD = ("fca", "ge")
+"""Modes whose gates count tokens, which braindecode gets right for odd filters only."""
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
@@ -27,7 +32,8 @@ def activation_path(name: str) -> str:
 def specs(draw: st.DrawFn) -> ModelSpec:
     """Shapes that braindecode builds: odd and even kernels, overlapping pools or not, any width."""
     integers = lambda low, high: draw(st.integers(low, high))  # noqa: E731
-    mode = draw(st.sampled_from(["none", "eca"]))
+    mode = draw(st.sampled_from(registry.names("edge.modes")))
+    ch_dim = integers(2, 16)
     return ModelSpec(
         mode=mode,
         n_chans=integers(1, 64),
@@ -39,11 +45,16 @@ def specs(draw: st.DrawFn) -> ModelSpec:
             "spatial_expansion": integers(1, 3),
             "pool_length_inp": integers(1, 60),
             "pool_stride_inp": integers(1, 20),
-            "ch_dim": integers(1, 16),
-            "temp_filter_length": integers(1, 16),
+            "ch_dim": ch_dim,
+            "temp_filter_length": 2 * integers(0, 7) + 1 if mode in ODD else integers(1, 16),
             "pool_length": integers(1, 8),
             "pool_stride": integers(1, 8),
             "kernel_size": 2 * integers(0, 5) + 1,
+            "reduction_rate": integers(1, ch_dim),
+            "n_codewords": integers(1, 6),
+            "freq_idx": integers(0, 5),
+            "use_mlp": draw(st.booleans()),
+            "extra_params": draw(st.booleans()),
             "activation": activation_path(draw(st.sampled_from(ACTIVATIONS))),
         },
     )
@@ -63,11 +74,26 @@ def relative_error(module: Any, net: DeployNet, x: torch.Tensor) -> float:
 @example(ModelSpec("eca", 8, 120, 4), torch.float32, 0)  # braindecode shortens every kernel
 def test_lowered_equals_braindecode(spec: ModelSpec, dtype: torch.dtype, seed: int) -> None:
     """Every parameter and statistic random: 1e-4 relative in float32, 1e-9 in float64."""
-    module = randomized(spec, seed, dtype)
+    try:
+        module = randomized(spec, seed, dtype)
+    except IncompatibleError as error:  # what braindecode cannot run, edge.model refuses
+        assume("braindecode builds" not in str(error))
+        raise
     x = torch.from_numpy(windows(spec, 2, seed)).to(dtype)
     with torch.no_grad():
         assume(bool(module(x).abs().max() > 1e-6))
-    assert relative_error(module, lower(module, spec), x) < TOLERANCE[dtype]
+    error = relative_error(module, lower(module, spec), x)
+    if error >= TOLERANCE[dtype] and dtype == torch.float32:
+        assert error < 10 * own_error(module, x), "cat divides by differences that may vanish"
+    else:
+        assert error < TOLERANCE[dtype]
+
+
+def own_error(module: Any, x: torch.Tensor) -> float:
+    """What braindecode's own forward pass loses by computing in float32, relative."""
+    with torch.no_grad():
+        exact = copy.deepcopy(module).double()(x.double())
+        return float((module(x) - exact).abs().max() / exact.abs().max())
 
 
 def test_forgetting_the_sum_of_spatial_weights_would_show() -> None:

@@ -33,6 +33,6 @@ def test_deploy_form_is_braindecodes() -> None:
     from braindecode.modules.attention import ECA
 
     theirs = ECA(16, 9).double()
-    ours = eca.deploy(theirs, 16)
+    ours = eca.deploy(theirs, 16, 62)
     x = torch.randn(3, 16, 1, 62, dtype=torch.float64)
     torch.testing.assert_close(ours(x), theirs(x), rtol=1e-12, atol=1e-12)

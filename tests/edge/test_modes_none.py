@@ -11,7 +11,7 @@ from edge.spec import ModelSpec
 def test_deploy_form_is_nothing() -> None:
     """What comes in goes out."""
     x = torch.randn(2, 16, 1, 62)
-    assert none.deploy(None, 16)(x) is x
+    assert none.deploy(None, 16, 62)(x) is x
 
 
 def test_no_limits() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,20 @@ from quantize.recipe import Recipe
 from tests.networks import SMALL, randomized, windows
 
 FUSED = {
+    "add": "QLinearAdd",
     "average_pool": "QLinearAveragePool",
     "conv": "QLinearConv",
     "depthwise_conv": "QLinearConv",
     "elu": "Elu",
     "head": "Conv",
+    "max_over_channels": "ReduceMax",
+    "max_over_time": "ReduceMax",
     "mean": "QLinearGlobalAveragePool",
     "multiply": "QLinearMul",
     "requantized_average_pool": "QLinearAveragePool",
     "reshape": "Reshape",
     "sigmoid": "QLinearSigmoid",
+    "sub": "Sub",
 }
 """What ONNX Runtime makes of an operation; what is int8 there begins with QLinear."""
 
@@ -80,16 +85,23 @@ def test_input_and_output(eca_bundle: Path) -> None:
 FLOAT = "tensor(float)"
 
 
-def test_runtime_fuses_what_the_table_says(eca_bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["eca", "cbam", "gsop"])
+def test_runtime_fuses_what_the_table_says(mode: str, tmp_path: Path) -> None:
     """ONNX Runtime's own graph has an integer kernel for each operation that is called int8."""
-    graph = bundle.read(eca_bundle).graph()
-    target._session((eca_bundle / "model.onnx.int8.onnx").read_bytes(), str(tmp_path / "o.onnx"))
-    made = [node.op_type for node in onnx.load(tmp_path / "o.onnx").graph.node]
+    graph, _ = quantized(ModelSpec(mode, 4, 300, 3, SMALL))
+    data = target.write(Sources(graph, graph), Precision.INT8)
+    target._session(data, str(tmp_path / "o.onnx"))
+    nodes = onnx.load(tmp_path / "o.onnx").graph.node
     needs = [operation(graph, node) for node in graph.nodes]
     conversions = ("QuantizeLinear", "DequantizeLinear", "Transpose")
-    assert [kind for kind in made if kind not in conversions] == [FUSED[need] for need in needs]
+    made = Counter(node.op_type for node in nodes if node.op_type not in conversions)
+    assert made == Counter(FUSED[need] for need in needs)
+    floats = {out for node in nodes if node.op_type == "DequantizeLinear" for out in node.output}
+    for node in nodes:
+        if node.op_type in ("ReduceMax", "Reshape") and node.input[0] != "head":
+            assert not floats.intersection(node.input), "keeps int8"
     for need in needs:
-        integer = FUSED[need].startswith("QLinear") or need == "reshape"
+        integer = FUSED[need].startswith("QLinear") or FUSED[need] in ("ReduceMax", "Reshape")
         assert target.ABILITIES[need].int8 == integer, need
 
 

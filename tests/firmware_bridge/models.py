@@ -53,6 +53,14 @@ def random_graph(
 
 
 @functools.cache
+def mode_graph(mode: str) -> QGraph:
+    """The integer graph of a network of any mode with random parameters, default sizes."""
+    spec = ModelSpec(mode, 22, 1000, 4)
+    net = lower(randomized(spec, 1), spec)
+    return extract(ptq.quantize(net, windows(spec, 60), Recipe()))
+
+
+@functools.cache
 def shipped_graph(mode: str) -> QGraph:
     """The integer graph of a shipped checkpoint, calibrated on noise."""
     model = load(checkpoints.ZOO / mode)

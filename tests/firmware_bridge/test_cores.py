@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from benchmarks import emulator
+from edge import registry
 from firmware_bridge.generate import generate
 from quantize.qgraph import QGraph
 from tests.firmware_bridge.models import (
     SHAPES,
     expected,
+    mode_graph,
     random_graph,
     shipped_graph,
     stored_windows,
@@ -47,6 +49,20 @@ def held_to_reference(
 def test_shipped_models(mode: str, port: str, core: str) -> None:
     """20 windows of each shipped checkpoint, logits and sums."""
     held_to_reference(shipped_graph(mode), core, 20, PORTS[port])
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("mode", registry.names("edge.modes"))
+def test_modes(mode: str, core: str) -> None:
+    """20 windows of every mode on every core; gates in float may differ by a step."""
+    graph = mode_graph(mode)
+    machine = emulator.Machine(emulator.build(generate(graph), CORES[core]))
+    stored = stored_windows(graph, 20)
+    reference = expected(graph, stored)
+    allowed = 1 if graph.float_nodes() else 0
+    for window, logits in zip(stored, reference.stored, strict=True):
+        run = machine.call("infer", window, logits)
+        assert np.abs(run.output.astype(int) - logits).max() <= allowed
 
 
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-a72", "cortex-a76"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge import registry
 from edge.errors import IncompatibleError, UsageError
 from firmware_bridge import host, toolchain
 from firmware_bridge.emitters import emit
@@ -18,10 +19,13 @@ from tests.firmware_bridge.models import (
     ACTIVATIONS,
     SHAPES,
     expected,
+    mode_graph,
     random_graph,
     shipped_graph,
     stored_windows,
 )
+
+MODES = registry.names("edge.modes")
 
 
 def held_to_reference(graph: QGraph, count: int, options: tuple[str, ...] = ("-O2",)) -> None:
@@ -39,6 +43,16 @@ def held_to_reference(graph: QGraph, count: int, options: tuple[str, ...] = ("-O
 def test_shipped_models(mode: str) -> None:
     """200 windows of each shipped checkpoint."""
     held_to_reference(shipped_graph(mode), 200)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_modes(mode: str) -> None:
+    """200 windows of every mode; gates in float may differ by a step, and do not here."""
+    graph = mode_graph(mode)
+    library = host.build(generate(graph), 4, ("-O2",))
+    stored = stored_windows(graph, 200)
+    difference = library.infer(stored).astype(int) - expected(graph, stored).stored
+    assert np.abs(difference).max() <= (1 if graph.float_nodes() else 0)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from benchmarks import emulator, qemu
+from edge import registry
 from firmware_bridge.generate import generate
 from quantize.qgraph import QGraph
 from tests.firmware_bridge.models import (
     SHAPES,
     expected,
+    mode_graph,
     random_graph,
     shipped_graph,
     stored_windows,
@@ -42,6 +44,16 @@ def held_to_reference(graph: QGraph, count: int, options: tuple[str, ...] = ()) 
 def test_shipped_models(mode: str, options: tuple[str, ...]) -> None:
     """20 windows of each shipped checkpoint on Cortex-M55."""
     held_to_reference(shipped_graph(mode), 20, options)
+
+
+@pytest.mark.parametrize("mode", registry.names("edge.modes"))
+def test_modes(mode: str) -> None:
+    """20 windows of every mode with Helium; gates in float may differ by a step."""
+    graph = mode_graph(mode)
+    stored = stored_windows(graph, 20)
+    made = qemu.replay(generate(graph), M55, stored, 4)
+    difference = made.logits.astype(int) - expected(graph, stored).stored
+    assert np.abs(difference).max() <= (1 if graph.float_nodes() else 0)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

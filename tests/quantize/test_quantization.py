@@ -167,6 +167,11 @@ def test_unknown_activation_is_named() -> None:
     )
 
 
+FULL = ("none", "se", "gsop", "fca", "eca", "ge", "cbam")
+"""Modes whose every operation has an int8 form."""
+MIXED = ("encnet", "gct", "srm", "cat", "catlite")
+
+
 @st.composite
 def random_specs(draw: st.DrawFn) -> ModelSpec:
     """Shapes with odd and even filters, every pool form, and every activation of TFLite Micro."""
@@ -174,7 +179,7 @@ def random_specs(draw: st.DrawFn) -> ModelSpec:
     activation = draw(st.sampled_from(["ELU", "ReLU", "LeakyReLU", "SiLU", "Tanh", "Sigmoid"]))
     cls = getattr(nn, activation)
     return ModelSpec(
-        mode=draw(st.sampled_from(["none", "eca"])),
+        mode=draw(st.sampled_from(FULL)),
         n_chans=integers(1, 24),
         n_times=integers(100, 400),
         n_outputs=integers(2, 4),
@@ -184,11 +189,15 @@ def random_specs(draw: st.DrawFn) -> ModelSpec:
             "spatial_expansion": integers(1, 2),
             "pool_length_inp": integers(2, 40),
             "pool_stride_inp": integers(1, 20),
-            "ch_dim": integers(2, 12),
-            "temp_filter_length": integers(2, 12),
+            "ch_dim": integers(4, 12),
+            "temp_filter_length": 2 * integers(1, 5) + 1,
             "pool_length": integers(1, 4),
             "pool_stride": integers(1, 4),
             "kernel_size": 2 * integers(0, 3) + 1,
+            "reduction_rate": integers(1, 4),
+            "freq_idx": integers(0, 3),
+            "use_mlp": draw(st.booleans()),
+            "extra_params": draw(st.booleans()),
             "activation": f"{cls.__module__}.{cls.__qualname__}",
         },
     )
@@ -227,6 +236,30 @@ def test_whole_networks_equal_tflite_micro(spec: ModelSpec, seed: int) -> None:
     data = tflite.write(Sources(graph, graph), Precision.INT8)
     expected = tflm.run(data, reference.to_input(graph, x))
     np.testing.assert_array_equal(reference.run(graph, x).stored, expected)
+
+
+@pytest.mark.parametrize("mode", MIXED)
+def test_gates_with_quotients_stay_float(mode: str) -> None:
+    """Nothing but the gate, and all of it; TFLite Micro is at most a step away."""
+    spec = ModelSpec(mode, 4, 300, 3, SMALL)
+    net = lowered(spec)
+    graph = extract(ptq.quantize(net, windows(spec, 60), Recipe()))
+    assert {node.output.split(".")[0] for node in graph.float_nodes()} == {"gate"}
+    inside = {n.output for n in graph.nodes if n.output.split(".")[0] == "gate"}
+    floats = {node.output for node in graph.float_nodes()}
+    assert {n for n in inside - floats if "int8" not in n and "float" not in n} == set()
+    x = windows(spec, 20, 1)
+    data = tflite.write(Sources(graph, graph), Precision.INT8)
+    stored = tflm.run(data, reference.to_input(graph, x))
+    assert np.abs(stored.astype(int) - reference.run(graph, x).stored).max() <= 1
+
+
+@pytest.mark.parametrize("mode", FULL)
+def test_other_gates_are_int8(mode: str) -> None:
+    """Every node."""
+    spec = ModelSpec(mode, 4, 300, 3, SMALL)
+    graph = extract(ptq.quantize(lowered(spec), windows(spec, 60), Recipe()))
+    assert not graph.float_nodes()
 
 
 def test_quantization_is_deterministic() -> None:

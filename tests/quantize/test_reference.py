@@ -14,10 +14,12 @@ from edge.targets import tflite
 from quantize import reference
 from quantize.qgraph import (
     Activation,
+    Arithmetic,
     Array,
     AveragePool,
     Conv,
     LeakyRelu,
+    Maximum,
     Mean,
     Multiply,
     Node,
@@ -182,6 +184,50 @@ def test_multiply(seed: int) -> None:
         tensors=(Tensor("gate", (1, 1, 1, N_CHANNELS), middle),),
     )
     held_to_tflm(graph, rng)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("function", ["add", "sub"])
+@pytest.mark.parametrize("broadcast", [True, False])
+def test_sum_and_difference(seed: int, function: str, broadcast: bool) -> None:
+    """Of a tensor and its mean, or of a tensor and another function of it."""
+    rng = np.random.default_rng([seed, broadcast])
+    source, middle = quants(rng)
+    target = Quant(float(np.float32(max(source.scale, middle.scale) * rng.uniform(0.3, 3))), 7)
+    other: Node = Mean("other", "input") if broadcast else LeakyRelu("other", "input", 0.3)
+    n_times = 1 if broadcast else N_TIMES
+    graph = graph_of(
+        Arithmetic("y", "input", "other", function),  # type: ignore[arg-type]
+        (1, 1, N_TIMES, N_CHANNELS),
+        (source, target),
+        before=(other,),
+        tensors=(Tensor("other", (1, 1, n_times, N_CHANNELS), middle),),
+    )
+    held_to_tflm(graph, rng)
+
+
+@pytest.mark.parametrize("over", ["time", "channels"])
+def test_maximum(over: str) -> None:
+    """Keeps its scale, over either axis."""
+    rng = np.random.default_rng(1)
+    source, _ = quants(rng)
+    shape = (1, 1, 1, N_CHANNELS) if over == "time" else (1, 1, N_TIMES, 1)
+    node = Maximum("y", "input", over)  # type: ignore[arg-type]
+    held_to_tflm(graph_of(node, shape, (source, source)), rng)
+
+
+def test_quotients_have_no_int8_form() -> None:
+    """A graph that claims one is refused, not rounded somehow."""
+    quant = Quant(0.1, 0)
+    graph = graph_of(
+        Arithmetic("y", "input", "other", "div"),
+        (1, 1, N_TIMES, N_CHANNELS),
+        (quant, quant),
+        before=(Mean("other", "input"),),
+        tensors=(Tensor("other", (1, 1, 1, N_CHANNELS), quant),),
+    )
+    with pytest.raises(ValueError, match="y: quotients have no int8 form"):
+        reference.run(graph, np.zeros((1, N_CHANNELS, N_TIMES), np.float32))
 
 
 def test_pool_with_weights_of_one_would_lose_a_step() -> None:
