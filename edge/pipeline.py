@@ -27,8 +27,8 @@ from edge.lower import lower
 from edge.spec import Artifact, Precision, Verdict, describe
 from edge.target import Sources
 from edge.versions import versions
+from quantize import pipeline as quantizing
 from quantize import ptq, qgraph, reference
-from quantize.equalize import equalize
 from quantize.extract import extract
 from quantize.recipe import Recipe
 
@@ -136,9 +136,8 @@ def _sources(
     float_graph = extract(ptq.trace(net, model.spec.n_chans, model.spec.n_times))
     if not request.int8:
         return Sources(float_graph, net=net)
-    balanced = equalize(net, calibration) if request.recipe.equalize else net
-    qdq = ptq.quantize(balanced, calibration, request.recipe)
-    return Sources(float_graph, extract(qdq), net, qdq)
+    quantized = quantizing.quantize(net, calibration, request.recipe)
+    return Sources(float_graph, quantized.graph, net, quantized.qdq)
 
 
 def _refuse_verdicts(sources: Sources, request: ExportRequest) -> None:

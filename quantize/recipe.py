@@ -31,12 +31,15 @@ class Recipe:
     equalize
         Whether channels of the spatial mix are rescaled to equal ranges first, which the
         per-channel weights of the temporal filter undo exactly.
+    correct_bias
+        Whether the mean error of every convolution outside the gate is taken off its bias.
     float_parts
         Parts of the network left in float, by name (``("gate",)``).
     """
 
     observer: ObserverName = "percentile"
-    percentile: float = 99.99
+    percentile: float = 99.9
     own_pool_scale: bool = True
     equalize: bool = True
+    correct_bias: bool = True
     float_parts: tuple[str, ...] = ()

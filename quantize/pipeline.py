@@ -1,0 +1,55 @@
+"""A lowered network and calibration windows become the integer graph and PyTorch's form of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+from torch.fx import GraphModule
+
+from quantize import correction, ptq
+from quantize.equalize import equalize
+from quantize.extract import extract
+from quantize.qgraph import QGraph
+from quantize.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """What quantization made of a network.
+
+    Attributes
+    ----------
+    graph
+        The integer graph that targets are written from.
+    qdq
+        The same between quantize and dequantize nodes, for targets that lower PyTorch graphs.
+    float_graph
+        The network before rounding, equalized: its tensors are what the integers stand for.
+    """
+
+    graph: QGraph
+    qdq: GraphModule
+    float_graph: QGraph
+
+
+def quantize(net: nn.Module, windows: NDArray[np.float32], recipe: Recipe) -> Quantized:
+    """Equalize, observe, convert, extract and correct, as the recipe says.
+
+    Parameters
+    ----------
+    net
+        Lowered network in float32, (batch, n_chans, 1, n_times) -> (batch, n_outputs).
+    windows
+        (n_windows, n_chans, n_times) float32, scaled; from the training part only.
+    """
+    balanced = equalize(net, windows) if recipe.equalize else net
+    float_graph = extract(ptq.trace(balanced, *windows.shape[1:]))
+    qdq = ptq.quantize(balanced, windows, recipe)
+    graph = extract(qdq)
+    if recipe.correct_bias:
+        graph = correction.correct(graph, float_graph, windows)
+        correction.write_back(qdq, graph)
+    return Quantized(graph, qdq, float_graph)

@@ -1,0 +1,67 @@
+"""Bias correction takes off what quantization adds on average, in both forms of the graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from edge.lower import lower
+from edge.spec import ModelSpec
+from quantize import correction, reference
+from quantize.extract import extract
+from quantize.pipeline import quantize
+from quantize.qgraph import Conv, QGraph
+from quantize.recipe import Recipe
+from tests.networks import SMALL, randomized, windows
+
+SPEC = ModelSpec("eca", 4, 300, 3, SMALL)
+
+
+def shifted(graph: QGraph, name: str, steps: int) -> QGraph:
+    """The graph with one bias off by some steps."""
+    constants = dict(graph.constants)
+    constants[f"{name}.bias"] = constants[f"{name}.bias"] + np.int32(steps)
+    return replace(graph, constants=constants)
+
+
+def test_a_shift_is_taken_off() -> None:
+    """However far a bias is off, correction finds the same one."""
+    x = windows(SPEC, 60)
+    made = quantize(lower(randomized(SPEC, 1), SPEC), x, Recipe(correct_bias=False))
+    once = correction.correct(made.graph, made.float_graph, x)
+    for name in ("mix", "temporal", "expand", "pointwise"):
+        again = correction.correct(shifted(made.graph, name, 300), made.float_graph, x)
+        np.testing.assert_allclose(
+            again.constants[f"{name}.bias"], once.constants[f"{name}.bias"], atol=2
+        )
+
+
+def test_the_mean_error_falls() -> None:
+    """On windows that it has not seen; the gate's own biases are not touched."""
+    x, unseen = windows(SPEC, 60), windows(SPEC, 60, 9)
+    made = quantize(lower(randomized(SPEC, 1), SPEC), x, Recipe(correct_bias=False))
+    better = correction.correct(made.graph, made.float_graph, x)
+    wanted = reference.run(made.float_graph, unseen).real
+    before, after = (
+        np.abs((reference.run(graph, unseen).unrounded - wanted).mean(0)).max()
+        for graph in (made.graph, better)
+    )
+    assert after < before / 2
+    for name, value in made.graph.constants.items():
+        if name.startswith("gate"):
+            np.testing.assert_array_equal(value, better.constants[name])
+
+
+def test_both_forms_have_the_same_biases() -> None:
+    """What ExecuTorch lowers is the integer graph, bit for bit."""
+    made = quantize(lower(randomized(SPEC, 1), SPEC), windows(SPEC, 60), Recipe())
+    again = extract(made.qdq)
+    assert [n.output for n in again.nodes] == [n.output for n in made.graph.nodes]
+    for node in made.graph.nodes:
+        if isinstance(node, Conv):
+            name = f"{node.output}.bias"
+            np.testing.assert_array_equal(again.constants[name], made.graph.constants[name])
+    x = torch.from_numpy(windows(SPEC, 1))[:, :, None]
+    assert bool(torch.isfinite(made.qdq(x)).all())
