@@ -6,96 +6,25 @@ Heavy modules are imported inside the commands, so that ``edge --help`` works in
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 from edge import registry
-from edge.errors import EdgeError, ExitCode, MissingToolError, UsageError, listing
+from edge.commands._common import PATH, Arguments, Mode, Names, common
+from edge.commands._common import load as _import
+from edge.commands._common import print_json as _print_json
+from edge.commands._common import run as _run
+from edge.errors import EdgeError, ExitCode, UsageError, listing
 
 if TYPE_CHECKING:
     from edge.console import Console
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 INTERRUPTED = 130
-PATH = click.Path(path_type=Path)
-
-
-class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
-    """A comma-separated list; completed with the names of targets where it is one of those."""
-
-    def __init__(self, targets: bool = False) -> None:
-        self.targets = targets
-
-    name = "A,B,…"
-
-    def convert(self, value: Any, *_: object) -> tuple[str, ...]:
-        """Split at commas; empty parts are dropped."""
-        if isinstance(value, tuple):
-            return value
-        return tuple(part.strip() for part in str(value).split(",") if part.strip())
-
-    def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
-        """Names of targets, the last of a list."""
-        if not self.targets:
-            return []
-        before, _, last = incomplete.rpartition(",")
-        head = f"{before}," if before else ""
-        return [
-            CompletionItem(head + name)
-            for name in registry.names("edge.targets")
-            if name.startswith(last)
-        ]
-
-
-class Mode(click.ParamType):  # type: ignore[type-arg]
-    """The name of an attention mode; refused later, in one voice with everything else."""
-
-    name = "MODE"
-
-    def convert(self, value: Any, *_: object) -> str:
-        """As it is."""
-        return str(value)
-
-    def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
-        """Modes that begin like this."""
-        found = registry.names("edge.modes")
-        return [CompletionItem(name) for name in found if name.startswith(incomplete)]
-
-
-class Arguments(click.ParamType):  # type: ignore[type-arg]
-    """``NAME=VALUE``, the value a JSON scalar or a word."""
-
-    name = "NAME=VALUE"
-
-    def convert(self, value: Any, *_: object) -> tuple[str, Any]:
-        """Split at the first ``=``."""
-        if isinstance(value, tuple):
-            return value
-        key, separator, text = str(value).partition("=")
-        if not separator or not key:
-            raise UsageError(f"Invalid argument {value!r}: type NAME=VALUE, e.g. kernel_size=7.")
-        try:
-            return key, json.loads(text)
-        except ValueError:
-            return key, text
-
-
-def common(function: F) -> F:
-    """Options that every command has."""
-    decorated = click.option(
-        "-v", "--verbose", is_flag=True, help="Show what the toolchains print, on stderr."
-    )(function)
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(
-        decorated
-    )
 
 
 @click.group(
@@ -352,35 +281,8 @@ def doctor(as_json: bool, verbose: bool) -> None:
     _run(work, verbose)
 
 
-def _print_json(console: Console, value: Any) -> None:
-    from edge import manifest
-
-    console.print(manifest.to_json(value))
-
-
-def _import(name: str) -> Any:
-    """Import one of our modules; a package that is not installed is named with its line."""
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        from edge import shadow
-
-        if (error.name or "").partition(".")[0] in shadow.PACKAGES:
-            shadow.refuse()
-            raise
-        raise MissingToolError(
-            f"This needs {error.name!r}, which is not installed. "
-            f"Type: pip install 'eeg-edge[export]'"
-        ) from None
-
-
-def _run(work: Callable[[Console], None], verbose: bool) -> None:
-    from edge import console
-
-    with console.console(verbose) as ours:
-        work(ours)
+for _name in registry.names("edge.commands"):
+    cli.add_command(registry.load("edge.commands", _name, "COMMAND").command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
