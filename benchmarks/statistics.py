@@ -1,0 +1,203 @@
+"""Paired statistics of two classifiers on the same windows.
+
+Pure functions of counts. Of the windows that two classifiers saw, only those matter on which one
+was right and the other wrong: ``gained`` are the ones that the second got right and the first not,
+``lost`` the other way round. Differences are second minus first, as shares in [-1, 1]. The Wilson
+interval of one share is :func:`edge.parity.wilson`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z95 = 1.959963984540054
+"""Standard normal quantile of a two-sided 95 % interval."""
+Z_POWER = 0.8416212335729143
+"""Standard normal quantile of 80 % power."""
+MARGIN = 0.005
+"""A loss of accuracy that nobody would notice: half a percentage point."""
+RESAMPLES = 10_000
+MOST_WINDOWS = 10_000_000
+
+Correct = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Windows of a paired comparison: all, gained and lost by the second classifier."""
+
+    n: int
+    gained: int
+    lost: int
+
+    @property
+    def difference(self) -> float:
+        """Accuracy of the second minus that of the first."""
+        return (self.gained - self.lost) / self.n
+
+
+@dataclass(frozen=True)
+class NonInferiority:
+    """Whether the second classifier is not worse than the first by more than a margin.
+
+    Attributes
+    ----------
+    answer
+        ``yes`` where the whole 95 % interval lies above ``-margin``, ``no`` where it lies below,
+        ``not enough windows`` where it holds ``-margin``.
+    interval
+        Of the difference (:func:`tango`).
+    need
+        Windows that would decide at 80 % power if the shares seen here are the true ones; None
+        where it is decided, or where no number would (a difference of exactly the margin).
+    """
+
+    answer: str
+    margin: float
+    interval: Interval
+    need: int | None
+
+    def __str__(self) -> str:
+        if self.need is None:
+            return self.answer
+        return f"{self.answer}, need {self.need:,}"
+
+
+def pairs(first: Correct, second: Correct) -> Pairs:
+    """Count what is gained and lost; both are (n,) bool, whether each window was right."""
+    if first.shape != second.shape or first.ndim != 1 or len(first) == 0:
+        raise ValueError(f"shapes {first.shape} and {second.shape} are not those of paired windows")
+    return Pairs(len(first), int((~first & second).sum()), int((first & ~second).sum()))
+
+
+def bootstrap(found: Pairs, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+    """Percentile bootstrap of the difference, windows resampled in pairs.
+
+    Resampling n windows with replacement draws how many are gained, lost and neither from a
+    multinomial distribution, which is what is drawn (Efron and Tibshirani 1993, An Introduction to
+    the Bootstrap, section 13.3). With nothing gained or lost its width is zero, which is why
+    :func:`non_inferiority` does not rest on it.
+    """
+    shares = np.array([found.gained, found.lost, found.n - found.gained - found.lost]) / found.n
+    drawn = np.random.default_rng(seed).multinomial(found.n, shares, resamples)
+    return _percentiles(found.difference, (drawn[:, 0] - drawn[:, 1]) / found.n)
+
+
+def mcnemar(found: Pairs) -> float:
+    """Two-sided p of the exact test that as many windows are gained as lost.
+
+    ``min(1, 2 P(Binomial(gained + lost, 1/2) <= min(gained, lost)))`` (McNemar 1947, Psychometrika
+    12, 153-157; the exact form is the sign test).
+    """
+    n, fewer = found.gained + found.lost, min(found.gained, found.lost)
+    tail = sum(math.comb(n, k) for k in range(fewer + 1))
+    return min(1.0, float(2 * tail / 2**n))
+
+
+def tango(found: Pairs, z: float = Z95) -> Interval:
+    """Score interval of the difference; it has a width also where nothing is gained or lost.
+
+    All d with ``|gained - lost - n d| / sqrt(n (2 q + d (1 - d))) <= z``, where q is the share of
+    lost windows most likely under d (Tango 1998, Statistics in Medicine 17, 891-908). Without any
+    gained or lost window that is ``z**2 / (n + z**2)`` on either side.
+    """
+    value = found.difference
+    counts = (found.n, float(found.gained), float(found.lost))
+    return Interval(value, _limit(*counts, z, -1), _limit(*counts, z, 1))
+
+
+def _limit(n: int, gained: float, lost: float, z: float, side: int) -> float:
+    """Where the score reaches z on one side of the difference, by bisection."""
+    inside, outside = (gained - lost) / n, float(side)
+    for _ in range(60):
+        middle = (inside + outside) / 2
+        if abs(_score(n, gained, lost, middle)) <= z:
+            inside = middle
+        else:
+            outside = middle
+    return (inside + outside) / 2
+
+
+def _score(n: int, gained: float, lost: float, d: float) -> float:
+    """Tango's statistic of the hypothesis that the difference is d."""
+    b = (2 * n - gained + lost) * d - gained - lost
+    c = -lost * d * (1 - d)
+    share_lost = (math.sqrt(b * b - 8 * n * c) - b) / (4 * n)
+    variance = n * (2 * share_lost + d * (1 - d))
+    excess = gained - lost - n * d
+    if variance <= 0:
+        return 0.0 if excess == 0 else math.copysign(math.inf, excess)
+    return excess / math.sqrt(variance)
+
+
+def non_inferiority(found: Pairs, margin: float = MARGIN) -> NonInferiority:
+    """Whether the second classifier loses at most ``margin``; see :class:`NonInferiority`."""
+    interval = tango(found)
+    if interval.low > -margin:
+        return NonInferiority("yes", margin, interval, None)
+    if interval.high < -margin:
+        return NonInferiority("no", margin, interval, None)
+    return NonInferiority("not enough windows", margin, interval, windows_needed(found, margin))
+
+
+def windows_needed(found: Pairs, margin: float = MARGIN) -> int | None:
+    """Windows that would decide at 80 % power, were the shares seen here the true ones.
+
+    The usual sum of two quantiles, ``z(95 %) + z(80 %)`` (Lachin 1981, Controlled Clinical Trials
+    2, 93-113), in the interval that decides: the fewest n at which the interval of the expected
+    counts, that much wider, leaves out ``-margin``.
+    """
+    side = -1 if found.difference > -margin else 1
+    if found.difference == -margin:
+        return None
+
+    def decides(n: int) -> bool:
+        gained, lost = n * found.gained / found.n, n * found.lost / found.n
+        return side * (_limit(n, gained, lost, Z95 + Z_POWER, side) + margin) < 0
+
+    high = found.n
+    while not decides(high):
+        high *= 2
+        if high > MOST_WINDOWS:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return high
+
+
+def over_subjects(differences: Sequence[float]) -> Interval:
+    """Mean of the subjects' differences with Student's t interval: the subject is the unit.
+
+    Windows of one person are not independent, so that pooling them would promise too much
+    (Student 1908, Biometrika 6, 1-25).
+    """
+    from scipy.stats import t
+
+    values = np.asarray(differences, np.float64)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Interval(mean, -math.inf, math.inf)
+    half = float(t.ppf(0.975, len(values) - 1)) * float(values.std(ddof=1)) / math.sqrt(len(values))
+    return Interval(mean, mean - half, mean + half)
+
+
+def _percentiles(value: float, drawn: NDArray[Any]) -> Interval:
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Interval(value, float(low), float(high))
