@@ -1,6 +1,6 @@
 """The signal contract: everything between the electrode and the window that the decoder sees.
 
-One chain serves training, calibration, export and the device::
+One chain serves training, calibration, export and the device (:mod:`edge.data.chain`)::
 
     counts -> unit -> reference -> filter -> scaling -> quantization -> window
 
@@ -9,7 +9,8 @@ What nobody told us is stored as unknown, never guessed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -34,9 +35,10 @@ class Filter:
     Attributes
     ----------
     kind
-        ``band_pass``, ``none``, or ``unknown`` for windows that were filtered elsewhere.
+        ``band_pass``, ``high_pass``, ``none``, or ``unknown`` for windows that were filtered
+        elsewhere.
     low_hz, high_hz
-        -3 dB edges of the Butterworth band-pass.
+        -3 dB edges of the Butterworth filter; a high-pass has no ``high_hz``.
     order
         Order of the Butterworth prototype; a band-pass has twice as many poles.
     notch_hz
@@ -45,7 +47,7 @@ class Filter:
         Second-order sections (n_sections, 6), b0 b1 b2 a0 a1 a2, in the order of application.
     """
 
-    kind: Literal["band_pass", "none", "unknown"]
+    kind: Literal["band_pass", "high_pass", "none", "unknown"]
     low_hz: float | None = None
     high_hz: float | None = None
     order: int | None = None
@@ -55,15 +57,27 @@ class Filter:
 
 @dataclass(frozen=True)
 class Scaling:
-    """``(x - mean) / std`` per channel, in the contract's unit.
+    """``(x - mean) / std`` per channel.
 
-    ``kind`` is ``per_channel`` (fitted on the training part), ``none`` (x as it is), or
-    ``unknown`` for a model that was trained elsewhere; windows are then taken as they are.
+    Attributes
+    ----------
+    kind
+        ``per_channel`` (fitted on the training part), ``moving`` (both follow the signal),
+        ``none`` (x as it is), or ``unknown`` for a model that was trained elsewhere; windows are
+        then taken as they are.
+    mean, std
+        Of ``per_channel``, in the contract's unit.
+    factor_new, eps
+        Of ``moving``: how much a new sample weighs in the exponential averages, and the least
+        standard deviation that is divided by, in the contract's unit. braindecode's
+        ``exponential_moving_standardize`` without its initial block, which looks ahead.
     """
 
-    kind: Literal["per_channel", "none", "unknown"]
+    kind: Literal["per_channel", "moving", "none", "unknown"]
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    factor_new: float | None = None
+    eps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,14 @@ class SignalContract:
         Names of the classes in the order of the logits.
     input_quant
         Scale and zero point of the int8 input; None until the network is quantized.
+    rename
+        Name in a recording or stream = name here, for channels that are called otherwise there.
+    uv_per_count
+        µV that one count of the converter stands for, which a device needs; None where unknown.
+    resampled_from
+        Rate in Hz that the signal was resampled from before it came to us; None where it is as it
+        was recorded. No device resamples as an offline tool does, so such a contract cannot be
+        streamed.
     """
 
     channels: tuple[str, ...] | None
@@ -98,6 +120,9 @@ class SignalContract:
     hop: int
     classes: tuple[str, ...]
     input_quant: Quant | None = None
+    rename: Mapping[str, str] = field(default_factory=dict)
+    uv_per_count: float | None = None
+    resampled_from: float | None = None
 
     @property
     def n_chans(self) -> int | None:
@@ -105,7 +130,11 @@ class SignalContract:
         return None if self.channels is None else len(self.channels)
 
     def scale(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Windows (n, n_chans, n_times) in the contract's unit to what the network sees."""
+        """Windows (n, n_chans, n_times) in the contract's unit to what the network sees.
+
+        Moving standardization needs the signal before the window, so there it is part of what
+        makes windows (:mod:`edge.data.chain`) and nothing is left to do here.
+        """
         if self.scaling.kind != "per_channel":
             return windows
         mean = np.array(self.scaling.mean, np.float32)[:, None]
@@ -132,6 +161,25 @@ class SignalContract:
             )
         fitted = Scaling("per_channel", tuple(_float32(mean)), tuple(_float32(std)))
         return replace(self, scaling=fitted)
+
+    def unstreamable(self) -> tuple[str, ...]:
+        """Why a live signal cannot be made into what this decoder expects; empty where it can."""
+        unknown = [
+            what
+            for what, absent in (
+                ("channels", self.channels is None),
+                ("sampling rate", self.sfreq is None),
+                ("unit", self.unit == UNKNOWN),
+                ("reference", self.reference == UNKNOWN),
+                ("filter", self.filter.kind == UNKNOWN),
+                ("scaling", self.scaling.kind == UNKNOWN),
+            )
+            if absent
+        ]
+        reasons = [f"{what} unknown" for what in unknown]
+        if self.resampled_from is not None:
+            reasons.append(f"resampled offline from {self.resampled_from:g} Hz")
+        return tuple(reasons)
 
     def channel_name(self, index: int) -> str:
         """Name of a channel, or its number where names are unknown."""

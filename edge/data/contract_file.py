@@ -19,6 +19,9 @@ from edge.errors import IncompatibleError, UsageError
 
 EXAMPLE = Path(__file__).with_name("eegmmidb.toml").read_text()
 
+FACTOR_NEW, EPS = 1e-3, 1e-4
+"""braindecode's defaults of moving standardization."""
+
 Forbid = Mapping[str, Any]
 FORBID_OTHER_KEYS: Forbid = {"extra": "forbid"}
 
@@ -31,6 +34,8 @@ class SignalSection:
     sfreq: float
     unit: Literal["uV", "mV", "V"] = "uV"
     reference: str = AS_RECORDED
+    uv_per_count: float | None = None
+    resampled_from: float | None = None
     __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
 
 
@@ -39,7 +44,7 @@ class FilterSection:
     """``[filter]``."""
 
     low_hz: float
-    high_hz: float
+    high_hz: float | None = None
     order: int = 4
     notch_hz: float | None = None
     __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
@@ -49,8 +54,17 @@ class FilterSection:
 class ScalingSection:
     """``[scaling]``."""
 
-    kind: Literal["per_channel", "none"] = "per_channel"
+    kind: Literal["per_channel", "moving", "none"] = "per_channel"
+    factor_new: float | None = None
+    eps: float | None = None
     __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+    def scaling(self) -> Scaling:
+        """The contract's scaling, not fitted yet."""
+        if self.kind != "moving":
+            return Scaling(self.kind)
+        factor_new = FACTOR_NEW if self.factor_new is None else self.factor_new
+        return Scaling("moving", factor_new=factor_new, eps=EPS if self.eps is None else self.eps)
 
 
 @dataclass(frozen=True)
@@ -111,19 +125,20 @@ class ContractFile:
         settings = Filter("none")
         if self.filter is not None:
             f = self.filter
-            settings = filters.band_pass(
-                f.low_hz, f.high_hz, f.order, self.signal.sfreq, f.notch_hz
-            )
+            settings = filters.design(f.low_hz, f.high_hz, f.order, self.signal.sfreq, f.notch_hz)
         return SignalContract(
             channels=self.signal.channels,
             reference=self.signal.reference,
             unit=self.signal.unit,
             sfreq=self.signal.sfreq,
             filter=settings,
-            scaling=Scaling(self.scaling.kind),
+            scaling=self.scaling.scaling(),
             n_times=self.window.n_times,
             hop=self.window.hop,
             classes=self.classes,
+            rename=self.rename,
+            uv_per_count=self.signal.uv_per_count,
+            resampled_from=self.signal.resampled_from,
         )
 
 
@@ -173,7 +188,32 @@ def _refuse_values(file: ContractFile, where: str) -> None:
         (file.signal.sfreq <= 0, f"signal.sfreq must be positive, got {file.signal.sfreq:g}"),
         (file.window.n_times < 1, f"window.n_times must be positive, got {file.window.n_times}"),
         (file.window.hop < 1, f"window.hop must be positive, got {file.window.hop}"),
+        *_scaling_problems(file.scaling),
     ]
+    for name in ("uv_per_count", "resampled_from"):
+        value = getattr(file.signal, name)
+        problems.append(
+            (value is not None and value <= 0, f"signal.{name} must be positive, got {value}")
+        )
     for wrong, what in problems:
         if wrong:
             raise UsageError(f"{where}: {what}.")
+
+
+def _scaling_problems(scaling: ScalingSection) -> list[tuple[bool, str]]:
+    moving, factor, eps = scaling.kind == "moving", scaling.factor_new, scaling.eps
+    given = [name for name, value in (("factor_new", factor), ("eps", eps)) if value is not None]
+    return [
+        (
+            bool(given) and not moving,
+            f"scaling.{' and '.join(given)} belongs to kind 'moving', but kind is {scaling.kind!r}",
+        ),
+        (
+            moving and factor is not None and not 0 < factor < 1,
+            f"scaling.factor_new must lie between 0 and 1, got {factor}",
+        ),
+        (
+            moving and eps is not None and eps <= 0,
+            f"scaling.eps must be positive, got {eps}",
+        ),
+    ]

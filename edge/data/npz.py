@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,25 +110,23 @@ def _contract(
     if own.channels is not None and len(own.channels) != shape[1]:
         raise UsageError(f"{str(path)!r} names {len(own.channels)} channels and X has {shape[1]}.")
     if file is None:
-        known, reference, filtered, kind = own, UNKNOWN, Filter("unknown"), "per_channel"
-        n_times, hop = shape[2], DEFAULT_HOP
-    else:
-        known = _agree(path, own, file)
-        reference, filtered, kind = (
-            file.signal.reference,
-            file.contract().filter,
-            file.scaling.kind,
+        return SignalContract(
+            channels=own.channels,
+            reference=UNKNOWN,
+            unit=own.unit or UNKNOWN,
+            sfreq=own.sfreq,
+            filter=Filter("unknown"),
+            scaling=Scaling("per_channel"),
+            n_times=shape[2],
+            hop=DEFAULT_HOP,
+            classes=classes,
         )
-        n_times, hop = file.window.n_times, file.window.hop
-    return SignalContract(
+    known = _agree(path, own, file)
+    return replace(
+        file.contract(),
         channels=known.channels,
-        reference=reference,
         unit=known.unit or UNKNOWN,
         sfreq=known.sfreq,
-        filter=filtered,
-        scaling=Scaling("none" if kind == "none" else "per_channel"),
-        n_times=n_times,
-        hop=hop,
         classes=classes,
     )
 

@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.data import filters
+from edge.data import chain
 from edge.data.contract import AS_RECORDED, AVERAGE, SignalContract
 from edge.data.contract_file import ContractFile, EventRule
 from edge.data.dataset import Recording
 from edge.errors import IncompatibleError, MissingToolError, UsageError, listing
-
-PER_VOLT = {"uV": 1e6, "mV": 1e3, "V": 1.0}
 
 JOINTS = ("bad boundary", "edge boundary", "boundary")
 """Annotations at which two recordings were put together."""
@@ -79,7 +77,7 @@ def _piece(
     contract: SignalContract,
     events: Sequence[tuple[int, int]],
 ) -> Recording:
-    filtered = filters.apply(contract.filter, samples).astype(np.float32)
+    filtered = chain.apply(contract, samples)
     onsets, labels = zip(*events, strict=True) if events else ((), ())
     return Recording(name, filtered, np.array(onsets, np.int64), np.array(labels, np.int64))
 
@@ -187,9 +185,9 @@ def _samples(
         )
     samples: NDArray[np.float64] = raw.get_data([names[name] for name in wanted], verbose="ERROR")
     if reference == AVERAGE:
-        samples = samples - samples.mean(0)
+        samples = chain.rereferenced(samples, None)
     elif extra:
-        samples = samples - raw.get_data([names[reference]], verbose="ERROR")
+        samples = chain.rereferenced(samples, raw.get_data([names[reference]], verbose="ERROR")[0])
     bad = np.argwhere(~np.isfinite(samples))
     if len(bad):
         channel, sample = (int(i) for i in bad[0])
@@ -198,7 +196,7 @@ def _samples(
             f"{sample / file.signal.sfreq:.3f} s ({len(bad)} non-finite samples in all). "
             f"Cut or interpolate them first."
         )
-    return samples * PER_VOLT[contract.unit]
+    return samples * chain.PER_VOLT[contract.unit]
 
 
 def _some(names: Sequence[str], limit: int = 80) -> str:

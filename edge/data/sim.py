@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from edge.data import filters
+from edge.data import chain
 from edge.data.contract import SignalContract
 from edge.data.contract_file import (
     ContractFile,
@@ -141,7 +141,7 @@ def _session(name: str, rng: np.random.Generator, contract: SignalContract) -> R
     samples = _background(rng, electrodes, n_samples, sfreq)
     samples += _rhythms(rng, electrodes, trials, n_samples, sfreq, contract.n_times)
     samples += _artifacts(rng, electrodes, n_samples, sfreq)
-    filtered = filters.apply(contract.filter, samples).astype(np.float32)
+    filtered = chain.apply(contract, samples)
     return Recording(
         name,
         filtered,

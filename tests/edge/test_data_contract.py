@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge import manifest
+from edge import checkpoints, manifest
 from edge.data import contract_file, sim
-from edge.data.contract import SignalContract
+from edge.data.contract import Filter, Scaling, SignalContract
 from edge.errors import EdgeError, IncompatibleError, UsageError
 from quantize.qgraph import Quant
 
@@ -46,6 +47,49 @@ def test_scaling_is_per_channel() -> None:
     scaled = SMALL.fitted(x).scale(x)
     np.testing.assert_allclose(scaled.mean((0, 2)), 0, atol=1e-5)
     np.testing.assert_allclose(scaled.std((0, 2)), 1, rtol=1e-5)
+
+
+def test_contracts_of_older_bundles(tmp_path: Path) -> None:
+    """A contract without renames, µV per count and resampling reads; nothing is made up."""
+    old = json.loads((checkpoints.ZOO / "eca" / "contract.json").read_text())
+    for name in ("rename", "uv_per_count", "resampled_from"):
+        old.pop(name, None)
+    path = tmp_path / "contract.json"
+    path.write_text(json.dumps(old))
+    contract = manifest.read(path, SignalContract)
+    assert (contract.rename, contract.uv_per_count, contract.resampled_from) == ({}, None, None)
+    assert contract.unstreamable() == ()
+
+
+def test_what_cannot_be_streamed() -> None:
+    """Every part that is unknown is named, and so is resampling."""
+    foreign = dataclasses.replace(
+        SMALL,
+        channels=None,
+        sfreq=None,
+        unit="unknown",
+        reference="unknown",
+        filter=Filter("unknown"),
+        scaling=Scaling("unknown"),
+        resampled_from=512.0,
+    )
+    assert foreign.unstreamable() == (
+        *("channels unknown", "sampling rate unknown", "unit unknown", "reference unknown"),
+        *("filter unknown", "scaling unknown", "resampled offline from 512 Hz"),
+    )
+
+
+def test_everything_in_the_file_reaches_the_contract() -> None:
+    """Renames, µV per count, resampling, high-pass and moving standardization."""
+    text = contract_file.EXAMPLE.replace("high_hz = 40.0 ", "# ")
+    text = text.replace("# uv_per_count", "uv_per_count").replace("# resampled", "resampled")
+    text = text.replace('kind = "per_channel"', 'kind = "moving"').replace("# eps", "eps")
+    contract = contract_file.parse(text, "c.toml").contract()
+    assert contract.rename["Fcz."] == "FCz"
+    assert (contract.uv_per_count, contract.resampled_from) == (1.0, 512.0)
+    assert (contract.filter.kind, contract.filter.high_hz) == ("high_pass", None)
+    assert len(contract.filter.sos) == 2
+    assert contract.scaling == Scaling("moving", factor_new=0.001, eps=0.0001)
 
 
 def test_constant_channel() -> None:
@@ -112,6 +156,21 @@ def test_non_finite_windows() -> None:
             "c.toml: scaling.kind: Input should be 'per_channel'",
         ),
         ('unit = "uV"', 'unit = "nV"', "c.toml: signal.unit: Input should be 'uV', 'mV' or 'V'"),
+        (
+            'kind = "per_channel"',
+            'kind = "moving"\nfactor_new = 1.5',
+            "c.toml: scaling.factor_new must lie between 0 and 1, got 1.5.",
+        ),
+        (
+            'kind = "per_channel"',
+            'kind = "none"\neps = 1e-4',
+            "c.toml: scaling.eps belongs to kind 'moving', but kind is 'none'.",
+        ),
+        (
+            "sfreq = 160.0 ",
+            "uv_per_count = 0\nsfreq = 160.0 ",
+            "c.toml: signal.uv_per_count must be positive, got 0.0.",
+        ),
         ("[split]", "[spilt]", "c.toml: spilt is not known. Type 'edge train "),
     ],
 )
