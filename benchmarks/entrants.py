@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import target
+from edge import bundle, target
 from edge.bundle import Bundle
 from edge.errors import MissingToolError
 from edge.target import Loader, Session
@@ -68,7 +68,7 @@ def open_session(name: str, path: Path) -> Session:
 
         return stock.eager(model.load(path).module)
     load = LOADERS[name]() if name in LOADERS else target.load(name).RUNTIMES[name]
-    return load(path.read_bytes())
+    return load(bundle.read_content(path))
 
 
 PYTORCH = "pytorch"

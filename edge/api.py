@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge import bundle as bundles
-from edge import registry
 from edge.bundle import Bundle
 from edge.console import console
 from edge.spec import Argument
@@ -73,7 +72,7 @@ def export(
     Bundle
         What was written.
     """
-    from edge import checkpoints, model, pipeline
+    from edge import checkpoints, model, pipeline, target
 
     if checkpoint is not None and not isinstance(checkpoint, str | PathLike):
         source: Any = model.from_module(checkpoint)
@@ -85,7 +84,7 @@ def export(
         ),
         out=Path(out),
         int8=int8,
-        targets=registry.names("edge.targets") if targets is None else tuple(targets),
+        targets=target.default_names(int8) if targets is None else tuple(targets),
         full_int8=full_int8,
         max_drop=max_drop,
     )

@@ -2,8 +2,9 @@
 
 ``manifest.json`` (what it is and what was measured), ``contract.json``, ``config.json`` and
 ``model.safetensors`` (the float model), ``qgraph.json`` and ``qgraph.npz``, ``golden.npz``, and
-``model.<target>.<precision>.<suffix>``. It is written beside its destination and renamed, so that
-there is the old bundle or the new one and never a mixture.
+``model.<target>.<precision>.<suffix>``, or a folder where an artifact is several files (``c/``). It
+is written beside its destination and renamed, so that there is the old bundle or the new one and
+never a mixture.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from edge import manifest, registry
 from edge.data.contract import SignalContract
 from edge.errors import EdgeError, IncompatibleError, UsageError, invalid_value
 from edge.spec import Accuracy, Artifact, ModelSpec, Parity, Precision
+from edge.target import Content
 from quantize import qgraph
 from quantize.recipe import Recipe
 
@@ -186,6 +188,39 @@ def _replace_in_two_steps(out: Path, temporary: Path) -> None:
         old.rename(out)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def write_content(path: Path, content: Content) -> None:
+    """Write an artifact: a file, or a folder of files."""
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+        return
+    path.mkdir()
+    for name, data in content.items():
+        (path / name).write_bytes(data)
+
+
+def read_content(path: Path) -> Content:
+    """What :func:`write_content` wrote."""
+    if path.is_file():
+        return path.read_bytes()
+    return {file.name: file.read_bytes() for file in sorted(path.iterdir())}
+
+
+def content_sha256(content: Content) -> str:
+    """sha256 of an artifact, see :class:`~edge.spec.Artifact`."""
+    return manifest.sha256(_joined(content))
+
+
+def content_bytes(content: Content) -> int:
+    """Size of an artifact."""
+    return len(_joined(content))
+
+
+def _joined(content: Content) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    return b"".join(content[name] for name in sorted(content))
 
 
 def checksums(folder: Path) -> dict[str, str]:

@@ -47,7 +47,7 @@ def cli() -> None:
 @click.option("--data", help="sim[:SEED], an .npz file, a recording or a folder of recordings.")
 @click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
 @click.option("--holdout", type=Names(), default=(), help="Sessions or files to measure on.")
-@click.option("--targets", type=Names(targets=True), default=None, help="All of them without it.")
+@click.option("--targets", type=Names(targets=True), default=None, help="All that fit without it.")
 @click.option("--out", type=PATH, help="Folder of the bundle; edge-MODE[-int8] without it.")
 @click.option("--full-int8", is_flag=True, help="Refuse any operation in float.")
 @click.option("--max-drop", type=float, help="Refuse a larger loss of accuracy, in points.")
@@ -107,7 +107,7 @@ def _export_request(options: dict[str, Any]) -> Any:
         ),
         out=_export_out(options),
         int8=options["int8"],
-        targets=options["targets"] or registry.names("edge.targets"),
+        targets=options["targets"] or _import("edge.target").default_names(options["int8"]),
         full_int8=options["full_int8"],
         max_drop=options["max_drop"],
     )

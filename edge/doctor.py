@@ -117,13 +117,18 @@ def _target(name: str) -> Finding:
     there = map(_alternative, (*chosen.WRITES_WITH, *chosen.RUNS_WITH))
     versions = ", ".join(dict.fromkeys(filter(None, there)))
     found = f"{able or 'cannot write or run'}{f' ({versions})' if versions else ''}"
-    return Finding("target", name, found, EXPORT if any(absent.values()) else "")
+    line = COMPILERS[0].line if not absent["write"] and chosen.WRITES_WITH == () else EXPORT
+    return Finding("target", name, found, line if any(absent.values()) else "")
 
 
-def _alternative(packages: str) -> str | None:
-    """The first of ``a|b`` that is installed, with its version."""
-    found = ((package, installed(package)) for package in packages.split("|"))
-    return next((f"{package} {version}" for package, version in found if version), None)
+def _alternative(names: str) -> str | None:
+    """The first of ``a|b`` that is installed, a package with its version or a program."""
+    for name in names.split("|"):
+        if (version := installed(name)) is not None:
+            return f"{name} {version}"
+        if shutil.which(name) is not None:
+            return name
+    return None
 
 
 def _absent(packages: Sequence[str]) -> list[str]:

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge import fit, parity
+from edge import fit, parity, target
 from edge.errors import AccuracyError
 from edge.spec import Parity, Precision
-from edge.target import Runnable, Sources, Target
+from edge.target import Content, Runnable, Sources, Target
 from quantize import reference
 
 BRAINDECODE = "braindecode"
@@ -64,6 +64,7 @@ class Yardstick:
     step: float | None = None
     noise_db: float | None = None
     saturated: float | None = None
+    allowed_steps: int | None = None
 
 
 def climb(name: str, runs: Sequence[Logits], against: Iterable[Yardstick]) -> Rung:
@@ -85,6 +86,7 @@ def climb(name: str, runs: Sequence[Logits], against: Iterable[Yardstick]) -> Ru
             step=yardstick.step,
             noise_db=yardstick.noise_db,
             saturated=yardstick.saturated,
+            allowed_steps=yardstick.allowed_steps,
         )
         for yardstick in against
     )
@@ -126,7 +128,7 @@ def int8_rungs(sources: Sources, top: Rung, held_out: HeldOut) -> tuple[Rung, ..
 
 def artifact_rungs(
     chosen: Target,
-    data: bytes,
+    content: Content,
     precision: Precision,
     sources: Sources,
     known: Mapping[str, Rung],
@@ -139,11 +141,16 @@ def artifact_rungs(
         closest = known[ACCUMULATOR if chosen.OPEN_HEAD else REFERENCE]
         own = closest.parity[0]
         yardsticks = [
-            Yardstick(closest, graph.quant(graph.output).scale, own.sqnr_db),
+            Yardstick(
+                closest,
+                graph.quant(graph.output).scale,
+                own.sqnr_db,
+                allowed_steps=target.allowed_steps(chosen, graph),
+            ),
             Yardstick(known[BRAINDECODE], saturated=own.saturated),
         ]
     return tuple(
-        _artifact_rung(f"{runtime} {precision}", load(data), held_out, yardsticks)
+        _artifact_rung(f"{runtime} {precision}", load(content), held_out, yardsticks)
         for runtime, load in chosen.RUNTIMES.items()
     )
 

@@ -21,11 +21,11 @@ from edge.checkpoints import Resolved
 from edge.console import Console
 from edge.data import dataset
 from edge.data.contract import UNKNOWN
-from edge.errors import AccuracyError, IncompatibleError
+from edge.errors import AccuracyError, IncompatibleError, UsageError
 from edge.ladder import HeldOut, Rung
 from edge.lower import lower
 from edge.spec import Artifact, Precision, Verdict, describe
-from edge.target import Sources
+from edge.target import Content, Sources
 from edge.versions import versions
 from quantize import pipeline as quantizing
 from quantize import ptq, qgraph, reference
@@ -65,8 +65,18 @@ class ExportRequest:
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
-        """What is written for each target."""
+        """What is wanted."""
         return (Precision.FLOAT, Precision.INT8) if self.int8 else (Precision.FLOAT,)
+
+    @property
+    def jobs(self) -> tuple[tuple[str, Precision], ...]:
+        """What is written: of every target the wanted precisions that it has."""
+        return tuple(
+            (name, precision)
+            for name in self.targets
+            for precision in self.precisions
+            if precision in target.load(name).PRECISIONS
+        )
 
 
 def export(request: ExportRequest, console: Console) -> Manifest:
@@ -81,13 +91,15 @@ def export(request: ExportRequest, console: Console) -> Manifest:
     bundle.refuse_destination(request.out)
     for name in request.targets:
         registry.refuse_unknown("edge.targets", name, "--targets")
-    with console.progress("export", 3 + len(request.targets) * len(request.precisions)) as advance:
+    _refuse_nothing_to_write(request)
+    with console.progress("export", 3 + len(request.jobs)) as advance:
         resolved = checkpoints.resolve(request.checkpoint, console.note)
         _say_what_is_special(resolved, console)
         calibration = dataset.calibration_windows(resolved.split.train, console.note)
         held_out = _held_out(resolved)
         advance("model and data")
         sources = _sources(resolved, resolved.contract.scale(calibration), request)
+        sources = replace(sources, ch_names=resolved.contract.channels or ())
         _refuse_verdicts(sources, request)
         rungs = ladder.float_rungs(resolved.model.module, sources, held_out)
         rungs += ladder.int8_rungs(sources, rungs[0], held_out)
@@ -101,6 +113,16 @@ def export(request: ExportRequest, console: Console) -> Manifest:
             written = _write(folder, made, resolved, sources, held_out, rungs)
         advance("bundle")
     return written
+
+
+def _refuse_nothing_to_write(request: ExportRequest) -> None:
+    """Raise for a target that has no artifact of any precision that is wanted."""
+    idle = set(request.targets) - {name for name, _ in request.jobs}
+    if idle:
+        name = min(idle)
+        raise UsageError(
+            f"Target {name!r} computes in int8 only. Type: edge export --int8 --targets {name}"
+        )
 
 
 def _say_what_is_special(resolved: Resolved, console: Console) -> None:
@@ -171,20 +193,19 @@ def _artifacts(
     known = {rung.name: rung for rung in rungs}
     artifacts: list[Artifact] = []
     climbed: list[Rung] = []
-    for name in request.targets:
+    for name, precision in request.jobs:
         chosen = target.load(name)
-        for precision in request.precisions:
-            data = chosen.write(sources, precision)
-            file = f"model.{name}.{precision}.{chosen.SUFFIX}"
-            (folder / file).write_bytes(data)
-            climbed += ladder.artifact_rungs(chosen, data, precision, sources, known, held_out)
-            artifacts.append(_artifact(name, precision, file, data, sources))
-            advance(f"{name} {precision}")
+        content = chosen.write(sources, precision)
+        place = target.place(chosen, name, precision)
+        bundle.write_content(folder / place, content)
+        climbed += ladder.artifact_rungs(chosen, content, precision, sources, known, held_out)
+        artifacts.append(_artifact(name, precision, place, content, sources))
+        advance(f"{name} {precision}")
     return tuple(artifacts), tuple(climbed)
 
 
 def _artifact(
-    name: str, precision: Precision, file: str, data: bytes, sources: Sources
+    name: str, precision: Precision, place: str, content: Content, sources: Sources
 ) -> Artifact:
     graph = sources.graph(precision)
     judged = target.Judgement(Verdict.FULL, ())
@@ -193,9 +214,9 @@ def _artifact(
     return Artifact(
         target=name,
         precision=precision,
-        file=file,
-        sha256=manifest.sha256(data),
-        bytes=len(data),
+        file=place,
+        sha256=bundle.content_sha256(content),
+        bytes=bundle.content_bytes(content),
         operations=len(graph.nodes),
         float_operations=judged.float_operations,
         verdict=judged.verdict,

@@ -17,7 +17,7 @@ from edge.console import Console
 from edge.data.contract import SignalContract
 from edge.errors import AccuracyError, MissingToolError, UsageError
 from edge.spec import Artifact, Precision
-from edge.target import Loader, Runnable
+from edge.target import Content, Loader, Runnable
 from quantize import reference
 
 Logits = NDArray[np.float32]
@@ -71,7 +71,7 @@ def open_runnable(opened: Bundle, name: str, precision: str | None = None) -> Ru
     if name == bundle.FLOAT:
         return _float(opened)
     artifact = opened.manifest.artifact(name, precision)
-    return runtimes(artifact)[name](_bytes(opened, artifact))
+    return runtimes(artifact)[name](_content(opened, artifact))
 
 
 def runtimes(artifact: Artifact) -> Mapping[str, Loader]:
@@ -79,8 +79,8 @@ def runtimes(artifact: Artifact) -> Mapping[str, Loader]:
     return target.load(artifact.target).RUNTIMES
 
 
-def _bytes(opened: Bundle, artifact: Artifact) -> bytes:
-    return (opened.folder / artifact.file).read_bytes()
+def _content(opened: Bundle, artifact: Artifact) -> Content:
+    return bundle.read_content(opened.folder / artifact.file)
 
 
 def _float(opened: Bundle) -> Runnable:
@@ -179,8 +179,8 @@ def verify(folder: Path) -> tuple[Check, ...]:
         for name, load in runtimes(artifact).items():
             rung = f"{name} {artifact.precision}"
             expected = _expected(opened, artifact, rung, golden)
-            data = _bytes(opened, artifact)
-            checks.append(_check(rung, _opener(load, data), windows, expected))
+            content = _content(opened, artifact)
+            checks.append(_check(rung, _opener(load, content), windows, expected))
     return tuple(checks)
 
 
@@ -200,6 +200,7 @@ class Expected:
     against: Logits
     step: float | None = None
     noise_db: float | None = None
+    allowed_steps: int | None = None
 
 
 def _expected(
@@ -209,14 +210,16 @@ def _expected(
     if artifact.precision == Precision.FLOAT:
         return Expected(stored, golden[f"{bundle.LOGITS}braindecode"])
     graph = opened.graph()
-    closest = "accumulator" if target.load(artifact.target).OPEN_HEAD else "reference"
+    chosen = target.load(artifact.target)
+    closest = "accumulator" if chosen.OPEN_HEAD else "reference"
     against = golden[f"{bundle.LOGITS}{closest}"]
     own = next(p for p in opened.manifest.parity if p.rung == closest)
-    return Expected(stored, against, graph.quant(graph.output).scale, own.sqnr_db)
+    allowed = target.allowed_steps(chosen, graph)
+    return Expected(stored, against, graph.quant(graph.output).scale, own.sqnr_db, allowed)
 
 
-def _opener(load: Loader, data: bytes) -> Callable[[], Runnable]:
-    return lambda: load(data)
+def _opener(load: Loader, content: Content) -> Callable[[], Runnable]:
+    return lambda: load(content)
 
 
 def _check_reference(
@@ -251,6 +254,7 @@ def _check(
         again=again,
         step=expected.step,
         noise_db=expected.noise_db,
+        allowed_steps=expected.allowed_steps,
     )
     return Check(
         rung,

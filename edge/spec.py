@@ -80,7 +80,11 @@ def describe(reasons: Iterable[Reason]) -> list[str]:
 
 @dataclass(frozen=True)
 class Artifact:
-    """One file for one runtime."""
+    """One file for one runtime, or one folder of files.
+
+    ``file`` is its name in the bundle; ``sha256`` and ``bytes`` are of the file, or of a folder's
+    files one after the other in the order of their names.
+    """
 
     target: str
     precision: Precision
@@ -135,6 +139,9 @@ class Parity:
         float.
     repeatable
         Whether a second run gave the same bits.
+    allowed_steps
+        What ``max_steps`` may be where that is not two for one logit in a hundred: of a runtime
+        that is held to the reference's integers.
     """
 
     rung: str
@@ -150,6 +157,7 @@ class Parity:
     noise_db: float | None
     saturated: float | None
     repeatable: bool
+    allowed_steps: int | None = None
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,24 @@
 A target file has
 
 ``SUFFIX``
-    file suffix of its artifacts;
+    file suffix of its artifacts; empty where an artifact is a folder of several files, which is
+    called like the target then;
+``PRECISIONS``
+    what its artifacts may compute in;
 ``ABILITIES``
     a table from :func:`operation` to :class:`Ability`: what the runtime can do in int8;
 ``OPEN_HEAD``
     whether its int8 logits are the head's accumulator scaled to float (True) or int8 (False);
+``EXACT``
+    whether int8 is held to the reference's integers, each of them, and to one step of them behind a
+    part that is float;
 ``write(sources, precision)``
-    the artifact as bytes;
+    the artifact as bytes, or as several files by name where it is a folder;
 ``WRITES_WITH``, ``RUNS_WITH``
-    distributions that ``write`` and ``RUNTIMES`` need; ``a|b`` where either will do;
+    distributions or programs that ``write`` and ``RUNTIMES`` need; ``a|b`` where either will do;
 ``RUNTIMES``
-    ways to run an artifact by name, the target's own name first: functions from its bytes to a
-    :class:`Session`. The parity gate runs them all.
+    ways to run an artifact by name, the target's own name first: functions from what ``write`` made
+    to a :class:`Session`. The parity gate runs them all.
 
 What a network needs is read from its graph; whether the two fit is :func:`judge`.
 """
@@ -75,7 +81,11 @@ class Session:
         return np.stack([self.decode(self.invoke(self.encode(window))) for window in windows])
 
 
-Loader = Callable[[bytes], Session]
+Content = bytes | Mapping[str, bytes]
+"""An artifact: a file, or the files of a folder by their names in it."""
+
+Loader = Callable[[Any], Session]
+"""From the :data:`Content` that a target's own ``write`` makes."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +93,15 @@ class Sources:
     """Everything an artifact may be written from.
 
     ``net`` and ``qdq`` are PyTorch's forms of ``float_graph`` and ``int8_graph``; a target that is
-    written from a :class:`QGraph` needs neither, nor torch.
+    written from a :class:`QGraph` needs neither, nor torch. ``ch_names`` are the channels in their
+    order, empty where unknown.
     """
 
     float_graph: QGraph
     int8_graph: QGraph | None = None
     net: nn.Module | None = None
     qdq: GraphModule | None = None
+    ch_names: tuple[str, ...] = ()
 
     def graph(self, precision: Precision) -> QGraph:
         """The graph an artifact of this precision computes."""
@@ -112,14 +124,34 @@ class Target(Protocol):
     """The interface of a target file."""
 
     SUFFIX: str
+    PRECISIONS: tuple[Precision, ...]
     ABILITIES: Mapping[str, Ability]
     OPEN_HEAD: bool
+    EXACT: bool
     WRITES_WITH: tuple[str, ...]
     RUNS_WITH: tuple[str, ...]
     RUNTIMES: Mapping[str, Loader]
 
-    def write(self, sources: Sources, precision: Precision) -> bytes:
-        """The artifact's bytes."""
+    def write(self, sources: Sources, precision: Precision) -> Content:
+        """The artifact."""
+
+
+def allowed_steps(chosen: Target, graph: QGraph) -> int | None:
+    """How far a target's logits may lie from the reference's; None where it is not exact."""
+    if not chosen.EXACT:
+        return None
+    return 1 if graph.float_nodes() else 0
+
+
+def place(chosen: Target, name: str, precision: Precision) -> str:
+    """Where a bundle keeps an artifact: the name of a file, or of a folder."""
+    return f"model.{name}.{precision}.{chosen.SUFFIX}" if chosen.SUFFIX else name
+
+
+def default_names(int8: bool) -> tuple[str, ...]:
+    """Targets of an export that names none: all of them, or those that have a float artifact."""
+    every = registry.names("edge.targets")
+    return tuple(name for name in every if int8 or Precision.FLOAT in load(name).PRECISIONS)
 
 
 def load(name: str, parameter: str = "--targets") -> Target:

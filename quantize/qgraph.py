@@ -12,6 +12,8 @@ An operation is named after the tensor it writes; its constants are stored under
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -297,6 +299,18 @@ def walk_constants(node: Node) -> Iterator[str]:
 
 def save(graph: QGraph, stem: Path) -> None:
     """Write ``<stem>.json`` and ``<stem>.npz``."""
+    structure, constants = encode(graph)
+    stem.with_suffix(".json").write_bytes(structure)
+    stem.with_suffix(".npz").write_bytes(constants)
+
+
+def digest(graph: QGraph) -> str:
+    """sha256 of both files, one after the other: ``cat <stem>.json <stem>.npz | sha256sum``."""
+    return hashlib.sha256(b"".join(encode(graph))).hexdigest()
+
+
+def encode(graph: QGraph) -> tuple[bytes, bytes]:
+    """A graph's two files."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "input": graph.input,
@@ -305,10 +319,10 @@ def save(graph: QGraph, stem: Path) -> None:
         "nodes": [asdict(node) for node in graph.nodes],
     }
     text = json.dumps(document, indent=1, sort_keys=True) + "\n"
-    stem.with_suffix(".json").write_text(text)
-    with stem.with_suffix(".npz").open("wb") as file:
-        arrays: Any = {name: graph.constants[name] for name in sorted(graph.constants)}
-        np.savez(file, **arrays)
+    arrays: Any = {name: graph.constants[name] for name in sorted(graph.constants)}
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return text.encode(), stream.getvalue()
 
 
 def load(stem: Path) -> QGraph:

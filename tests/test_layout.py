@@ -32,6 +32,8 @@ def test_target_is_complete(target: str) -> None:
     module = registry.load("edge.targets", target, "--targets")
     assert next(iter(module.RUNTIMES)) == target
     assert isinstance(module.OPEN_HEAD, bool)
+    assert isinstance(module.EXACT, bool)
+    assert module.PRECISIONS
     assert callable(module.write)
     assert all(row.int8 or row.why for row in module.ABILITIES.values())
     assert (ROOT / "tests" / "edge" / f"test_targets_{target}.py").exists()

@@ -43,7 +43,7 @@ def test_b04_accuracy(b04_bundle: Path) -> None:
     correct = {entry.rung: entry.correct.count for entry in made.accuracy}
     assert correct["braindecode"] >= 0.93 * 240
     int8 = [a for a in made.artifacts if a.precision == "int8"]
-    assert {a.target for a in int8} == {"executorch", "onnx", "tflite"}
+    assert {a.target for a in int8} == {"c", "executorch", "onnx", "tflite"}
     for artifact in int8:
         rung = f"{artifact.target} int8"
         assert correct[rung] >= correct["braindecode"] - 3

@@ -16,6 +16,7 @@ from benchmarks import entrants, fresh, protocol
 from benchmarks.entrants import Entrant
 from benchmarks.findings import About, Findings, Request, Result
 from benchmarks.protocol import Estimate, Samples
+from edge import bundle
 from edge.bundle import Bundle
 from edge.console import Console
 from edge.errors import MissingToolError
@@ -163,8 +164,9 @@ def _fresh(
 
 def _sizes(entrant: Entrant) -> list[Result]:
     path, about = entrant.path, _about(entrant)
-    weights = path / "model.safetensors" if path.is_dir() else path
-    found = [about.exact("file_bytes", "bytes", weights.stat().st_size)]
+    weights = path / "model.safetensors" if entrant.target == entrants.PYTORCH else path
+    size = bundle.content_bytes(bundle.read_content(weights))
+    found = [about.exact("file_bytes", "bytes", size)]
     if entrant.target.endswith("executorch"):
         planned = executorch.planned_bytes(path.read_bytes())
         found.append(about.exact("planned_bytes", "bytes", planned))

@@ -24,7 +24,9 @@ from edge.spec import Precision
 from edge.target import Ability, Loader, Session, Sources
 
 SUFFIX = "pte"
+PRECISIONS = tuple(Precision)
 OPEN_HEAD = True
+EXACT = False
 WRITES_WITH = ("torch", "executorch")
 RUNS_WITH = ("torch", "executorch")
 

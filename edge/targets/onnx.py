@@ -43,7 +43,9 @@ from quantize.qgraph import (
 )
 
 SUFFIX = "onnx"
+PRECISIONS = tuple(Precision)
 OPEN_HEAD = True
+EXACT = False
 WRITES_WITH = ("onnx",)
 RUNS_WITH = ("onnxruntime",)
 

@@ -39,7 +39,9 @@ from quantize.qgraph import (
 from quantize.reference import dequantize, quantize
 
 SUFFIX = "tflite"
+PRECISIONS = tuple(Precision)
 OPEN_HEAD = False
+EXACT = False
 WRITES_WITH = ("ai-edge-litert", "flatbuffers")
 RUNS_WITH = ("ai-edge-litert|tflite-runtime",)
 

@@ -13,6 +13,7 @@ from edge.spec import Verdict
 from tests.conftest import Edge
 
 FILES = [
+    "c",
     "config.json",
     "contract.json",
     "golden.npz",
@@ -76,7 +77,8 @@ def test_two_exports_are_byte_identical(edge: Edge, eca_bundle: Path, tmp_path: 
     """No dates, no randomness: the same export gives the same bytes in every file."""
     done = edge("export", "--mode", "eca", "--int8", "--out", tmp_path / "again")
     assert done.returncode == 0, done.stderr
-    for name in FILES:
+    assert bundle.checksums(tmp_path / "again") == bundle.checksums(eca_bundle)
+    for name in ("manifest.json", "c/edge.c"):
         assert (tmp_path / "again" / name).read_bytes() == (eca_bundle / name).read_bytes(), name
 
 
@@ -103,6 +105,7 @@ def test_run_on_every_target(edge: Edge, eca_bundle: Path, tmp_path: Path) -> No
     golden = bundle.read(eca_bundle).golden()
     np.save(tmp_path / "x.npy", golden["x"])
     rungs = {
+        "c": "c int8",
         "tflite": "tflite int8",
         "executorch": "executorch int8",
         "onnx": "onnx int8",
@@ -139,6 +142,7 @@ def test_verify(edge: Edge, eca_bundle: Path) -> None:
     assert [check["rung"] for check in checks] == [
         "reference",
         "float",
+        "c int8",
         "executorch float",
         "executorch int8",
         "onnx float",

@@ -1,0 +1,86 @@
+"""c: C99 for any processor, no runtime and no heap; :mod:`firmware_bridge` writes it.
+
+A folder of sources: ``edge.c``, ``edge.h`` and the kernels that the network needs; windows are
+(n_times, n_chans) int8, sample-major as an ADC delivers, logits (n_outputs,) int8. The struct that
+the caller owns is all the memory there is. ``edge firmware`` writes the same for a device, with the
+name of one's own choice, a build and a test that runs there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.spec import Precision
+from edge.target import Ability, Loader, Session, Sources
+from edge.versions import installed
+from firmware_bridge import host
+from firmware_bridge.generate import Origin, generate
+from quantize import qgraph
+from quantize.reference import dequantize, quantize
+
+NAME = "edge"
+"""What the symbols of a bundle's C begin with."""
+
+SUFFIX = ""
+PRECISIONS = (Precision.INT8,)
+OPEN_HEAD = False
+EXACT = True
+WRITES_WITH = ()
+RUNS_WITH = ("gcc|cc|clang|ziglang",)
+
+INT8 = Ability(int8=True)
+FLOAT_ONLY = Ability(int8=False, why="it is computed in float32 with <math.h>")
+ABILITIES: Mapping[str, Ability] = MappingProxyType(
+    dict.fromkeys(("div", "exp", "log", "sqrt"), FLOAT_ONLY)
+    | dict.fromkeys(
+        (
+            "add",
+            "average_pool",
+            "conv",
+            "depthwise_conv",
+            "elu",
+            "gelu",
+            "head",
+            "leaky_relu",
+            "max_over_channels",
+            "max_over_time",
+            "mean",
+            "multiply",
+            "relu",
+            "requantized_average_pool",
+            "reshape",
+            "sigmoid",
+            "sub",
+            "tanh",
+        ),
+        INT8,
+    )
+)
+
+
+def write(sources: Sources, precision: Precision) -> Mapping[str, bytes]:
+    """The sources by file name, the same bytes whenever the graph is the same."""
+    graph = sources.graph(precision)
+    origin = Origin(installed("eeg-edge") or "from source", qgraph.digest(graph), sources.ch_names)
+    made = generate(graph, NAME, origin)
+    return {name: text.encode() for name, text in sorted(made.files.items())}
+
+
+def load(files: Mapping[str, bytes]) -> Session:
+    """The sources, compiled for this machine."""
+    library = host.load({name: data.decode() for name, data in files.items()}, NAME)
+
+    def encode(window: NDArray[np.float32]) -> NDArray[np.int8]:
+        return np.ascontiguousarray(quantize(window.T, library.source))
+
+    def decode(logits: NDArray[np.int8]) -> NDArray[np.float32]:
+        return dequantize(logits, library.target)
+
+    return Session(encode, library.prepared(), decode)
+
+
+RUNTIMES: Mapping[str, Loader] = MappingProxyType({"c": load})
