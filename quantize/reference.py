@@ -9,7 +9,7 @@ Values are (n_windows, 1, n_times, n_channels), int8 or float32, many windows at
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -101,7 +101,19 @@ def run(graph: QGraph, x: Array) -> Logits:
     x
         (n_windows, n_channels, n_times) float32, filtered and scaled as the contract says.
     """
-    parts = [_run_chunk(graph, x[i : i + CHUNK]) for i in range(0, len(x), CHUNK)]
+    parts = [
+        _run_nodes(graph, graph.nodes, {graph.input: to_input(graph, x[i : i + CHUNK])})
+        for i in range(0, len(x), CHUNK)
+    ]
+    return _logits(graph, parts)
+
+
+def finish(graph: QGraph, nodes: Sequence[Node], values: dict[str, Array]) -> Logits:
+    """Run the last nodes of a graph on the values of what they read, (n_windows, ...) each."""
+    return _logits(graph, [_run_nodes(graph, nodes, values)])
+
+
+def _logits(graph: QGraph, parts: Sequence[tuple[dict[str, Array], Int64]]) -> Logits:
     stored = np.concatenate([values[graph.output] for values, _ in parts])
     if graph[graph.output].quant is None:
         return Logits(stored, stored, None, stored)
@@ -117,7 +129,10 @@ def run(graph: QGraph, x: Array) -> Logits:
 
 def trace(graph: QGraph, x: Array) -> dict[str, Array]:
     """Every tensor of the graph for windows ``x`` (see :func:`run`), by name."""
-    parts = [_run_chunk(graph, x[i : i + CHUNK])[0] for i in range(0, len(x), CHUNK)]
+    parts = [
+        _run_nodes(graph, graph.nodes, {graph.input: to_input(graph, x[i : i + CHUNK])})[0]
+        for i in range(0, len(x), CHUNK)
+    ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -128,10 +143,12 @@ def to_input(graph: QGraph, x: Array) -> Array:
     return samples if quant is None else quantize(samples, quant)
 
 
-def _run_chunk(graph: QGraph, x: Array) -> tuple[dict[str, Array], Int64]:
-    values: dict[str, Array] = {graph.input: to_input(graph, x)}
+def _run_nodes(
+    graph: QGraph, nodes: Sequence[Node], values: dict[str, Array]
+) -> tuple[dict[str, Array], Int64]:
+    """Add every node's output to ``values``; also the head's accumulators."""
     accumulator = np.zeros(0, np.int64)
-    for node in graph.nodes:
+    for node in nodes:
         if isinstance(node, Conv) and graph[node.output].quant is not None:
             sums = accumulate(graph, node, values[node.input])
             values[node.output] = _requantize_conv(graph, node, sums)

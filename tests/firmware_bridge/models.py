@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +17,7 @@ from edge import checkpoints
 from edge.lower import lower
 from edge.model import load
 from edge.spec import ModelSpec
-from quantize import ptq, reference
+from quantize import ptq, qgraph, reference
 from quantize.equalize import equalize
 from quantize.extract import extract
 from quantize.qgraph import QGraph
@@ -55,6 +59,23 @@ def random_graph(
 @functools.cache
 def mode_graph(mode: str) -> QGraph:
     """The integer graph of a network of any mode with random parameters, default sizes."""
+    return _once_a_run(f"mode-{mode}", lambda: _mode_graph(mode))
+
+
+def _once_a_run(name: str, make: Callable[[], QGraph]) -> QGraph:
+    """A graph that the processes of a test run make once between them, through a file."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    folder = Path(tempfile.gettempdir()) / f"edge-graphs-{run}"
+    if not (folder / name).exists():
+        folder.mkdir(exist_ok=True)
+        own = Path(tempfile.mkdtemp(dir=folder))
+        qgraph.save(make(), own / "graph")
+        with contextlib.suppress(OSError):  # another process was faster: the same bytes
+            own.rename(folder / name)
+    return qgraph.load(folder / name / "graph")
+
+
+def _mode_graph(mode: str) -> QGraph:
     spec = ModelSpec(mode, 22, 1000, 4)
     net = lower(randomized(spec, 1), spec)
     return extract(ptq.quantize(net, windows(spec, 60), Recipe()))
