@@ -24,8 +24,8 @@ class Request:
         Folder.
     targets
         Targets of the bundle; all of them where empty.
-    device
-        A file of :mod:`benchmarks.runners`.
+    devices
+        Names of :func:`benchmarks.devices.load`, measured one after the other.
     stock
         Whether the stock route is exported and timed beside.
     samples
@@ -35,7 +35,7 @@ class Request:
     bundle: Path
     samples: Path
     targets: tuple[str, ...] = ()
-    device: str = "local"
+    devices: tuple[str, ...] = ("local",)
     stock: bool = True
     protocol: Protocol = field(default_factory=Protocol)
 
@@ -69,11 +69,30 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A device that could not be measured, and the exit code that says so."""
+
+    device: str
+    why: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything one ``edge bench`` found.
 
-    ``skipped`` says what could not be measured here, by name, and why; ``notes`` what a figure
-    means.
+    Attributes
+    ----------
+    skipped
+        What could not be measured, by name, and why.
+    notes
+        What a figure means.
+    machine
+        Where the command was typed.
+    devices
+        What each device is, by name.
+    failures
+        Devices that gave nothing, or something wrong; see :func:`benchmarks.bench.refuse`.
     """
 
     bundle: str
@@ -83,23 +102,26 @@ class Report:
     notes: tuple[str, ...]
     protocol: Protocol
     machine: Mapping[str, str]
+    devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a runner brings back; see :class:`Report`."""
+    """What a runner brings back; see :class:`Report`. ``around`` is the device's environment."""
 
     results: tuple[Result, ...]
-    skipped: Mapping[str, str]
     notes: tuple[str, ...]
-    rounds: tuple[Samples, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    rounds: tuple[Samples, ...] = ()
+    around: Mapping[str, str] = field(default_factory=dict)
 
 
 class Runner(Interface):
     """The interface of a file in ``benchmarks/runners``."""
 
-    def run(self, opened: Bundle, request: Request, console: Console) -> Findings:
-        """Measure a bundle on the device."""
+    def run(self, opened: Bundle, device: str, request: Request, console: Console) -> Findings:
+        """Measure a bundle on the device, called by the name that the user typed."""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,8 @@ class Cost:
         Code and constants without weights.
     reference, bar
         Instructions a window; None where there is none.
+    max_steps
+        Largest difference to the golden logits.
     """
 
     core: str
@@ -83,6 +85,7 @@ class Cost:
     reference: int | None = None
     reference_name: str = ""
     bar: int | None = None
+    max_steps: int = 0
 
     @property
     def over(self) -> tuple[str, ...]:
@@ -148,7 +151,12 @@ def in_unicorn(case: Case, core: emulator.Core, compiler: str = "zig") -> Cost:
         flash.code + flash.constants,
         flash.weights,
         round(macs(case.graph) / worst, 3),
+        max_steps=_steps(np.stack([run.output for run in runs[0]]), case.logits),
     )
+
+
+def _steps(logits: NDArray[np.int8], golden: NDArray[np.int8]) -> int:
+    return int(np.abs(logits.astype(int) - golden).max())
 
 
 def _unicorn_runs(case: Case, program: emulator.Program) -> list[emulator.Run]:
@@ -184,6 +192,7 @@ def in_qemu(case: Case, board: qemu.Board, compiler: str = "zig") -> Cost:
         flash.code + flash.constants,
         flash.weights,
         round(macs(case.graph) / worst, 3),
+        max_steps=_steps(runs[0].logits, case.logits),
     )
 
 

@@ -110,7 +110,7 @@ def replay(
         command = [
             *(qemu, "-M", board.machine, "-display", "none", "-monitor", "none", "-serial", "null"),
             *("-semihosting-config", "enable=on,target=native"),
-            *("-plugin", f"{_plugin()},out=counts.txt", "-kernel", "program.elf"),
+            *("-plugin", f"{plugin()},out=counts.txt", "-kernel", "program.elf"),
         ]
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, check=False, timeout=300
@@ -160,7 +160,7 @@ def _read(folder: Path, n_windows: int, n_outputs: int) -> Replay:
 
 
 @functools.cache
-def _plugin() -> Path:
+def plugin() -> Path:
     """The counting plugin, compiled for this machine's QEMU."""
     library = Path(tempfile.mkdtemp(prefix="edge-qemu-")) / "count.so"
     arguments: list[str | Path] = ["-O2", "-shared", "-fPIC", FOLDER / "qemu_count.c"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
@@ -17,11 +17,10 @@ def latency_table(report: Report) -> Table:
         "one window, µs",
         ("median [95 %]", "p95", "p99", "spread %", "stock ExecuTorch / this [95 %]"),
     )
-    for (target, precision), row in _rows(report):
+    for key, row in _rows(report):
         if "latency_median_us" in row:
             table.add_row(
-                target,
-                precision,
+                *key,
                 _interval(row["latency_median_us"], ".0f"),
                 f"{row['latency_p95_us'].value:.0f}",
                 f"{row['latency_p99_us'].value:.0f}",
@@ -34,8 +33,11 @@ def latency_table(report: Report) -> Table:
 def footprint_table(report: Report) -> Table:
     """Load time and memory."""
     table = _table("load and memory", ("load ms", "file bytes", "planned bytes", "resident MB"))
-    for (target, precision), row in _rows(report):
+    for (device, target, precision), row in _rows(report):
+        if "resident_bytes" not in row and "file_bytes" not in row:
+            continue
         table.add_row(
+            device,
             "Python alone" if target == "none" else target,
             precision,
             f"{row['load_us'].value / 1000:.2f}" if "load_us" in row else "",
@@ -46,19 +48,45 @@ def footprint_table(report: Report) -> Table:
     return table
 
 
+def count_table(report: Report) -> Table:
+    """Instructions and bytes of an emulated device."""
+    columns = ("instructions a window", "RAM bytes", "code bytes", "weights bytes")
+    table = _table("emulated", columns)
+    metrics = ("instructions_per_window", "ram_bytes", "code_bytes", "weights_bytes")
+    for key, row in _rows(report):
+        if metrics[0] in row:
+            table.add_row(*key, *(f"{row[m].value:,.0f}" if m in row else "" for m in metrics))
+    return table
+
+
+def tables(report: Report) -> list[Table]:
+    """Those that have a row."""
+    made = (latency_table(report), footprint_table(report), count_table(report))
+    return [table for table in made if table.row_count]
+
+
 def lines(report: Report) -> list[str]:
-    """The machine, what the figures mean, and what is missing."""
-    around = report.machine
+    """The devices, what the figures mean, and what is missing."""
     return [
-        f"machine: {around['cpu']}, {around['cores']} cores, {around['system']}",
-        f"governor {around['governor']}, load {around['load_average']} before the start",
+        *(f"{device}: {_around(around)}" for device, around in report.devices.items()),
         *report.notes,
         *(f"not measured: {name}: {why}" for name, why in report.skipped.items()),
     ]
 
 
+def _around(around: Mapping[str, str]) -> str:
+    """A device in a line: an emulated one, or the machine and what it was doing."""
+    if "emulator" in around:
+        return f"{around['cpu']} emulated by {around['emulator']}, compiled by {around['compiler']}"
+    return (
+        f"{around['cpu']}, {around['cores']} cores, {around['system']}, "
+        f"governor {around['governor']}, load {around['load_average']} before the start"
+    )
+
+
 def _table(title: str, columns: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left")
+    table.add_column("device", overflow="fold")
     table.add_column("target", no_wrap=True)
     table.add_column("precision")
     for column in columns:
@@ -66,11 +94,12 @@ def _table(title: str, columns: Sequence[str]) -> Table:
     return table
 
 
-def _rows(report: Report) -> list[tuple[tuple[str, str], Row]]:
-    """Results of one artifact together, in the order in which they were found."""
-    rows: dict[tuple[str, str], Row] = {}
+def _rows(report: Report) -> list[tuple[tuple[str, str, str], Row]]:
+    """Results of one artifact on one device together, in the order in which they were found."""
+    rows: dict[tuple[str, str, str], Row] = {}
     for result in report.results:
-        rows.setdefault((result.target, result.precision), {})[result.metric] = result
+        key = (result.device, result.target, result.precision)
+        rows.setdefault(key, {})[result.metric] = result
     return list(rows.items())
 
 

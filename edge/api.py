@@ -186,7 +186,7 @@ def bench(
     bundle: Bundle | StrPath,
     *,
     targets: Sequence[str] = (),
-    device: str = "local",
+    device: str | Sequence[str] = "local",
     stock: bool = True,
     samples: StrPath | None = None,
     limit_s: float = 60.0,
@@ -196,6 +196,8 @@ def bench(
 
     Parameters
     ----------
+    device
+        ``local``, ``ssh://[user@]host[:port]``, ``rpi4``, ``cortex-m4``, …, or several of them.
     samples
         File for every single latency, as JSON lines; ``BUNDLE.bench.jsonl`` without it.
     limit_s
@@ -210,12 +212,14 @@ def bench(
         bundle=folder,
         samples=Path(samples or f"{folder.resolve().name}.bench.jsonl"),
         targets=tuple(targets),
-        device=device,
+        devices=(device,) if isinstance(device, str) else tuple(device),
         stock=stock,
         protocol=Protocol(limit_s=limit_s),
     )
     with console(verbose=False, quiet=quiet) as ours:
-        return benching.bench(request, ours)
+        report = benching.bench(request, ours)
+    benching.refuse(report)
+    return report
 
 
 def _opened(bundle: Bundle | StrPath) -> Bundle:

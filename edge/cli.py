@@ -225,46 +225,6 @@ def verify(bundle: Path, as_json: bool, verbose: bool) -> None:
     _run(work, verbose)
 
 
-@cli.command(epilog="Example: edge bench edge-eca-int8 --json > bench.json")
-@click.argument("bundle", type=PATH)
-@click.option(
-    "--target", "targets", type=Names(targets=True), default=(), help="All of the bundle's without."
-)
-@click.option("--device", default="local", show_default=True, help="Where to measure.")
-@click.option("--stock/--no-stock", default=True, help="Time stock exports of the weights beside.")
-@click.option("--samples", type=PATH, help="Every latency, as JSON lines; BUNDLE.bench.jsonl.")
-@click.option("--limit-s", type=click.FloatRange(1), default=60, show_default=True)
-@common
-def bench(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
-    """Measure latency, memory and size of a bundle's artifacts, beside the stock route."""
-
-    def work(console: Console) -> None:
-        found = _import("benchmarks.bench").bench(_bench_request(bundle, options), console)
-        if as_json:
-            _print_json(console, found)
-            return
-        table = _import("benchmarks.table")
-        console.print(table.latency_table(found))
-        console.print(table.footprint_table(found))
-        for line in table.lines(found):
-            console.print(line)
-
-    _run(work, verbose)
-
-
-def _bench_request(bundle: Path, options: dict[str, Any]) -> Any:
-    findings, protocol = _import("benchmarks.findings"), _import("benchmarks.protocol")
-    samples = options["samples"] or Path(f"{bundle.resolve().name}.bench.jsonl")
-    return findings.Request(
-        bundle=bundle,
-        targets=options["targets"],
-        device=options["device"],
-        stock=options["stock"],
-        samples=samples,
-        protocol=protocol.Protocol(limit_s=options["limit_s"]),
-    )
-
-
 @cli.command(epilog="Example: edge doctor")
 @common
 def doctor(as_json: bool, verbose: bool) -> None:

@@ -53,6 +53,11 @@ class MissingToolError(EdgeError):
     exit_code = ExitCode.MISSING_TOOL
 
 
+def of_code(code: int) -> type[EdgeError]:
+    """The kind of error behind an exit code."""
+    return next(kind for kind in EdgeError.__subclasses__() if kind.exit_code == code)
+
+
 def listing(items: Iterable[object]) -> str:
     """``'a', 'b' and 'c'``."""
     words = [repr(item) for item in items]

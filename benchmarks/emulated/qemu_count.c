@@ -1,8 +1,9 @@
 /* qemu_count.c: a QEMU plugin that counts instructions between two markers.
  *
  * Markers are moves of a register to itself that no compiler emits: r10 or x10 begins, r11 or x11
- * ends. Writes one line per region to the file named by `out=`. The few declarations it needs of
- * qemu-plugin.h (API version 1) are repeated here, because Debian does not package that header.
+ * ends. Writes one line per region to the file named by `out=`, and at the end of a program what it
+ * executed in all to the file named by `total=`. The few declarations it needs of qemu-plugin.h (API
+ * version 1) are repeated here, because Debian does not package that header.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *, enum 
                                                 void *, uint64_t);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, void (*)(unsigned, void *),
                                             enum qemu_plugin_cb_flags, void *);
+void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, void *), void *);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
@@ -32,7 +34,7 @@ size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
 EXPORT int qemu_plugin_version = 1;
 
 static uint64_t executed, begun;
-static char path[4096];
+static char path[4096], total_path[4096];
 
 static void begin(unsigned cpu, void *data)
 {
@@ -82,12 +84,26 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *block)
     }
 }
 
+static void ended(qemu_plugin_id_t id, void *data)
+{
+    (void)id;
+    (void)data;
+    FILE *file = fopen(total_path, "w");
+    if (file != NULL) {
+        fprintf(file, "%llu\n", (unsigned long long)executed);
+        fclose(file);
+    }
+}
+
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
     (void)info;
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "out=", 4) == 0) {
             snprintf(path, sizeof path, "%s", argv[i] + 4);
+        } else if (strncmp(argv[i], "total=", 6) == 0) {
+            snprintf(total_path, sizeof total_path, "%s", argv[i] + 6);
+            qemu_plugin_register_atexit_cb(id, ended, NULL);
         }
     }
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import entrants, fresh, protocol
+from benchmarks import entrants, fresh, machine, protocol
 from benchmarks.entrants import Entrant
 from benchmarks.findings import About, Findings, Request, Result
 from benchmarks.protocol import Estimate, Samples
@@ -39,7 +39,7 @@ NOTES = (
 )
 
 
-def run(opened: Bundle, request: Request, console: Console) -> Findings:
+def run(opened: Bundle, _: str, request: Request, console: Console) -> Findings:
     """Measure a bundle here."""
     golden = opened.golden()["x"]
     windows = opened.contract().scale(np.asarray(golden, np.float32))
@@ -53,9 +53,8 @@ def run(opened: Bundle, request: Request, console: Console) -> Findings:
             *_fresh(present, windows[0].shape, request, console),
             *(result for entrant in present for result in _sizes(entrant)),
         ]
-    return Findings(
-        tuple(results), skipped | absent, tuple(" ".join(note.split()) for note in NOTES), rounds
-    )
+    notes = tuple(" ".join(note.split()) for note in NOTES)
+    return Findings(tuple(results), notes, skipped | absent, rounds, machine.machine())
 
 
 def _entrants(

@@ -79,6 +79,7 @@ def test_command(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
     names = ["target", "device", "metric", "unit", "value", "low", "high", "n"]
     assert all(set(names) <= set(result) for result in document["results"])
     assert document["machine"]["cpu"]
+    assert set(document["devices"]) == {"local"}
     assert [path.name for path in tmp_path.iterdir()] == ["eca.bench.jsonl"]
 
 

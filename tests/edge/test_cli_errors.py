@@ -30,7 +30,8 @@ def test_message_and_exit_code(case: Path, tmp_path: Path, edge: Edge, eca_bundl
     hub = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
     done = edge(*command.split(), cwd=tmp_path, env=hub)
     lines = [line for line in done.stderr.splitlines() if not line.startswith(OTHER_LINES)]
-    assert lines == ["edge: " + wanted["message"].replace("{here}", str(tmp_path))]
+    message = wanted["message"].replace("{here}", str(tmp_path))
+    assert lines == ["edge: " + message.replace("{bundle}", str(eca_bundle))]
     assert (done.returncode, done.stdout) == (wanted["code"], "")
     assert listing(tmp_path) == before
 

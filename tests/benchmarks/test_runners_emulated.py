@@ -1,0 +1,89 @@
+"""Emulated devices: exact counts of the bundle's C, beside each other in one table."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks import engine, firmware
+from benchmarks.bench import bench
+from benchmarks.findings import Report, Request
+from edge import console
+from edge.errors import AccuracyError
+from tests.conftest import Edge
+
+for package in ("unicorn", "elftools", "ziglang"):
+    pytest.importorskip(package, reason=f"{package} is not installed: pip install '.[firmware]'")
+
+NEEDS = {"cortex-m55": "qemu-system-arm", "rpi4": "qemu-aarch64", "rpi5": "qemu-aarch64"}
+INSTALL = {"qemu-system-arm": "qemu-system-arm", "qemu-aarch64": "qemu-user"}
+METRICS = ["instructions_per_window", "ram_bytes", "code_bytes", "weights_bytes"]
+
+
+def measured(folder: Path, samples: Path, *names: str) -> Report:
+    """A report of the C engine on some devices."""
+    with console.console(verbose=False) as quiet:
+        return bench(Request(folder, samples, ("c",), names), quiet)
+
+
+@pytest.mark.parametrize("device", ["cortex-m4", "cortex-m55", "rpi4", "rpi5"])
+def test_engine(device: str, eca_bundle: Path, tmp_path: Path) -> None:
+    """Four figures, exact (each runner runs twice), below the bars of `benchmarks.firmware`."""
+    tool = NEEDS.get(device)
+    if tool is not None and shutil.which(tool) is None:
+        pytest.skip(f"apt-get install {INSTALL[tool]}")
+    report = measured(eca_bundle, tmp_path / "s.jsonl", device)
+    assert [r.metric for r in report.results] == METRICS
+    assert {(r.target, r.precision, r.device, r.low) for r in report.results} == {
+        ("c", "int8", device, None)
+    }
+    instructions = report.results[0].value
+    core = report.devices[device]["cpu"]
+    assert firmware.BARS[core] / 3 < instructions <= firmware.BARS[core]
+
+
+def test_several_in_one_table(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
+    """A row for each device, and the same figures as JSON."""
+    asked = ("bench", eca_bundle, "--device", "cortex-m4,cortex-m7")
+    shown = edge(*asked, cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    found = json.loads(edge(*asked, "--json", cwd=tmp_path).stdout)["results"]
+    assert {r["device"] for r in found} == {"cortex-m4", "cortex-m7"}
+    for row in (r for r in found if r["metric"] == "instructions_per_window"):
+        (line,) = (line for line in shown.stdout.splitlines() if f"│ {row['device']} " in line)
+        assert f" {row['value']:,.0f} " in line
+
+
+def test_one_that_fails_leaves_the_others(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
+    """Figures are shown, the exit code is that of the device that failed, with the line to type."""
+    (tmp_path / "bin").mkdir()
+    for tool in ("gcc", "cc1", "as", "ld"):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or "/usr/bin/false")
+    done = edge(
+        "bench", eca_bundle, "--device", "cortex-m4", "--device", "rpi4", "--json",
+        cwd=tmp_path, env={"PATH": str(tmp_path / "bin")},
+    )  # fmt: skip
+    why = (
+        "A Raspberry Pi is emulated by qemu-aarch64, which is not installed (the one of "
+        "qemu-user-static cannot count). Type: apt-get install qemu-user"
+    )
+    assert done.returncode == 6
+    assert done.stderr.splitlines()[-1] == f"edge: rpi4: {why}"
+    document = json.loads(done.stdout)
+    assert {r["device"] for r in document["results"]} == {"cortex-m4"}
+    assert document["failures"] == [{"device": "rpi4", "why": why, "exit_code": 6}]
+
+
+def test_wrong_integers_are_refused(eca_bundle: Path) -> None:
+    """An engine that does not give the golden logits gives no figures either."""
+    case = firmware.case_of(eca_bundle)
+    engine.refuse_steps(case, 0, "cortex-m4")
+    with pytest.raises(AccuracyError) as caught:
+        engine.refuse_steps(case, 2, "cortex-m4")
+    assert str(caught.value) == (
+        "The C engine's logits on cortex-m4 lie up to 2 quantization steps from the golden "
+        "vectors; 0 are allowed."
+    )
