@@ -5,28 +5,20 @@ The same text whenever the graph, the name and the origin are the same.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
-
-import numpy as np
 
 from edge.errors import IncompatibleError
+from firmware_bridge import body as body_of
 from firmware_bridge import memory, scaling
+from firmware_bridge.body import Step, comment_lines, indented, is_float, resolve_aliases
 from firmware_bridge.emitters import emit
 from firmware_bridge.float_emitters import literal
-from firmware_bridge.memory import Buffer, Plan
-from firmware_bridge.operations import Operation, TabledConv, is_alias, reads, schedule
+from firmware_bridge.memory import Plan
+from firmware_bridge.operations import TabledConv, schedule
 from firmware_bridge.source import (
-    Constant,
-    Emission,
-    array,
-    call,
     identifier,
     refuse_name,
-    scratch,
-    shape_text,
     time_and_channels,
 )
 from quantize.qgraph import QGraph
@@ -79,14 +71,6 @@ class Firmware:
         return self.plan.n_bytes + self.floats.n_bytes
 
 
-@dataclass(frozen=True)
-class _Step:
-    """One operation with its C."""
-
-    operation: Operation
-    emission: Emission
-
-
 def generate(graph: QGraph, name: str = "edge", origin: Origin | None = None) -> Firmware:
     """The C of an int8 graph.
 
@@ -103,164 +87,49 @@ def generate(graph: QGraph, name: str = "edge", origin: Origin | None = None) ->
             "The C engine takes int8 windows and gives int8 logits; this graph is float32. "
             "Export with --int8."
         )
-    aliases, operations = _resolve_aliases(schedule(graph))
+    aliases, operations = resolve_aliases(schedule(graph))
     body = [op for op in operations if op.output != graph.head.output]
     head = operations[-1]
     assert isinstance(head, TabledConv)
-    steps = [_Step(op, emit(graph, op)) for op in body]
-    buffers = _buffers(graph, [*body, head], aliases, steps)
-    plan = memory.plan([b for b in buffers if not _is_float(graph, b.name)])
-    floats = memory.plan([b for b in buffers if _is_float(graph, b.name)])
+    steps = [Step(op, emit(graph, op)) for op in body]
+    buffers = body_of.buffers(graph, [*body, head], aliases, steps)
+    plan = memory.plan([b for b in buffers if not is_float(graph, b.name)])
+    floats = memory.plan([b for b in buffers if is_float(graph, b.name)])
     files = {
         f"{name}.c": _source(graph, name, steps, head, aliases, (plan, floats)),
         f"{name}.h": _header(graph, name, (plan, floats), origin or Origin()),
-        **_kernels({kernel for step in steps for kernel in step.emission.kernels}),
+        **body_of.kernels({kernel for step in steps for kernel in step.emission.kernels}),
     }
     labels = tuple(step.operation.output for step in steps)
     return Firmware(name, files, plan, floats, (*labels, head.output))
 
 
-def _resolve_aliases(
-    operations: Sequence[Operation],
-) -> tuple[dict[str, str], list[Operation]]:
-    """Tensors that only rename another, by name, and the operations that do something."""
-    aliases: dict[str, str] = {}
-    for operation in operations:
-        if is_alias(operation):
-            source = reads(operation)[0]
-            aliases[operation.output] = aliases.get(source, source)
-    return aliases, [op for op in operations if not is_alias(op)]
-
-
-def _buffers(
-    graph: QGraph,
-    operations: Sequence[Operation],
-    aliases: Mapping[str, str],
-    steps: Sequence[_Step],
-) -> list[Buffer]:
-    """Every tensor from the step that writes it to the last that reads it, and scratch."""
-    last = {op.output: i for i, op in enumerate(operations)}
-    for i, operation in enumerate(operations):
-        last.update({aliases.get(name, name): i for name in reads(operation)})
-    found = []
-    for i, step in enumerate(steps):
-        output = step.operation.output
-        found.append(Buffer(output, _n_bytes(graph, output), i, last[output]))
-        if step.emission.scratch_bytes:
-            found.append(Buffer(f"{output} scratch", step.emission.scratch_bytes, i, i))
-    return found
-
-
-def _is_float(graph: QGraph, buffer: str) -> bool:
-    return buffer in graph.by_name and graph[buffer].quant is None
-
-
-def _n_bytes(graph: QGraph, name: str) -> int:
-    tensor = graph[name]
-    return int(np.prod(tensor.shape)) * (4 if tensor.quant is None else 1)
-
-
-def _kernels(names: set[str]) -> dict[str, str]:
-    """Kernel headers by name, and those that they include."""
-    folder = resources.files("firmware_bridge") / "c"
-    found: dict[str, str] = {}
-    waiting = sorted(names | {"edge_dense.h"})
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found[name] = (folder / name).read_text()
-            waiting += re.findall(r'#include "(edge_\w+\.h)"', found[name])
-    return dict(sorted(found.items()))
-
-
-def _declarations(
-    graph: QGraph, steps: Sequence[_Step], aliases: Mapping[str, str], plans: tuple[Plan, Plan]
-) -> list[str]:
-    """Pointers into the arena."""
-    lines = []
-    for step in steps:
-        output = step.operation.output
-        shape = shape_text(graph, output)
-        if _is_float(graph, output):
-            place = f"m->floats + {plans[1].offset(output) // 4}"
-            lines.append(f"float *const {identifier(output)} = {place}; /* {shape} */")
-        else:
-            place = f"arena + {plans[0].offset(output)}"
-            lines.append(f"int8_t *const {identifier(output)} = {place}; /* {shape} */")
-        if step.emission.scratch_bytes:
-            offset = plans[0].offset(f"{output} scratch")
-            lines.append(f"void *const {scratch(output)} = arena + {offset};")
-    for alias, source in aliases.items():
-        kind = "float" if _is_float(graph, source) else "int8_t"
-        lines.append(f"const {kind} *const {identifier(alias)} = {identifier(source)};")
-        lines.append(f"(void){identifier(alias)};")
-    return lines
-
-
 def _source(
     graph: QGraph,
     name: str,
-    steps: Sequence[_Step],
+    steps: Sequence[Step],
     head: TabledConv,
     aliases: Mapping[str, str],
     plans: tuple[Plan, Plan],
 ) -> str:
-    kernels = sorted({"edge_dense.h", *(k for step in steps for k in step.emission.kernels)})
-    macros = {k: v for step in steps for k, v in step.emission.macros.items()}
-    defined = [f"#define {key} {value}" for key, value in sorted(macros.items())]
-    constants = [c.text() for step in steps for c in step.emission.constants]
+    emissions = [step.emission for step in steps]
+    constants = [c.text() for e in emissions for c in e.constants]
     of = scaling.of_conv(graph, head.node)
-    weight = graph.constants[f"{head.node.output}.weight"]
-    n, n_outputs = time_and_channels(graph, head.node.output)
-    rows = weight.reshape(n_outputs, -1)
-    scales = graph.accumulator_scale().astype(np.float32)
-    head_name = identifier(head.node.output)
-    constants += [
-        Constant(f"{head_name}_weight", "head: weights", {"plain": rows}).text(),
-        array(f"{head_name}_bias", of.bias.astype(np.int32)),
-        array(f"{head_name}_multiplier", of.multiplier.astype(np.int32)),
-        array(f"{head_name}_shift", of.shift.astype(np.int32)),
-        array(f"{head_name}_scale", scales),
-    ]
-    body = []
-    for i, step in enumerate(steps):
-        text = f"EDGE_LAYER({i});\n{step.emission.call}"
-        body.append(f"/* {step.operation.output} */\n{{\n{_indented(text)}\n}}")
-    n_values = int(np.prod(graph[head.input].shape))
-    if n != 1 or rows.shape[1] != n_values:
-        raise IncompatibleError(
-            f"The head {head.output!r} gives logits at {n} positions; the C engine takes one."
-        )
-    source = identifier(head.input)
+    body = body_of.steps_text(steps)
     body.append(f"/* {head.output} */\nEDGE_LAYER({len(steps)});")
-    body.append(
-        call(
-            "edge_accumulate",
-            source,
-            n_values,
-            n_outputs,
-            f"{head_name}_weight",
-            f"{head_name}_bias",
-            "sums",
-        )
-    )
+    body.append(body_of.head_call(graph, head))
+    declarations = body_of.declarations(graph, steps, aliases, plans)
     return _SOURCE.format(
         name=name,
         upper=name.upper(),
-        kernels="\n".join([*defined, *(f'#include "{kernel}"' for kernel in kernels)]),
-        constants="\n\n".join(constants),
+        kernels=body_of.macros_and_includes(emissions),
+        constants="\n\n".join([*constants, *body_of.head_constants(graph, head)]),
         window=identifier(graph.input),
-        declarations=_indented("\n".join(_declarations(graph, steps, aliases, plans))),
-        body=_indented("\n".join(body)),
-        head=head_name,
+        declarations=indented("\n".join(declarations)),
+        body=indented("\n".join(body)),
+        head=identifier(head.node.output),
         zero_point=of.zero_point,
         low=of.zero_point if head.node.relu else -128,
-    )
-
-
-def _indented(text: str) -> str:
-    return "\n".join(
-        f"    {line}" if line and not line.startswith("#") else line for line in text.split("\n")
     )
 
 
@@ -273,7 +142,7 @@ def _header(graph: QGraph, name: str, plans: tuple[Plan, Plan], origin: Origin) 
         upper=name.upper(),
         version=origin.version,
         digest=origin.digest or "none",
-        channels="\n".join(_comment_lines(order)),
+        channels="\n".join(comment_lines(order)),
         n_times=n_times,
         n_chans=n_chans,
         n_outputs=graph[graph.output].shape[-1],
@@ -294,18 +163,6 @@ def _state(plans: tuple[Plan, Plan]) -> list[str]:
     if floats:
         members.append(f"    float floats[{floats // 4}]; /* activations that stay float32 */")
     return members
-
-
-def _comment_lines(text: str) -> list[str]:
-    """Wrapped lines of a block comment; nothing in them can end it."""
-    words = text.replace("*/", "* /").split(" ")
-    lines, line = [], " *  "
-    for word in words:
-        if len(line) + len(word) > 98:
-            lines.append(line)
-            line = " *  "
-        line += f" {word}"
-    return [*lines, line]
 
 
 _HEADER = """\
