@@ -21,10 +21,13 @@ PER_VOLT: Mapping[str, float] = {"uV": 1e6, "mV": 1e3, "V": 1.0}
 def rereferenced(
     samples: NDArray[np.float64], reference: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
-    """Samples (n_chans, n) less ``reference`` (n,), or less their own average where it is None."""
-    if reference is not None:
-        return np.asarray(samples - reference)
-    return np.asarray(samples - np.ascontiguousarray(samples).mean(0))
+    """Samples (n_chans, n) less ``reference`` (n,), or less their own average where it is None.
+
+    Channels are added one after the other: ``mean`` has another order for a single sample.
+    """
+    if reference is None:
+        reference = np.asarray(sum(samples) / len(samples))
+    return np.asarray(samples - reference)
 
 
 class Chain:

@@ -62,7 +62,7 @@ def to_recordings(
         for seconds, text in events_of(raw)
         if text in rule.classes
     }
-    edges = [0, *_joints(raw), samples.shape[1]]
+    edges = [0, *joints(raw), samples.shape[1]]
     return [
         _piece(
             name, samples[:, a:b], contract, [(t - a, k) for t, k in sorted(events) if a <= t < b]
@@ -100,7 +100,7 @@ def events_of(raw: Any) -> Iterator[tuple[float, str]]:
             yield float(sample - raw.first_samp) / raw.info["sfreq"], str(code)
 
 
-def _joints(raw: Any) -> list[int]:
+def joints(raw: Any) -> list[int]:
     """Samples at which another recording begins."""
     rate, n_samples = raw.info["sfreq"], raw.n_times
     found = {

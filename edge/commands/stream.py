@@ -1,0 +1,146 @@
+"""``edge stream``: decode a live signal."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge import registry
+from edge.commands._common import PATH, Arguments, Names, load, run
+from edge.errors import UsageError
+
+if TYPE_CHECKING:
+    from edge.console import Console
+    from edge.frames import Source
+    from edge.live.session import Session, Settings
+
+EXAMPLE = "Example: edge stream edge-eca-int8 --source file:S001R03.edf --output decisions.jsonl"
+
+
+@click.command("stream", epilog=EXAMPLE)
+@click.argument("bundle", type=PATH)
+@click.option(
+    "--source",
+    required=True,
+    metavar="NAME:PLACE",
+    help="file:REC.edf, brainflow:BOARD or lsl:STREAM.",
+)
+@click.option("--arg", "arguments", type=Arguments(), multiple=True, help="Parameter of a device.")
+@click.option("--channels", type=Names(), default=(), help="What is plugged in, in order.")
+@click.option("--unit", type=click.Choice(["uV", "mV", "V"]), help="Where the source says none.")
+@click.option("--speed", type=float, default=1.0, show_default=True, help="Of a replay; inf.")
+@click.option("--engine", help="reference, c or float; the fastest there is without.")
+@click.option("--target", help="Compute whole windows with this runnable of the bundle instead.")
+@click.option("--hop", type=click.IntRange(1), help="Samples between decisions.")
+@click.option("--output", help="JSON lines into a file, or lsl:NAME.")
+@click.option("--smooth", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--threshold", type=float, default=0.5, show_default=True)
+@click.option("--release", type=float, default=0.4, show_default=True)
+@click.option("--max-gap-s", type=click.FloatRange(0), default=0.02, show_default=True)
+@click.option("--limit-s", type=click.FloatRange(0), help="Seconds of signal; all of it without.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+@click.option("-v", "--verbose", is_flag=True, help="Show what the toolchains print, on stderr.")
+def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
+    """Decode a live signal: from a recording, a headset or a stream."""
+
+    def work(console: Console) -> None:
+        settings = _settings(options)
+        session, opened = load("edge.live.session"), load("edge.bundle").read(bundle)
+        contract = opened.contract()
+        session.refuse_unstreamable(contract)
+        if options["hop"] is not None:
+            contract = dataclasses.replace(contract, hop=options["hop"])
+        connect = _connector(options)
+        engine, streamer = load("edge.live.engine").streamer(
+            opened, contract, options["engine"], options["target"], console.note
+        )
+        with _stopping() as stop:
+            made = session.Session(
+                contract=contract,
+                connect=connect,
+                streamer=streamer,
+                settings=settings,
+                sinks=_sinks(options, contract, console, as_json),
+                stop=stop,
+                about={"bundle": bundle.name, "engine": engine},
+            )
+            summary = _watched(made, console)
+        if not as_json:
+            console.print(load("edge.live.view").summary_table(summary))
+
+    run(work, verbose)
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    decision, session = load("edge.live.decision"), load("edge.live.session")
+    rule = decision.Rule(options["smooth"], options["threshold"], options["release"])
+    rule.refuse()
+    made: Settings = session.Settings(
+        rule=rule, max_gap_s=options["max_gap_s"], limit_s=options["limit_s"]
+    )
+    return made
+
+
+def _connector(options: dict[str, Any]) -> Callable[[], Source]:
+    """What connects to the source, as often as needed."""
+    name, separator, place = options["source"].partition(":")
+    if not separator:
+        raise UsageError(
+            f"Invalid source {options['source']!r}: type NAME:PLACE, e.g. file:S001R03.edf."
+        )
+    registry.refuse_unknown("edge.sources", name, "--source")
+    module = load(f"edge.sources.{name}")
+    request = load("edge.frames").SourceRequest(
+        place=place,
+        arguments=dict(options["arguments"]),
+        channels=options["channels"],
+        unit=options["unit"],
+        speed=options["speed"],
+    )
+    return lambda: module.connect(request)
+
+
+def _sinks(options: dict[str, Any], contract: Any, console: Console, as_json: bool) -> list[Any]:
+    sink = load("edge.live.sink")
+    sinks = [sink.Printed(console.print)] if as_json else []
+    output = options["output"]
+    if output is None:
+        return sinks
+    if output.startswith(sink.LSL):
+        rate_hz = contract.sfreq / contract.hop
+        return [*sinks, sink.LslStream(output.removeprefix(sink.LSL), contract.classes, rate_hz)]
+    return [*sinks, sink.JsonLines(Path(output))]
+
+
+def _watched(session: Session, console: Console) -> Any:
+    """Run, with the live view where stderr is a terminal."""
+    if not console.err.is_terminal:
+        return session.run()
+    with load("edge.live.view").View(console.err) as view:
+        session.show = view.show
+        return session.run()
+
+
+@contextlib.contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets; a second Ctrl-C interrupts whatever hangs."""
+    stop = threading.Event()
+
+    def ask(number: int, _: object) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
