@@ -1,7 +1,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: export test lint zoo clean
+.PHONY: export test lint zoo compatibility clean
 
 export:  ## Set up and export the embedded default
 	@./setup.sh $(VENV) export
@@ -22,6 +22,10 @@ zoo:  ## Train the shipped checkpoints anew
 	for mode in $$(ls edge/modes | sed -n 's/^\([a-z]*\)\.py$$/\1/p'); do \
 		$(BIN)/edge train --mode $$mode --data sim --epochs 40 --out edge/zoo/$$mode || exit; \
 	done
+
+compatibility:  ## Run every mode on every runtime; tests/golden/compatibility.json, README's table
+	@./setup.sh $(VENV) dev
+	$(BIN)/python -m benchmarks.compatibility
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

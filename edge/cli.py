@@ -47,7 +47,9 @@ def cli() -> None:
 @click.option("--data", help="sim[:SEED], an .npz file, a recording or a folder of recordings.")
 @click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
 @click.option("--holdout", type=Names(), default=(), help="Sessions or files to measure on.")
-@click.option("--targets", type=Names(targets=True), default=None, help="All that fit without it.")
+@click.option(
+    "--targets", type=Names("edge.targets"), default=None, help="All that fit without it."
+)
 @click.option("--out", type=PATH, help="Folder of the bundle; edge-MODE[-int8] without it.")
 @click.option("--full-int8", is_flag=True, help="Refuse any operation in float.")
 @click.option("--max-drop", type=float, help="Refuse a larger loss of accuracy, in points.")
@@ -242,7 +244,7 @@ def doctor(as_json: bool, verbose: bool) -> None:
 
 
 for _name in registry.names("edge.commands"):
-    cli.add_command(registry.load("edge.commands", _name, "COMMAND").command)
+    cli.add_command(registry.load("edge.commands", _name, "COMMAND").command, _name)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edge import fit, parity, target
 from edge.errors import AccuracyError
 from edge.spec import Parity, Precision
-from edge.target import Content, Runnable, Sources, Target
+from edge.target import Content, Held, Runnable, Sources, Target
 from quantize import reference
 
 BRAINDECODE = "braindecode"
@@ -135,30 +135,32 @@ def artifact_rungs(
     held_out: HeldOut,
 ) -> tuple[Rung, ...]:
     """An artifact on every runtime of its target: in steps, and against the float model."""
-    yardsticks = [Yardstick(known[BRAINDECODE])]
-    if precision == Precision.INT8:
-        graph = sources.graph(precision)
-        closest = known[ACCUMULATOR if chosen.OPEN_HEAD else REFERENCE]
-        own = closest.parity[0]
-        yardsticks = [
-            Yardstick(
-                closest,
-                graph.quant(graph.output).scale,
-                own.sqnr_db,
-                allowed_steps=target.allowed_steps(chosen, graph),
-            ),
-            Yardstick(known[BRAINDECODE], saturated=own.saturated),
-        ]
+    against = yardsticks(chosen, precision, sources, known)
     return tuple(
-        _artifact_rung(f"{runtime} {precision}", load(content), held_out, yardsticks)
+        run_twice(f"{runtime} {precision}", load(content), held_out, against)
         for runtime, load in chosen.RUNTIMES.items()
     )
 
 
-def _artifact_rung(
-    name: str, run: Runnable, held_out: HeldOut, yardsticks: Iterable[Yardstick]
-) -> Rung:
-    return climb(name, _twice(lambda: run(held_out.scaled)), yardsticks)
+def yardsticks(
+    chosen: Held, precision: Precision, sources: Sources, known: Mapping[str, Rung]
+) -> tuple[Yardstick, ...]:
+    """What a runtime is held to: in int8 the integers first, then the float model."""
+    if precision == Precision.FLOAT:
+        return (Yardstick(known[BRAINDECODE]),)
+    graph = sources.graph(precision)
+    closest = known[ACCUMULATOR if chosen.OPEN_HEAD else REFERENCE]
+    own = closest.parity[0]
+    step, allowed = graph.quant(graph.output).scale, target.allowed_steps(chosen, graph)
+    return (
+        Yardstick(closest, step, own.sqnr_db, allowed_steps=allowed),
+        Yardstick(known[BRAINDECODE], saturated=own.saturated),
+    )
+
+
+def run_twice(name: str, run: Runnable, held_out: HeldOut, against: Iterable[Yardstick]) -> Rung:
+    """A runtime on the held-out windows, compared; see :func:`climb`."""
+    return climb(name, _twice(lambda: run(held_out.scaled)), against)
 
 
 def _twice(run: Callable[[], Logits]) -> Sequence[Logits]:

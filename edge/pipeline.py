@@ -14,17 +14,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import bundle, checkpoints, ladder, manifest, parity, registry, target
+from edge import (
+    bundle,
+    checkpoints,
+    compatibility,
+    ladder,
+    manifest,
+    parity,
+    registry,
+    runtime,
+    target,
+)
 from edge import model as models
 from edge.bundle import DataRecord, Manifest
 from edge.checkpoints import Resolved
 from edge.console import Console
 from edge.data import dataset
 from edge.data.contract import UNKNOWN
-from edge.errors import AccuracyError, IncompatibleError, UsageError
+from edge.errors import AccuracyError, UsageError
 from edge.ladder import HeldOut, Rung
 from edge.lower import lower
-from edge.spec import Artifact, Precision, Verdict, describe
+from edge.spec import Artifact, Precision, Verdict
 from edge.target import Content, Sources
 from edge.versions import versions
 from quantize import pipeline as quantizing
@@ -93,24 +103,18 @@ def export(request: ExportRequest, console: Console) -> Manifest:
         registry.refuse_unknown("edge.targets", name, "--targets")
     _refuse_nothing_to_write(request)
     with console.progress("export", 3 + len(request.jobs)) as advance:
-        resolved = checkpoints.resolve(request.checkpoint, console.note)
-        _say_what_is_special(resolved, console)
-        calibration = dataset.calibration_windows(resolved.split.train, console.note)
-        held_out = _held_out(resolved)
-        advance("model and data")
-        sources = _sources(resolved, resolved.contract.scale(calibration), request)
-        sources = replace(sources, ch_names=resolved.contract.channels or ())
-        _refuse_verdicts(sources, request)
-        rungs = ladder.float_rungs(resolved.model.module, sources, held_out)
-        rungs += ladder.int8_rungs(sources, rungs[0], held_out)
+        ready = prepare(request, console.note)
         advance("quantized" if request.int8 else "lowered")
+        _check(ready.sources, request, console)
+        rungs = climb(ready)
+        advance("compared")
         with bundle.writing(request.out) as folder:
-            artifacts, lower_rungs = _artifacts(folder, request, sources, held_out, rungs, advance)
+            artifacts, lower_rungs = _artifacts(folder, request, ready, rungs, advance)
             rungs += lower_rungs
             _say_exceptions(rungs, console)
-            made = _manifest(request, resolved, len(calibration), artifacts, rungs, held_out)
+            made = _manifest(request, ready, artifacts, rungs)
             _gate(made, request)
-            written = _write(folder, made, resolved, sources, held_out, rungs)
+            written = _write(folder, made, ready, rungs)
         advance("bundle")
     return written
 
@@ -125,15 +129,41 @@ def _refuse_nothing_to_write(request: ExportRequest) -> None:
         )
 
 
-def _say_what_is_special(resolved: Resolved, console: Console) -> None:
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A network lowered, and quantized where int8 is wanted, with windows to measure it on."""
+
+    resolved: Resolved
+    n_calibration: int
+    held_out: HeldOut
+    sources: Sources
+
+
+def prepare(request: ExportRequest, note: Callable[[str], None]) -> Prepared:
+    """Find model and data, lower, and quantize where int8 is wanted."""
+    resolved = checkpoints.resolve(request.checkpoint, note)
+    _say_what_is_special(resolved, note)
+    calibration = dataset.calibration_windows(resolved.split.train, note)
+    held_out = _held_out(resolved)
+    sources = _sources(resolved, resolved.contract.scale(calibration), request)
+    sources = replace(sources, ch_names=resolved.contract.channels or ())
+    return Prepared(resolved, len(calibration), held_out, sources)
+
+
+def climb(ready: Prepared) -> tuple[Rung, ...]:
+    """The rungs above every artifact: braindecode's, the lowered network's, the integers'."""
+    module = ready.resolved.model.module
+    rungs = ladder.float_rungs(module, ready.sources, ready.held_out)
+    return rungs + ladder.int8_rungs(ready.sources, rungs[0], ready.held_out)
+
+
+def _say_what_is_special(resolved: Resolved, note: Callable[[str], None]) -> None:
     if (changed := models.shortened(resolved.model)) is not None:
-        console.note(f"note: {changed}")
+        note(f"note: {changed}")
     if resolved.contract.scaling.kind == UNKNOWN:
-        console.note(
-            "note: scaling unknown, windows are taken as they are: the checkpoint has no contract"
-        )
+        note("note: scaling unknown, windows are taken as they are: the checkpoint has no contract")
     if resolved.split.test.simulated:
-        console.note("note: simulated data; accuracies say nothing about real EEG")
+        note("note: simulated data; accuracies say nothing about real EEG")
 
 
 def _say_exceptions(rungs: Sequence[Rung], console: Console) -> None:
@@ -162,34 +192,23 @@ def _sources(
     return Sources(float_graph, quantized.graph, net, quantized.qdq)
 
 
-def _refuse_verdicts(sources: Sources, request: ExportRequest) -> None:
-    """Raise before anything is written when a target cannot run the network as asked."""
+def _check(sources: Sources, request: ExportRequest, console: Console) -> None:
+    """Refuse what a target cannot run, with ``edge check``'s verdicts, before writing anything."""
     graph = sources.int8_graph
-    if graph is None:
-        return
-    problems = []
-    for name in request.targets:
-        judged = target.judge(graph, target.load(name).ABILITIES)
-        blocked = judged.verdict == Verdict.BLOCKED
-        if blocked or (request.full_int8 and judged.verdict != Verdict.FULL):
-            problems += [f"{name}: {line}" for line in describe(judged.reasons)]
-    if problems:
-        asked = "--full-int8" if request.full_int8 else "--int8"
-        raise IncompatibleError(
-            f"{asked} is not possible for these targets. {'. '.join(problems)}. "
-            f"Name other --targets, or leave {asked} out."
-        )
+    if graph is not None:
+        compatibility.refuse(graph, request.targets, full_int8=request.full_int8)
+        compatibility.say_what_else(graph, request.targets, console.note)
 
 
 def _artifacts(
     folder: Path,
     request: ExportRequest,
-    sources: Sources,
-    held_out: HeldOut,
+    ready: Prepared,
     rungs: Sequence[Rung],
     advance: Callable[[str], None],
 ) -> tuple[tuple[Artifact, ...], tuple[Rung, ...]]:
     """Write every file, load it back and hold it to the ladder."""
+    sources, held_out = ready.sources, ready.held_out
     known = {rung.name: rung for rung in rungs}
     artifacts: list[Artifact] = []
     climbed: list[Rung] = []
@@ -210,7 +229,7 @@ def _artifact(
     graph = sources.graph(precision)
     judged = target.Judgement(Verdict.FULL, ())
     if precision == Precision.INT8:
-        judged = target.judge(graph, target.load(name).ABILITIES)
+        judged = runtime.judge_target(graph, name)
     return Artifact(
         target=name,
         precision=precision,
@@ -226,12 +245,11 @@ def _artifact(
 
 def _manifest(
     request: ExportRequest,
-    resolved: Resolved,
-    n_calibration: int,
+    ready: Prepared,
     artifacts: tuple[Artifact, ...],
     rungs: Sequence[Rung],
-    held_out: HeldOut,
 ) -> Manifest:
+    resolved, labels = ready.resolved, ready.held_out.labels
     test = resolved.split.test
     return Manifest(
         model=resolved.model.spec,
@@ -241,13 +259,13 @@ def _manifest(
             simulated=test.simulated,
             split=resolved.split.rule,
             scaling=resolved.contract.scaling.kind,
-            n_calibration=n_calibration,
-            n_held_out=len(held_out.labels),
+            n_calibration=ready.n_calibration,
+            n_held_out=len(labels),
         ),
         recipe=request.recipe if request.int8 else None,
         artifacts=artifacts,
         parity=tuple(entry for rung in rungs for entry in rung.parity),
-        accuracy=tuple(parity.accuracy(r.name, r.logits, held_out.labels) for r in rungs),
+        accuracy=tuple(parity.accuracy(r.name, r.logits, labels) for r in rungs),
         files={},
         versions=versions(),
     )
@@ -271,19 +289,18 @@ def _gate(made: Manifest, request: ExportRequest) -> None:
 def _write(
     folder: Path,
     made: Manifest,
-    resolved: Resolved,
-    sources: Sources,
-    held_out: HeldOut,
+    ready: Prepared,
     rungs: Sequence[Rung],
 ) -> Manifest:
     """Everything beside the artifacts, the manifest last."""
-    contract = resolved.contract
-    graph = sources.int8_graph
+    contract = ready.resolved.contract
+    graph = ready.sources.int8_graph
     if graph is not None:
         qgraph.save(graph, folder / bundle.QGRAPH)
         contract = replace(contract, input_quant=graph.quant(graph.input))
-    models.save(replace(resolved.model, contract=contract), folder)
-    golden = _golden(sources, held_out, {rung.name: rung.logits for rung in rungs})
+    models.save(replace(ready.resolved.model, contract=contract), folder)
+    logits = {rung.name: rung.logits for rung in rungs}
+    golden = _golden(ready.sources, ready.held_out, logits)
     (folder / bundle.GOLDEN).write_bytes(golden)
     complete = replace(made, files=bundle.checksums(folder))
     manifest.write(folder / bundle.MANIFEST, complete)

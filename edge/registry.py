@@ -1,7 +1,8 @@
 """A name is a file: modes and targets are found by listing their folder.
 
-Adding ``edge/modes/se.py`` adds the mode ``se``; there is no list to keep. Files whose name starts
-with an underscore are helpers. Listing does not import, so ``edge --help`` stays light.
+Adding ``edge/modes/se.py`` adds the mode ``se``; there is no list to keep. A dash in a name is an
+underscore in its file's. Files whose name starts with an underscore are helpers. Listing does not
+import, so ``edge --help`` stays light.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ def names(package: str) -> tuple[str, ...]:
     """Names that a package offers, sorted; ``package`` is e.g. ``"edge.modes"``."""
     path = importlib.import_module(package).__path__
     found = (module.name for module in pkgutil.iter_modules(path))
-    return tuple(sorted(name for name in found if not name.startswith("_")))
+    return tuple(sorted(name.replace("_", "-") for name in found if not name.startswith("_")))
 
 
 def refuse_unknown(package: str, name: str, parameter: str) -> None:
@@ -36,4 +37,4 @@ def refuse_unknown(package: str, name: str, parameter: str) -> None:
 def load(package: str, name: str, parameter: str) -> ModuleType:
     """Import the file behind a name; see :func:`refuse_unknown`."""
     refuse_unknown(package, name, parameter)
-    return importlib.import_module(f"{package}.{name}")
+    return importlib.import_module(f"{package}.{name.replace('-', '_')}")

@@ -11,6 +11,7 @@ from edge.bundle import Manifest
 from edge.spec import Artifact, Parity, Precision, Proportion, describe
 
 if TYPE_CHECKING:
+    from edge.check import Cell, Report
     from edge.runner import Check
 
 BRAINDECODE = "braindecode"
@@ -91,3 +92,53 @@ def verify_table(checks: Iterable[Check]) -> Table:
             check.problem or (f"skipped: {check.skipped}" if check.skipped else "ok"),
         )
     return table
+
+
+def check_table(report: Report) -> Table:
+    """Every mode on every runtime: the verdict, and what running it gave."""
+    table = Table(
+        title="modes on runtimes",
+        caption="SQNR and agreement against braindecode on held-out windows; steps against the "
+        "integer reference; memory as the runtime plans it",
+        title_justify="left",
+        caption_justify="left",
+    )
+    for column in ("mode", "target", "verdict"):
+        table.add_column(column, no_wrap=True)
+    for column in ("float ops", "SQNR dB (median)", "agreement %", "steps", "bytes", "memory"):
+        table.add_column(column, justify="right")
+    for cell in report.cells:
+        table.add_row(
+            cell.mode, cell.target, str(cell.verdict), str(len(cell.reasons)), *_run(cell)
+        )
+    return table
+
+
+def _run(cell: Cell) -> Sequence[str]:
+    """The columns that running fills."""
+    if cell.agreement is None:
+        return ("not run",)
+    return (
+        f"{_db(cell.sqnr_db)} ({_db(cell.sqnr_median_window_db)})",
+        f"{100 * cell.agreement:.1f}",
+        f"{cell.max_steps:.0f}",
+        f"{cell.bytes:,}",
+        "" if cell.memory_bytes is None else f"{cell.memory_bytes:,}",
+    )
+
+
+def check_lines(report: Report) -> list[str]:
+    """Why cells are not FULL or were not run, cells with the same reason together."""
+    runtimes: dict[tuple[str, str], list[str]] = {}
+    for cell in report.cells:
+        for line in _why(cell):
+            runtimes.setdefault((cell.mode, line), []).append(cell.target)
+    modes: dict[tuple[str, str], list[str]] = {}
+    for (mode, line), names in runtimes.items():
+        modes.setdefault((", ".join(names), line), []).append(mode)
+    return [f"{', '.join(names)} on {where}: {line}" for (where, line), names in modes.items()]
+
+
+def _why(cell: Cell) -> list[str]:
+    lines = [f"{cell.verdict}, {line}" for line in describe(cell.reasons)]
+    return [*lines, f"not run, {cell.skipped}"] if cell.skipped else lines

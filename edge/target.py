@@ -113,11 +113,24 @@ class Sources:
 
 @dataclass(frozen=True)
 class Ability:
-    """Whether a runtime computes an operation in int8, and if not why and what to do."""
+    """Whether a runtime computes an operation in int8, and if not why and what to do.
+
+    ``runs`` is False where it does not compute it in float either.
+    """
 
     int8: bool
     why: str = ""
     fix: str = ""
+    runs: bool = True
+
+
+ABSENT = Ability(
+    int8=False,
+    runs=False,
+    why="the runtime has no such operation",
+    fix="name another target, or train without it",
+)
+"""What an operation is to a table that has no row for it."""
 
 
 class Target(Protocol):
@@ -136,8 +149,15 @@ class Target(Protocol):
         """The artifact."""
 
 
-def allowed_steps(chosen: Target, graph: QGraph) -> int | None:
-    """How far a target's logits may lie from the reference's; None where it is not exact."""
+class Held(Protocol):
+    """What a target or one of its runtimes is held to, see ``OPEN_HEAD`` and ``EXACT`` above."""
+
+    OPEN_HEAD: bool
+    EXACT: bool
+
+
+def allowed_steps(chosen: Held, graph: QGraph) -> int | None:
+    """How far a runtime's logits may lie from the reference's; None where it is not exact."""
     if not chosen.EXACT:
         return None
     return 1 if graph.float_nodes() else 0
@@ -210,23 +230,21 @@ def why_float(graph: QGraph, node: Node) -> Ability:
 def judge(graph: QGraph, abilities: Mapping[str, Ability]) -> Judgement:
     """Hold a graph that should be int8 against a target's table.
 
-    BLOCKED where the table has no row for an operation, MIXED where some node computes in float,
-    FULL otherwise.
+    BLOCKED where the runtime cannot compute some operation at all, MIXED where some node computes
+    in float, FULL otherwise; with a reason for every such node.
     """
-    verdict, reasons = Verdict.FULL, []
+    blocked: list[Reason] = []
+    floats: list[Reason] = []
     for node in graph.nodes:
         if isinstance(node, Quantize | Dequantize):
             continue
         needs = operation(graph, node)
-        ability = abilities.get(needs)
-        if ability is None:
-            return Judgement(
-                Verdict.BLOCKED,
-                (Reason(node.output, needs, "the runtime has no such operation"),),
-            )
-        if graph.is_float(node):
+        ability = abilities.get(needs, ABSENT)
+        if ability.runs and graph.is_float(node):
             ability = why_float(graph, node)
         if not ability.int8:
-            verdict = Verdict.MIXED
-            reasons.append(Reason(node.output, needs, ability.why, ability.fix))
-    return Judgement(verdict, tuple(reasons))
+            found = floats if ability.runs else blocked
+            found.append(Reason(node.output, needs, ability.why, ability.fix))
+    if blocked:
+        return Judgement(Verdict.BLOCKED, tuple(blocked))
+    return Judgement(Verdict.MIXED if floats else Verdict.FULL, tuple(floats))

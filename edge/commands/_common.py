@@ -26,10 +26,10 @@ PATH = click.Path(path_type=Path)
 
 
 class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
-    """A comma-separated list; completed with the names of targets where it is one of those."""
+    """A comma-separated list, completed with the names that ``package`` offers."""
 
-    def __init__(self, targets: bool = False) -> None:
-        self.targets = targets
+    def __init__(self, package: str = "") -> None:
+        self.package = package
 
     name = "A,B,…"
 
@@ -40,14 +40,14 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         return tuple(part.strip() for part in str(value).split(",") if part.strip())
 
     def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
-        """Names of targets, the last of a list."""
-        if not self.targets:
+        """Names in the package, the last of a list."""
+        if not self.package:
             return []
         before, _, last = incomplete.rpartition(",")
         head = f"{before}," if before else ""
         return [
             CompletionItem(head + name)
-            for name in registry.names("edge.targets")
+            for name in registry.names(self.package)
             if name.startswith(last)
         ]
 

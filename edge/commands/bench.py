@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option(
     "--target",
     "targets",
-    type=_common.Names(targets=True),
+    type=_common.Names("edge.targets"),
     default=(),
     help="All of the bundle's without.",
 )

@@ -91,8 +91,8 @@ def test_result_and_chatter(edge: Edge, tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [
         "data: sim, as recorded when the model was trained",
         "note: simulated data; accuracies say nothing about real EEG",
-        "export 1/5: model and data",
-        "export 2/5: quantized",
+        "export 1/5: quantized",
+        "export 2/5: compared",
         "export 3/5: tflite float",
         "export 4/5: tflite int8",
         "export 5/5: bundle",

@@ -1,0 +1,55 @@
+"""``edge check``: every mode on every runtime."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge import registry
+from edge.commands._common import Names, common, load, print_json, run
+
+if TYPE_CHECKING:
+    from edge.console import Console
+
+MODES, RUNTIMES = registry.names("edge.modes"), registry.names("edge.runtimes")
+
+
+@click.command(epilog="Example: edge check --mode eca,cbam --target tflite,tflm")
+@click.option("--mode", "modes", type=Names("edge.modes"), default=MODES, help="All without it.")
+@click.option(
+    "--target",
+    "targets",
+    type=Names("edge.runtimes"),
+    default=RUNTIMES,
+    help=f"All without it: {', '.join(RUNTIMES)}.",
+)
+@click.option("--run/--no-run", "really", default=True, help="--no-run asks the tables only.")
+@common
+def command(as_json: bool, verbose: bool, really: bool, **options: Any) -> None:
+    """Say what every mode is on every runtime: FULL (all int8), MIXED or BLOCKED, and why.
+
+    Runtimes are finer than the --targets of edge export, which are artifacts: an executorch program
+    runs in executorch-xnnpack; a tflite file in tflite (LiteRT with XNNPACK), tflite-plain (without
+    a delegate) and tflm (TensorFlow Lite Micro); an onnx file in onnxruntime; c is c.
+    """
+
+    def work(console: Console) -> None:
+        for mode in options["modes"]:
+            registry.refuse_unknown("edge.modes", mode, "--mode")
+        for name in options["targets"]:
+            registry.refuse_unknown("edge.runtimes", name, "--target")
+        with console.waiting("loading PyTorch and ExecuTorch"):
+            check = load("edge.check")
+        request = check.Request(options["modes"], options["targets"], run=really)
+        report = check.check(request, console)
+        if as_json:
+            print_json(console, report)
+        else:
+            tables = load("edge.tables")
+            console.print(tables.check_table(report))
+            for line in tables.check_lines(report):
+                console.print(line)
+        check.refuse(report)
+
+    run(work, verbose)

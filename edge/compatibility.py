@@ -1,0 +1,74 @@
+"""Whether a network fits what it is exported for: asked before anything is written.
+
+The needs of a network are read from its graph, the abilities of a runtime are the table in its
+file, and compatibility is inclusion (:func:`edge.target.judge`). ``edge export`` asks this for the
+targets that it was given, ``edge check`` for every mode and runtime, and then runs them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+
+from edge import model, registry, runtime, target
+from edge.errors import IncompatibleError
+from edge.lower import lower
+from edge.spec import ModelSpec, Verdict, describe
+from edge.target import ABSENT
+from quantize import ptq
+from quantize.extract import extract
+from quantize.qgraph import QGraph
+
+
+def refuse(graph: QGraph, targets: Iterable[str], *, full_int8: bool) -> None:
+    """Raise when a target cannot run an int8 graph, or not all of it in int8 where that is asked.
+
+    Raises
+    ------
+    IncompatibleError
+        With every reason for every target, and what would work.
+    """
+    problems, help_ = [], []
+    for name in targets:
+        judged = runtime.judge_target(graph, name)
+        blocked = judged.verdict == Verdict.BLOCKED
+        if blocked or (full_int8 and judged.verdict != Verdict.FULL):
+            problems += [f"{name}: {line}" for line in describe(judged.reasons)]
+            if modes := modes_in_full(name):
+                help_.append(f" In int8 throughout on {name}: --mode {', '.join(modes)}.")
+    if problems:
+        asked = "--full-int8" if full_int8 else "--int8"
+        raise IncompatibleError(
+            f"{asked} is not possible for these targets. {'. '.join(problems)}."
+            f"{''.join(help_)} Name other --targets, or leave {asked} out."
+        )
+
+
+def say_what_else(graph: QGraph, targets: Sequence[str], note: Callable[[str], None]) -> None:
+    """Name the runtimes of a target that an export does not run and that cannot run this graph."""
+    for name in targets:
+        for other, chosen in runtime.of_target(name).items():
+            judged = target.judge(graph, chosen.ABILITIES)
+            if not chosen.IN_EXPORT and judged.verdict == Verdict.BLOCKED:
+                lines = "; ".join(describe(judged.reasons))
+                note(f"note: the {name} file will not run in {other}: {lines}")
+
+
+def modes_in_full(name: str) -> tuple[str, ...]:
+    """Modes whose every operation a target computes in int8, with braindecode's arguments."""
+    chosen = runtime.of_target(name).values()
+    tables = [runtime.ABILITIES for runtime in chosen if runtime.IN_EXPORT]
+    return tuple(
+        mode
+        for mode in registry.names("edge.modes")
+        if all(table.get(needs, ABSENT).int8 for table in tables for needs in _needs(mode))
+    )
+
+
+@functools.cache
+def _needs(mode: str) -> frozenset[str]:
+    """Operations of a mode's network; their kinds do not depend on its size."""
+    spec = ModelSpec(mode, n_chans=2, n_times=1000, n_outputs=2)
+    net = lower(model.build(spec).module, spec)
+    graph = extract(ptq.trace(net, spec.n_chans, spec.n_times))
+    return frozenset(target.operation(graph, node) for node in graph.nodes)

@@ -1,0 +1,20 @@
+"""executorch-xnnpack: ExecuTorch's runtime with the XNNPACK delegate; ``--targets executorch``."""
+
+from __future__ import annotations
+
+from edge.runtime import Built
+from edge.spec import Precision
+from edge.target import Sources
+from edge.targets import executorch
+
+TARGET = IN_EXPORT = "executorch"
+RUNS_WITH = executorch.RUNS_WITH
+ABILITIES = executorch.ABILITIES
+OPEN_HEAD = executorch.OPEN_HEAD
+EXACT = executorch.EXACT
+
+
+def build(sources: Sources) -> Built:
+    """The program, and its memory plan without XNNPACK's own workspace."""
+    data = executorch.write(sources, Precision.INT8)
+    return Built(executorch.load(data), len(data), executorch.planned_bytes(data))

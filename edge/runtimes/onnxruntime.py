@@ -1,0 +1,20 @@
+"""onnxruntime: ONNX Runtime's CPU kernels; ``--targets onnx``."""
+
+from __future__ import annotations
+
+from edge.runtime import Built
+from edge.spec import Precision
+from edge.target import Sources
+from edge.targets import onnx
+
+TARGET = IN_EXPORT = "onnx"
+RUNS_WITH = onnx.RUNS_WITH
+ABILITIES = onnx.ABILITIES
+OPEN_HEAD = onnx.OPEN_HEAD
+EXACT = onnx.EXACT
+
+
+def build(sources: Sources) -> Built:
+    """The file in a session."""
+    data = onnx.write(sources, Precision.INT8)
+    return Built(onnx.load(data), len(data))

@@ -1,0 +1,20 @@
+"""tflite: LiteRT with XNNPACK, its default delegate; ``--targets tflite``."""
+
+from __future__ import annotations
+
+from edge.runtime import Built
+from edge.spec import Precision
+from edge.target import Sources
+from edge.targets import tflite
+
+TARGET = IN_EXPORT = "tflite"
+RUNS_WITH = tflite.RUNS_WITH
+ABILITIES = tflite.ABILITIES
+OPEN_HEAD = tflite.OPEN_HEAD
+EXACT = tflite.EXACT
+
+
+def build(sources: Sources) -> Built:
+    """The file, loaded with the delegate."""
+    data = tflite.write(sources, Precision.INT8)
+    return Built(tflite.load(data), len(data))

@@ -1,0 +1,24 @@
+"""tflite-plain: LiteRT's own kernels, without a delegate; ``--targets tflite``.
+
+They reject files that XNNPACK runs although they are invalid.
+"""
+
+from __future__ import annotations
+
+from edge.runtime import Built
+from edge.spec import Precision
+from edge.target import Sources
+from edge.targets import tflite
+
+TARGET = "tflite"
+IN_EXPORT = "tflite without delegate"
+RUNS_WITH = tflite.RUNS_WITH
+ABILITIES = tflite.ABILITIES
+OPEN_HEAD = tflite.OPEN_HEAD
+EXACT = tflite.EXACT
+
+
+def build(sources: Sources) -> Built:
+    """The file, loaded without the delegate."""
+    data = tflite.write(sources, Precision.INT8)
+    return Built(tflite.load(data, delegate=False), len(data))

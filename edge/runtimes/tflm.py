@@ -1,0 +1,91 @@
+"""tflm: TensorFlow Lite Micro, its interpreter on this machine; ``--targets tflite``.
+
+The same file as LiteRT's; its reference kernels are the arithmetic that :mod:`quantize.reference`
+computes, so its integers are held to be the same, each of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import MissingToolError
+from edge.runtime import Built
+from edge.spec import Precision
+from edge.target import Ability, Session, Sources
+from edge.targets import tflite
+from quantize.reference import dequantize, quantize
+
+TARGET = "tflite"
+IN_EXPORT = ""
+RUNS_WITH = ("tflite-micro",)
+OPEN_HEAD = tflite.OPEN_HEAD
+EXACT = True
+
+GELU = Ability(
+    int8=False,
+    runs=False,
+    why="TensorFlow Lite Micro has no GELU",
+    fix="ELU, ReLU, LeakyReLU, SiLU, Tanh and Sigmoid run: train with one of them",
+)
+ABILITIES: Mapping[str, Ability] = MappingProxyType({**tflite.ABILITIES, "gelu": GELU})
+
+ARENA_BYTES = 2**22
+"""More than any network of ours needs; what it takes is read from its recording allocator."""
+
+
+def build(sources: Sources) -> Built:
+    """The file in the interpreter, and the arena that it takes."""
+    data = tflite.write(sources, Precision.INT8)
+    graph = sources.graph(Precision.INT8)
+    with _printed() as printed:
+        interpreter = _interpreter(data)
+        interpreter.print_allocations()
+    found = re.search(r"Arena allocation total (\d+) bytes", printed[0])
+    source, target = graph.quant(graph.input), graph.quant(graph.output)
+
+    def encode(window: NDArray[np.float32]) -> NDArray[np.int8]:
+        return quantize(np.ascontiguousarray(window.T, np.float32)[None, None], source)
+
+    def invoke(stored: NDArray[np.int8]) -> Any:
+        interpreter.set_input(stored, 0)
+        interpreter.invoke()
+        return interpreter.get_output(0)
+
+    session = Session(encode, invoke, lambda stored: dequantize(stored[0], target))
+    return Built(session, len(data), None if found is None else int(found[1]))
+
+
+def _interpreter(data: bytes) -> Any:
+    try:
+        from tflite_micro.python.tflite_micro import runtime
+    except ImportError:
+        raise MissingToolError(
+            "Running TensorFlow Lite Micro needs its interpreter, which is not installed; there "
+            "are wheels for Linux x86-64 only. Type: pip install --pre tflite-micro"
+        ) from None
+    return runtime.Interpreter.from_bytes(data, arena_size=ARENA_BYTES)
+
+
+@contextlib.contextmanager
+def _printed() -> Iterator[list[str]]:
+    """What C++ prints on stderr in the block; one string in the list when it has ended."""
+    text: list[str] = []
+    kept = os.dup(2)
+    with tempfile.NamedTemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield text
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            text.append(Path(file.name).read_text(errors="replace"))
