@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MissingToolError
-from firmware_bridge import toolchain
-from firmware_bridge.generate import Firmware
+from firmware_bridge import cores, toolchain
+from firmware_bridge.cores import Core
+from firmware_bridge.link import OPTIONS, Program, build, elf_segments, elf_symbols, flash
+
+__all__ = ["CORES", "M55", "OPTIONS", "Core", "Machine", "Program", "Run", "build", "flash"]
+"""What is run here is built by :mod:`firmware_bridge.link`."""
 
 FOLDER = Path(__file__).parent / "emulated"
 DATA, STACK, STOP = 0x2000_0000, 0x2008_0000, 0x2010_0000
@@ -29,77 +32,11 @@ SIZE = 0x0020_0000
 STACK_BYTES = STOP - STACK
 PAINT = 0xA5
 N_LAYERS = 64
-OPTIONS = ("-O2", "-fomit-frame-pointer")
-"""What gcc and clang do at -O2; zig keeps a frame pointer unless told."""
 
-
-@dataclass(frozen=True)
-class Core:
-    """A processor: what zig compiles for and what Unicorn emulates.
-
-    ``gcc`` is what arm-none-eabi-gcc is told. ``emulated`` differs from ``zig_cpu`` where Unicorn
-    lacks the core and has one with the same instructions.
-    """
-
-    name: str
-    triple: str
-    zig_cpu: str
-    emulated: str
-    gcc: tuple[str, ...] = ()
-
-    @property
-    def is_thumb(self) -> bool:
-        """Whether it is a Cortex-M."""
-        return self.triple.startswith("thumb")
-
-
-CORES: Mapping[str, Core] = {
-    core.name: core
-    for core in (
-        Core(
-            "cortex-m4",
-            "thumb-freestanding-eabihf",
-            "cortex_m4+vfp4d16sp",
-            "ARM_CORTEX_M4",
-            ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"),
-        ),
-        Core(
-            "cortex-m7",
-            "thumb-freestanding-eabihf",
-            "cortex_m7+fp_armv8d16sp",
-            "ARM_CORTEX_M7",
-            ("-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16"),
-        ),
-        Core(
-            "cortex-m33",
-            "thumb-freestanding-eabihf",
-            "cortex_m33+dsp+fp_armv8d16sp",
-            "ARM_CORTEX_M33",
-        ),
-        Core("cortex-a72", "aarch64-freestanding", "cortex_a72", "ARM64_A72"),
-        Core("cortex-a76", "aarch64-freestanding", "cortex_a76", "ARM64_MAX"),
-    )
-}
-
-M55 = Core(
-    "cortex-m55",
-    "thumb-freestanding-eabihf",
-    "cortex_m55+mve_fp+fp_armv8d16",
-    "",
-    ("-mcpu=cortex-m55",),
-)
+CORES: Mapping[str, Core] = {name: core for name, core in cores.CORES.items() if core.emulated}
+"""What Unicorn emulates."""
+M55 = cores.CORES["cortex-m55"]
 """Linked to read its size; Unicorn has no such core, :mod:`benchmarks.qemu` runs it."""
-
-
-@dataclass(frozen=True)
-class Program:
-    """A model linked for a core."""
-
-    core: Core
-    name: str
-    elf: bytes
-    state_bytes: int
-    n_steps: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,69 +78,6 @@ def refuse_missing() -> None:
             f"Emulation needs {error.name!r}, which is not installed. "
             f"Type: pip install 'eeg-edge[firmware]'"
         ) from None
-
-
-def build(
-    firmware: Firmware,
-    core: Core,
-    options: Sequence[str] = OPTIONS,
-    markers: bool = False,
-    compiler: str = "zig",
-) -> Program:
-    """Compile and link a model without a C library.
-
-    Parameters
-    ----------
-    markers
-        Mark every operation, for counts by step; costs a call each.
-    compiler
-        ``zig``, or ``gcc`` for arm-none-eabi-gcc.
-
-    Raises
-    ------
-    MissingToolError
-        When something is not installed.
-    """
-    refuse_missing()
-    layers = range(len(firmware.steps))
-    with tempfile.TemporaryDirectory() as name:
-        folder = toolchain.write(firmware.files, Path(name))
-        sources, flags = [f"{firmware.name}.c"], list(options)
-        if markers:
-            (folder / "markers.h").write_text(
-                "#define EDGE_LAYER(i) edge_layer_##i()\n"
-                + "".join(f"void edge_layer_{i}(void);\n" for i in layers)
-            )
-            text = "".join(
-                f'void edge_layer_{i}(void) {{ __asm__ volatile("" ::: "memory"); }}\n'
-                for i in layers
-            )
-            (folder / "markers.c").write_text(text)
-            sources.append("markers.c")
-            flags += ["-include", "markers.h"]
-        program, target = _compiler(core, compiler)
-        arguments: list[str | Path] = [*target, "-std=c99", *flags]
-        arguments += ["-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"]
-        entries = [f"{firmware.name}_{function}" for function in ("infer", "infer_sums")]
-        arguments += [f"-Wl,-e,{entries[0]}", f"-Wl,-u,{entries[1]}"]
-        arguments += [*sources, "-o", "program.elf"]
-        toolchain.compile_c(program, arguments, cwd=folder)
-        elf = (folder / "program.elf").read_bytes()
-    return Program(core, firmware.name, elf, firmware.state_bytes, len(firmware.steps))
-
-
-def _compiler(core: Core, compiler: str) -> tuple[tuple[str, ...], list[str]]:
-    """A compiler for a core, and what tells it so."""
-    if compiler == "gcc":
-        found = shutil.which("arm-none-eabi-gcc")
-        if found is None:
-            raise MissingToolError(
-                "arm-none-eabi-gcc is not installed. "
-                "Type: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
-            )
-        return (found,), [*core.gcc, "-mthumb", "-mfloat-abi=hard", "-nostartfiles"]
-    flags = ["-target", core.triple, f"-mcpu={core.zig_cpu}", "-fno-sanitize=undefined"]
-    return toolchain.zig("cc"), [*flags, "-I", str(FOLDER)]
 
 
 class Machine:
@@ -325,60 +199,3 @@ def _counter() -> Any:
     arguments: list[str | Path] = ["-O2", "-shared", "-fPIC", FOLDER / "count.c", "-o", library]
     toolchain.compile_c(toolchain.host_compiler(), arguments)
     return ctypes.CDLL(str(library))
-
-
-def elf_segments(elf: bytes) -> list[tuple[int, bytes]]:
-    """(address, bytes) of what a loader puts into memory."""
-    import io
-
-    from elftools.elf.elffile import ELFFile
-
-    file = ELFFile(io.BytesIO(elf))
-    return [
-        (segment["p_vaddr"], segment.data().ljust(segment["p_memsz"], b"\0"))
-        for segment in file.iter_segments()
-        if segment["p_type"] == "PT_LOAD" and segment["p_memsz"]
-    ]
-
-
-def elf_symbols(elf: bytes) -> dict[str, int]:
-    """Addresses of symbols by name."""
-    import io
-
-    from elftools.elf.elffile import ELFFile
-
-    table = ELFFile(io.BytesIO(elf)).get_section_by_name(".symtab")
-    return {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
-
-
-@dataclass(frozen=True)
-class Flash:
-    """What a program takes of read-only memory, in bytes, and what it takes of RAM by itself."""
-
-    code: int
-    constants: int
-    weights: int
-    ram: int
-
-
-def flash(elf: bytes) -> Flash:
-    """Read from the ELF: weights are the arrays called ``*_weight``, constants all other data."""
-    import io
-
-    from elftools.elf.elffile import ELFFile
-
-    file = ELFFile(io.BytesIO(elf))
-    code = constants = ram = 0
-    for section in file.iter_sections():
-        flags, size = section["sh_flags"], section["sh_size"]
-        if not flags & 2:  # SHF_ALLOC
-            continue
-        if flags & 1:  # SHF_WRITE
-            ram += size
-        elif flags & 4:  # SHF_EXECINSTR
-            code += size
-        elif section["sh_type"] == "SHT_PROGBITS":
-            constants += size
-    table = file.get_section_by_name(".symtab")
-    weights = sum(s["st_size"] for s in table.iter_symbols() if s.name.endswith("_weight"))
-    return Flash(code, constants - weights, weights, ram)

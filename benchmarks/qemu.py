@@ -20,6 +20,7 @@ from benchmarks.emulator import FOLDER, OPTIONS
 from edge.errors import MissingToolError
 from firmware_bridge import toolchain
 from firmware_bridge.generate import Firmware
+from firmware_bridge.link import FREESTANDING
 
 CALL = 1
 """Instructions between the markers that are not the function's own: the call."""
@@ -130,7 +131,7 @@ def _compile(name: str, board: Board, folder: Path, options: Sequence[str], comp
     else:
         program = toolchain.zig("cc")
         target = ["-target", "thumb-freestanding-eabihf", f"-mcpu={board.zig_cpu}"]
-        target += ["-fno-sanitize=undefined", "-I", str(FOLDER), "-Wl,-e,reset"]
+        target += ["-fno-sanitize=undefined", "-I", str(FREESTANDING), "-Wl,-e,reset"]
     arguments: list[str | Path] = [*target, "-std=gnu99", *options, f"-DNAME={name}"]
     arguments += ["-include", f"{name}.h", "-ffunction-sections", "-fdata-sections"]
     arguments += ["-Wl,--gc-sections", "-T", FOLDER / "cortex_m.ld"]

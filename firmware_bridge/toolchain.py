@@ -29,6 +29,22 @@ def host_compiler() -> tuple[str, ...]:
     return zig("cc")
 
 
+PACKAGES: Mapping[str, str] = {
+    "aarch64-linux-gnu-gcc": "apt-get install gcc-aarch64-linux-gnu",
+    "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "riscv32-esp-elf-gcc": "https://github.com/espressif/crosstool-NG/releases",
+    "xc32-gcc": "https://www.microchip.com/xc32",
+}
+"""Compilers for devices: the line, or the page, that one gets them by."""
+
+
+def absent(compiler: str) -> str:
+    """What to say of a compiler for a device that is not installed."""
+    line = PACKAGES[compiler]
+    verb = "See" if line.startswith("https:") else "Type:"
+    return f"{compiler} is not installed. {verb} {line}"
+
+
 def has_zig() -> bool:
     """Whether pip's ziglang is installed."""
     return importlib.util.find_spec("ziglang") is not None
