@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,17 +96,19 @@ def is_bundle(folder: Path) -> bool:
     return isinstance(document, dict) and "artifacts" in document and "schema_version" in document
 
 
-def refuse_destination(out: Path) -> None:
-    """Raise unless ``out`` may become a bundle.
+def refuse_destination(
+    out: Path, is_ours: Callable[[Path], bool] = is_bundle, kind: str = "a bundle"
+) -> None:
+    """Raise unless ``out`` may become a bundle, or what else ``is_ours`` recognizes.
 
     Raises
     ------
     UsageError
-        When it is there and is neither a bundle nor an empty folder, or cannot be made.
+        When it is there and is neither one nor an empty folder, or cannot be made.
     """
-    if out.exists() and not is_bundle(out) and not (out.is_dir() and not any(out.iterdir())):
+    if out.exists() and not is_ours(out) and not (out.is_dir() and not any(out.iterdir())):
         raise UsageError(
-            f"--out {str(out)!r} exists and is not a bundle; it is left alone. "
+            f"--out {str(out)!r} exists and is not {kind}; it is left alone. "
             f"Give another folder, or remove it first."
         )
     refuse_parent(out)

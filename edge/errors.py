@@ -41,6 +41,12 @@ class IncompatibleError(EdgeError):
     exit_code = ExitCode.INCOMPATIBLE
 
 
+class BudgetError(EdgeError):
+    """What was asked for does not fit into a device (exit code 4)."""
+
+    exit_code = ExitCode.BUDGET
+
+
 class AccuracyError(EdgeError):
     """An artifact does not compute what it should (exit code 5)."""
 

@@ -36,6 +36,9 @@ KEYWORDS = frozenset(
 TAKEN = frozenset({"arena", "floats", "m", "sums", "window"})
 """Variables of the generated function."""
 
+RESERVED = frozenset({"main", "device"})
+"""Files of ``edge firmware`` that no model may be called like; kernels are called ``edge_...``."""
+
 LINE = 100
 """Columns of generated source, about."""
 
@@ -52,6 +55,10 @@ def refuse_name(name: str) -> None:
         raise UsageError(
             f"--name {name!r} is not a C identifier of one's own. Use letters, digits and single "
             f"underscores, a letter first: --name my_decoder."
+        )
+    if name in RESERVED or name.startswith("edge_"):
+        raise UsageError(
+            f"--name {name!r} is taken by a file of the engine's own. Type e.g. --name my_decoder."
         )
 
 
@@ -98,7 +105,7 @@ def array(name: str, values: NDArray[Any]) -> str:
     words = [_literal(value, suffix) for value in flat.tolist()]
     shape = ", ".join(map(str, values.shape))
     head = f"static const {kind} {name}[{flat.size}] EDGE_ALIGNED = {{ /* ({shape}) */"
-    return "\n".join([head, *_wrapped(words), "};"])
+    return "\n".join([head, *wrapped(words), "};"])
 
 
 def _literal(value: Any, suffix: str) -> str:
@@ -109,7 +116,8 @@ def _literal(value: Any, suffix: str) -> str:
     return f"{value}{suffix}"
 
 
-def _wrapped(words: Iterable[str]) -> list[str]:
+def wrapped(words: Iterable[str]) -> list[str]:
+    """Lines of an initializer."""
     lines, line = [], "   "
     for word in words:
         if len(line) + len(word) + 2 > LINE:

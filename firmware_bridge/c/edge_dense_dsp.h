@@ -33,7 +33,10 @@ EDGE_INLINE void edge_dense(const int8_t *x, int32_t n, int32_t step, int32_t k,
                 }
             }
             EDGE_UNROLL
-            for (int32_t q = 0; q < 4 && o + q < n_outputs; q++) {
+            for (int32_t q = 0; q < 4; q++) {
+                if (o + q >= n_outputs) {
+                    break;
+                }
                 const int32_t *c = f + 4 * q;
                 *y++ = edge_look_up(table, edge_finish_dsp(sums[q], c[1], c[2], c[3]));
             }

@@ -34,7 +34,10 @@ EDGE_INLINE void edge_depthwise(const int8_t *x, int32_t n_times, int32_t n_chan
             }
             const int32_t sums[4] = {a0, a1, a2, a3};
             EDGE_UNROLL
-            for (int32_t q = 0; q < 4 && c + q < n_chans; q++) {
+            for (int32_t q = 0; q < 4; q++) {
+                if (c + q >= n_chans) {
+                    break;
+                }
                 const int32_t *s = f + 4 * q;
                 y[i * n_chans + c + q] =
                     edge_look_up(table, edge_finish_dsp(sums[q], s[1], s[2], s[3]));

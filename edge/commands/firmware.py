@@ -1,0 +1,45 @@
+"""``edge firmware``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge import registry
+from edge.commands._common import PATH, common, load, print_json, run
+
+if TYPE_CHECKING:
+    from edge.console import Console
+
+
+@click.command(
+    "firmware", epilog="Example: edge firmware edge-eca-int8 --device nrf52840 --out firmware"
+)
+@click.argument("bundle", type=PATH)
+@click.option("--device", required=True, help="A file of firmware_bridge/devices, e.g. nrf52840.")
+@click.option("--out", type=PATH, required=True, help="Folder to write.")
+@click.option(
+    "--engine",
+    default="c",
+    show_default=True,
+    help=f"What runs the model: {', '.join(registry.names('edge.engines'))}.",
+)
+@click.option("--name", default="edge", show_default=True, help="What C symbols begin with.")
+@common
+def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
+    """Write a bundle as sources for a device, with a build, a test and a table of memory."""
+
+    def work(console: Console) -> None:
+        firmware = load("edge.firmware")
+        request = firmware.Request(bundle, **options)
+        with console.waiting("generating and compiling"):
+            made, table = firmware.write(request, console)
+        if as_json:
+            print_json(console, made)
+            return
+        console.print(table)
+        console.print(f"firmware: {options['out']}")
+
+    run(work, verbose)

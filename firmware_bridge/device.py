@@ -1,0 +1,76 @@
+"""Devices: one file each in ``devices/``, found by listing the folder."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edge import manifest
+from edge.errors import IncompatibleError, UsageError, invalid_value
+from firmware_bridge import cores
+from firmware_bridge.cores import Core
+
+FOLDER = Path(__file__).parent / "devices"
+
+
+@dataclass(frozen=True)
+class Device:
+    """A microcontroller or computer as a budget.
+
+    Attributes
+    ----------
+    title
+        What it is called, and a headset that carries it.
+    core
+        A name of :data:`firmware_bridge.cores.CORES`.
+    ram_bytes, flash_bytes
+        All that a program may use.
+    source
+        Where these figures are published.
+    """
+
+    title: str
+    core: str
+    ram_bytes: int
+    flash_bytes: int
+    source: str
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid"}
+
+    @property
+    def processor(self) -> Core:
+        """What compilers are told."""
+        return cores.CORES[self.core]
+
+
+def names(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Every device there is."""
+    return tuple(sorted(path.stem for path in folder.glob("*.toml")))
+
+
+def load(name: str, folder: Path = FOLDER) -> Device:
+    """Read a device's file.
+
+    Raises
+    ------
+    UsageError
+        When there is none of that name.
+    IncompatibleError
+        When a field is missing, unknown or wrong; it is named.
+    """
+    if name not in names(folder):
+        raise UsageError(invalid_value("--device", name, names(folder)))
+    path = folder / f"{name}.toml"
+    try:
+        document = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise IncompatibleError(f"{path} is not TOML: {error}.") from None
+    found = manifest.validate(document, Device, str(path))
+    if found.core not in cores.CORES:
+        raise IncompatibleError(f"{path}: {invalid_value('core', found.core, tuple(cores.CORES))}")
+    for field in ("ram_bytes", "flash_bytes"):
+        if getattr(found, field) <= 0:
+            raise IncompatibleError(f"{path}: {field}: got {getattr(found, field)}, not a size.")
+    return found

@@ -1,0 +1,167 @@
+"""What ``edge firmware`` writes: files, and what they take of a device's memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import manifest
+from edge.errors import BudgetError, MissingToolError
+from firmware_bridge.device import Device
+from firmware_bridge.source import wrapped
+
+TEMPLATES = Path(__file__).parent / "templates"
+MANIFEST = "firmware.json"
+N_GOLDEN = 20
+
+
+@dataclass(frozen=True)
+class Use:
+    """Something that takes memory, and how that is known."""
+
+    what: str
+    ram_bytes: int
+    flash_bytes: int
+    how: str
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Windows (n, n_times, n_chans) int8 and the logits (n, n_outputs) int8 that they must give.
+
+    ``steps`` is how far a logit may be off: 1 where a part of the network is float.
+    """
+
+    windows: NDArray[np.int8]
+    logits: NDArray[np.int8]
+    steps: int
+
+    @property
+    def window_bytes(self) -> int:
+        """Of one window."""
+        return int(self.windows[0].size)
+
+    def fitting(self, flash_bytes: int) -> Golden:
+        """As many as fit into that much flash, at least one."""
+        count = max(1, min(N_GOLDEN, flash_bytes // self.window_bytes))
+        return Golden(self.windows[:count], self.logits[:count], self.steps)
+
+
+@dataclass(frozen=True)
+class Project:
+    """Files by name, relative to the folder, and what the program takes, apart from golden vectors.
+
+    ``ops`` are the operators of the runtime that the program must be linked with; empty where there
+    is no runtime.
+    """
+
+    files: Mapping[str, bytes]
+    uses: tuple[Use, ...]
+    ops: tuple[str, ...] = ()
+
+    @property
+    def ram_bytes(self) -> int:
+        """Everything together."""
+        return sum(use.ram_bytes for use in self.uses)
+
+    @property
+    def flash_bytes(self) -> int:
+        """Everything together."""
+        return sum(use.flash_bytes for use in self.uses)
+
+
+def refuse(uses: Sequence[Use], device: Device) -> None:
+    """Raise when a device has too little memory.
+
+    Raises
+    ------
+    BudgetError
+        With what there is and what is needed.
+    """
+    needs = {
+        "RAM": (sum(use.ram_bytes for use in uses), device.ram_bytes),
+        "flash": (sum(use.flash_bytes for use in uses), device.flash_bytes),
+    }
+    over = [
+        f"{need:,} bytes of {kind} where there are {there:,}"
+        for kind, (need, there) in needs.items()
+        if need > there
+    ]
+    if over:
+        raise BudgetError(
+            f"The model needs {' and '.join(over)} on {device.title}. Nothing was written. "
+            f"Name another --device, or train on shorter windows or fewer channels."
+        )
+
+
+def render(template: str, **values: Any) -> bytes:
+    """A file from ``templates/``; a value that it lacks is an error.
+
+    Raises
+    ------
+    MissingToolError
+        When jinja2 is not installed.
+    """
+    try:
+        import jinja2
+    except ImportError:
+        raise MissingToolError(
+            "Writing firmware needs 'jinja2', which is not installed. "
+            "Type: pip install 'eeg-edge[firmware]'"
+        ) from None
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    return environment.get_template(f"{template}.j2").render(**values).encode()
+
+
+def golden_header(name: str, golden: Golden) -> bytes:
+    """``NAME_golden.h``."""
+    return render(
+        "golden.h",
+        name=name,
+        upper=name.upper(),
+        golden=golden,
+        windows=numbers(golden.windows),
+        logits=numbers(golden.logits),
+    )
+
+
+def numbers(values: NDArray[Any]) -> str:
+    """An array's initializer, wrapped."""
+    return "\n".join(wrapped(map(str, values.ravel().tolist())))
+
+
+def document(project: Project, device_name: str, device: Device, **values: Any) -> dict[str, Any]:
+    """What the folder is, for programs: ``firmware.json`` and ``--json``."""
+    return {
+        "device": {"name": device_name, **asdict(device)},
+        "files": {name: manifest.sha256(data) for name, data in sorted(project.files.items())},
+        "flash_bytes": project.flash_bytes,
+        "ops": list(project.ops),
+        "ram_bytes": project.ram_bytes,
+        "schema_version": manifest.SCHEMA_VERSION,
+        "uses": [asdict(use) for use in project.uses],
+        **values,
+    }
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder looks like something that ``edge firmware`` wrote."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and "uses" in found and "schema_version" in found
