@@ -21,6 +21,8 @@ from scipy.fft import next_fast_len
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edge.threads import single_thread
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -154,6 +156,7 @@ def behind_stem(module: Any, x: Tensor) -> Tensor:
     )
 
 
+@single_thread()
 def predict(module: nn.Module, windows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logits (n, n_outputs) of scaled windows, one at a time: bits then never depend on n."""
     with torch.no_grad():

@@ -36,6 +36,7 @@ from edge.ladder import HeldOut, Rung
 from edge.lower import lower
 from edge.spec import Artifact, Precision, Verdict
 from edge.target import Content, Sources
+from edge.threads import single_thread
 from edge.versions import versions
 from quantize import pipeline as quantizing
 from quantize import ptq, qgraph, reference
@@ -89,6 +90,7 @@ class ExportRequest:
         )
 
 
+@single_thread()
 def export(request: ExportRequest, console: Console) -> Manifest:
     """Write a bundle and say what it is.
 

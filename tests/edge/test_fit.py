@@ -79,3 +79,21 @@ def test_a_last_batch_of_one_joins_the_one_before() -> None:
     """Batch norm cannot train on a single window."""
     sizes = [len(batch) for batch in fit._batches(33, 16)]
     assert sizes == [16, 17]
+
+
+def test_threads_are_given_back() -> None:
+    """Prediction takes one thread and leaves the caller's number as it was."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    seen = []
+
+    class Counting(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(torch.get_num_threads())
+            return x[:, 0]
+
+    try:
+        fit.predict(Counting(), np.zeros((2, 1, 4), np.float32))
+        assert (seen, torch.get_num_threads()) == ([1, 1], 3)
+    finally:
+        torch.set_num_threads(before)
