@@ -20,12 +20,13 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.table import Table
 
 from benchmarks import emulator, linux, qemu
-from edge import api, registry
+from edge import bundle, checkpoints, pipeline, registry
 from edge.bundle import Bundle
+from edge.console import console
 from edge.errors import EdgeError, MissingToolError
 from edge.versions import installed
 from firmware_bridge import host
@@ -84,7 +85,11 @@ class Cell:
 
 def prepare(name: str, folder: Path) -> Mode:
     """Export a mode as ``edge export --int8`` does."""
-    made = api.export(mode=name, targets=("c", "tflite"), out=folder / name, quiet=True)
+    wanted = checkpoints.Request(name)
+    request = pipeline.ExportRequest(wanted, folder / name, int8=True, targets=("c", "tflite"))
+    with console(verbose=False, quiet=True) as ours:
+        pipeline.export(request, ours)
+    made = bundle.read(folder / name)
     graph = made.graph()
     windows = stored_windows(made, graph)
     real = reference.dequantize(windows, graph.quant(graph.input))
@@ -218,7 +223,7 @@ def over_eca(found: Sequence[Cell]) -> dict[str, float]:
 @click.option("--save/--no-save", default=False, help=f"Write {RESULTS.name} beside the others.")
 def main(modes: tuple[str, ...], save: bool) -> None:
     """Hold every mode on every core to the reference; exit 1 when one differs, 4 over the bar."""
-    console, notes = Console(width=200), Console(stderr=True)
+    out, notes = RichConsole(width=200), RichConsole(stderr=True)
     found: list[Cell] = []
     skipped: dict[str, None] = {}
     try:
@@ -236,11 +241,11 @@ def main(modes: tuple[str, ...], save: bool) -> None:
         notes.print(f"all_modes: {error}", markup=False)
         sys.exit(error.exit_code)
     for port in PORTS:
-        console.print(table(found, port))
+        out.print(table(found, port))
     for line in skipped:
         notes.print(f"skipped: {line}", markup=False)
     ratios = over_eca(found) if any(cell.mode == "eca" for cell in found) else {}
-    console.print("instructions on cortex-m4 in those of eca:", ratios)
+    out.print("instructions on cortex-m4 in those of eca:", ratios)
     if save:
         packages = ("eeg-edge", "ziglang", "unicorn", "tflite-micro")
         document = {
