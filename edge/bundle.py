@@ -1,10 +1,10 @@
 """The bundle: one folder with everything that firmware, a Raspberry Pi or a reviewer needs.
 
 ``manifest.json`` (what it is and what was measured), ``contract.json``, ``config.json`` and
-``model.safetensors`` (the float model), ``qgraph.json`` and ``qgraph.npz``, ``golden.npz``, and
-``model.<target>.<precision>.<suffix>``, or a folder where an artifact is several files (``c/``). It
-is written beside its destination and renamed, so that there is the old bundle or the new one and
-never a mixture.
+``model.safetensors`` (the float model), ``qgraph.json`` and ``qgraph.npz``, ``golden.npz``,
+``decisions.npz``, and ``model.<target>.<precision>.<suffix>``, or a folder where an artifact is
+several files (``c/``). It is written beside its destination and renamed, so that there is the old
+bundle or the new one and never a mixture.
 """
 
 from __future__ import annotations
@@ -34,10 +34,17 @@ from quantize.recipe import Recipe
 MANIFEST = "manifest.json"
 CONTRACT = "contract.json"
 GOLDEN = "golden.npz"
+DECISIONS = "decisions.npz"
+TENSORS = "tensors.json"
+SENSITIVITY = "sensitivity.json"
 QGRAPH = "qgraph"
 
 LOGITS = "logits/"
 """Prefix of a rung's logits in the golden vectors."""
+
+LABELS = "labels"
+DECISION = "decision/"
+"""Prefix of a rung's decisions on every window that was compared."""
 
 REFERENCE = "reference"
 FLOAT = "float"
@@ -263,6 +270,18 @@ class Bundle:
     def golden(self) -> dict[str, NDArray[Any]]:
         """Golden windows ``x`` and every rung's logits on them, by name."""
         with np.load(self.folder / GOLDEN, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+    def decisions(self) -> dict[str, NDArray[np.int16]]:
+        """Labels and every rung's decisions on all windows compared; empty in older bundles.
+
+        Paired statistics of one rung against another need no more (see
+        :mod:`benchmarks.statistics`).
+        """
+        path = self.folder / DECISIONS
+        if DECISIONS not in self.manifest.files:
+            return {}
+        with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
 
 

@@ -304,6 +304,7 @@ def _write(
     logits = {rung.name: rung.logits for rung in rungs}
     golden = _golden(ready.sources, ready.held_out, logits)
     (folder / bundle.GOLDEN).write_bytes(golden)
+    (folder / bundle.DECISIONS).write_bytes(_decisions(ready.held_out, rungs))
     complete = replace(made, files=bundle.checksums(folder))
     manifest.write(folder / bundle.MANIFEST, complete)
     return complete
@@ -322,6 +323,18 @@ def _golden(
         arrays["accumulator_int32"] = integers.accumulator
     for name, values in logits.items():
         arrays[f"{bundle.LOGITS}{name}"] = values[index]
+    return _npz(arrays)
+
+
+def _decisions(held_out: HeldOut, rungs: Sequence[Rung]) -> bytes:
+    """Labels and what every rung decided, on every held-out window, as ``.npz``."""
+    arrays = {f"{bundle.DECISION}{rung.name}": rung.logits.argmax(1) for rung in rungs}
+    arrays[bundle.LABELS] = held_out.labels
+    return _npz({name: values.astype(np.int16) for name, values in arrays.items()})
+
+
+def _npz(arrays: Mapping[str, Any]) -> bytes:
+    """Arrays as ``.npz``, byte-identical when repeated."""
     stream = io.BytesIO()
     np.savez_compressed(stream, **{name: arrays[name] for name in sorted(arrays)})
     return stream.getvalue()

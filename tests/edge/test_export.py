@@ -16,6 +16,7 @@ FILES = [
     "c",
     "config.json",
     "contract.json",
+    "decisions.npz",
     "golden.npz",
     "manifest.json",
     "model.executorch.float.pte",
@@ -52,6 +53,17 @@ def test_every_rung_holds(eca_bundle: Path) -> None:
             assert entry.agreement.share >= 0.98
         if entry.rung.endswith("float") or entry.rung == "lowered":
             assert entry.max_relative_error < 1e-4
+
+
+def test_every_decision_is_kept(eca_bundle: Path) -> None:
+    """Labels and decisions of every rung on every held-out window, as the manifest counts them."""
+    opened = bundle.read(eca_bundle)
+    kept = opened.decisions()
+    labels = kept.pop(bundle.LABELS)
+    correct = {name: int((decided == labels).sum()) for name, decided in kept.items()}
+    counts = {f"{bundle.DECISION}{a.rung}": a.correct.count for a in opened.manifest.accuracy}
+    assert correct == counts
+    assert len(labels) == opened.manifest.data.n_held_out
 
 
 def test_verdicts(eca_bundle: Path) -> None:
