@@ -1,0 +1,100 @@
+"""One tidy table: a row an artifact (and device it was timed on), a column a variable.
+
+Shares lie in [0, 1], units are in the names; what was not measured is empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmarks import protocol
+from benchmarks.report.comparisons import BRAINDECODE, Comparison, compare, follows_float
+from benchmarks.report.sources import Bench, Source
+from edge.spec import Artifact
+
+Row = dict[str, Any]
+
+
+def rows(sources: Sequence[Source]) -> list[Row]:
+    """Every artifact of every bundle."""
+    return [found for source in sources for found in _of(source)]
+
+
+def _of(source: Source) -> Iterator[Row]:
+    compared = {one.target: one for one in compare([source])}
+    for artifact in source.opened.manifest.artifacts:
+        own = compared.get(artifact.target) if artifact.precision == "int8" else None
+        row = _artifact(source, artifact) | _paired(own)
+        name = f"{artifact.target} {artifact.precision}"
+        timed: list[Bench | None] = [b for b in source.benches if name in b.names()]
+        for bench in timed or [None]:
+            yield row | _latency(bench, name)
+
+
+def _artifact(source: Source, artifact: Artifact) -> Row:
+    made = source.opened.manifest
+    rung = f"{artifact.target} {artifact.precision}"
+    correct = {entry.rung: entry.correct for entry in made.accuracy}
+    follows = follows_float(made.parity, rung)
+    return {
+        "bundle": source.label,
+        "subject": source.subject,
+        "simulated": made.data.simulated,
+        "mode": source.mode,
+        "target": artifact.target,
+        "precision": str(artifact.precision),
+        "verdict": str(artifact.verdict) if artifact.precision == "int8" else "float",
+        "file_bytes": artifact.bytes,
+        "float_operations": len(artifact.float_operations),
+        "n_windows": made.data.n_held_out,
+        "float_accuracy": correct[BRAINDECODE].share,
+        "accuracy": correct[rung].share,
+        "agreement": follows.agreement.share,
+        "agreement_low": follows.agreement.low,
+        "agreement_high": follows.agreement.high,
+        "sqnr_db": follows.sqnr_db,
+        "sqnr_median_window_db": follows.sqnr_median_window_db,
+        "manifest_sha256": source.sha256,
+    }
+
+
+def _paired(one: Comparison | None) -> Row:
+    found = None if one is None else one.paired
+    interval = None if found is None else found.verdict.interval
+    return {
+        "difference": None if one is None else one.difference,
+        "difference_low": None if interval is None else interval.low,
+        "difference_high": None if interval is None else interval.high,
+        "gained": None if found is None else found.pairs.gained,
+        "lost": None if found is None else found.pairs.lost,
+        "mcnemar_p": None if found is None else found.mcnemar,
+        "not_worse": None if found is None else found.verdict.answer,
+        "windows_needed": None if found is None else found.verdict.need,
+    }
+
+
+def _latency(bench: Bench | None, name: str) -> Row:
+    if bench is None:
+        return dict.fromkeys(
+            ("device", "latency_median_us", "latency_low_us", "latency_high_us", "latency_p95_us")
+        )
+    found = protocol.median(bench.of(name), name)
+    return {
+        "device": bench.device,
+        "latency_median_us": found.value,
+        "latency_low_us": found.low,
+        "latency_high_us": found.high,
+        "latency_p95_us": protocol.percentile(bench.of(name), name, 0.95),
+    }
+
+
+def to_csv(table: Sequence[Mapping[str, Any]]) -> str:
+    """Rows with the same columns as CSV."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(table[0]) if table else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return stream.getvalue()
