@@ -206,6 +206,9 @@ EDGE_INLINE void edge_stem_mix_dsp(const edge_stem_shape *s, const int8_t *windo
         (carry) = (bias) + ((int32_t)(high) >> 10);                                        \
     } while (0)
 
+/* Load a value now, once: a compiler that runs out of registers would load it at every use. */
+#define EDGE_IN_REGISTERS(x) __asm__ volatile("" : "+r"(x))
+
 /* Fields begin in their middle, so that the lower two are never negative. */
 #define EDGE_MIDDLE (((int64_t)1 << 20) + ((int64_t)1 << 41))
 
@@ -248,17 +251,25 @@ EDGE_NOINLINE void edge_stem_filter_row(const edge_stem_shape *s, const int32_t 
     for (; to_do >= 6; to_do -= 6, x += 3) {
         uint32_t a, b, c, d, e, f;
         EDGE_STEM_FILTER_6(x, taps, a, b, c, d, e, f);
-        int32_t y[6];
-        EDGE_SPLIT(a, b, bias, carried, y[0], y[1]);
-        EDGE_SPLIT(c, d, bias, carried, y[2], y[3]);
-        EDGE_SPLIT(e, f, bias, carried, y[4], y[5]);
+        int32_t y[6], start = bias;
+        EDGE_IN_REGISTERS(start);
+        EDGE_SPLIT(a, b, start, carried, y[0], y[1]);
+        EDGE_SPLIT(c, d, start, carried, y[2], y[3]);
+        EDGE_SPLIT(e, f, start, carried, y[4], y[5]);
+        int32_t m = multiplier, plus = added, e2 = right;
+        const int8_t *looked_up = middle;
+        EDGE_IN_REGISTERS(m);
+        EDGE_IN_REGISTERS(plus);
+        EDGE_IN_REGISTERS(e2);
+        EDGE_IN_REGISTERS(looked_up);
         EDGE_UNROLL
         for (int32_t q = 0; q < 6; q++) {
-            y[q] = middle[edge_finish_dsp(y[q], multiplier, added, right)];
+            y[q] = looked_up[edge_finish_dsp(y[q], m, plus, e2)];
         }
         if (blocks.left >= 6) {
             edge_stem_add(s, &blocks, y[0] + y[1] + y[2] + y[3] + y[4] + y[5], 6);
         } else {
+            EDGE_UNROLL
             for (int32_t q = 0; q < 6; q++) { /* a block ends among these six */
                 edge_stem_add(s, &blocks, y[q], 1);
             }
