@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import devices, engine, machine
-from benchmarks.findings import SCHEMA_VERSION, Failure, Findings, Report, Request
+from benchmarks import devices, engine, live, machine
+from benchmarks.findings import SCHEMA_VERSION, Failure, Findings, Report, Request, Runner
 from edge import bundle, manifest
 from edge.bundle import Bundle
 from edge.console import Console
@@ -29,7 +29,11 @@ def bench(request: Request, console: Console) -> Report:
     MissingToolError
         When no runtime of the bundle is installed.
     """
-    runners = {device: devices.load(device) for device in request.devices}
+    if request.stream:
+        live.refuse(request)
+    runners: dict[str, Runner] = {
+        device: live if request.stream else devices.load(device) for device in request.devices
+    }
     opened = bundle.read(request.bundle)
     _refuse(request, opened)
     around = machine.machine()

@@ -30,6 +30,8 @@ class Request:
         Whether the stock route is exported and timed beside.
     samples
         Where every single latency is written, as JSON lines.
+    stream
+        Whether a live signal is decoded instead of windows.
     """
 
     bundle: Path
@@ -37,6 +39,7 @@ class Request:
     targets: tuple[str, ...] = ()
     devices: tuple[str, ...] = ("local",)
     stock: bool = True
+    stream: bool = False
     protocol: Protocol = field(default_factory=Protocol)
 
 

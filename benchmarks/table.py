@@ -59,9 +59,35 @@ def count_table(report: Report) -> Table:
     return table
 
 
+STREAM: Mapping[str, str] = {
+    "filter_delay_us": "filter",
+    "hop_wait_us": "hop wait",
+    "smoothing_delay_us": "smoothing",
+    "compute_p50_us": "compute",
+    "compute_p95_us": "p95",
+    "compute_p99_us": "p99",
+    "sample_to_decision_us": "sample to decision",
+}
+
+
+def stream_table(report: Report) -> Table:
+    """From a sample to its decision, part by part."""
+    table = _table("sample to decision, ms", (*STREAM.values(), "CPU %"))
+    for key, row in _rows(report):
+        if "sample_to_decision_us" in row:
+            parts = (f"{row[metric].value / 1000:.2f}" for metric in STREAM)
+            table.add_row(*key, *parts, f"{100 * row['cpu_share'].value:.1f}")
+    return table
+
+
 def tables(report: Report) -> list[Table]:
     """Those that have a row."""
-    made = (latency_table(report), footprint_table(report), count_table(report))
+    made = (
+        latency_table(report),
+        footprint_table(report),
+        count_table(report),
+        stream_table(report),
+    )
     return [table for table in made if table.row_count]
 
 

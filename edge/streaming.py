@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from edge.bundle import Bundle
 from edge.data.contract import SignalContract
 from edge.errors import IncompatibleError, MissingToolError, UsageError, invalid_value
+from firmware_bridge import host_stream
+from firmware_bridge.stream import generate_stream
 from quantize import reference
 from quantize.qgraph import QGraph, Quant
 from quantize.streaming import Streaming
@@ -90,6 +92,31 @@ class NumpyEngine:
         self._streaming.reset()
 
 
+class CEngine:
+    """The generated C, compiled for this machine."""
+
+    def __init__(self, graph: QGraph, hop: int) -> None:
+        self._stream = host_stream.open_stream(generate_stream(graph, hop))
+        self._target = graph.quant(graph.output)
+        self.hop = hop
+        self.input_quant: Quant | None = graph.quant(graph.input)
+
+    def push(self, frames: Array) -> list[Decision]:
+        """See :class:`Engine`."""
+        return [
+            Decision(sample, reference.dequantize(stored, self._target), stored)
+            for sample, stored in self._stream.push(frames)
+        ]
+
+    def reset(self) -> None:
+        """See :class:`Engine`."""
+        self._stream.reset()
+
+
+def _compiled(opened: Bundle, hop: int) -> Engine:
+    return CEngine(opened.graph(), hop)
+
+
 def _integers(opened: Bundle, hop: int) -> Engine:
     return NumpyEngine(opened.graph(), hop)
 
@@ -110,7 +137,7 @@ def _floats(opened: Bundle, hop: int) -> Engine:
 
 
 ENGINES: Mapping[str, Callable[[Bundle, int], Engine]] = MappingProxyType(
-    {"reference": _integers, "float": _floats}
+    {"c": _compiled, "reference": _integers, "float": _floats}
 )
 """Engines by name."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from edge.errors import IncompatibleError
 from firmware_bridge import body as body_of
@@ -134,29 +135,36 @@ def _source(
 
 
 def _header(graph: QGraph, name: str, plans: tuple[Plan, Plan], origin: Origin) -> str:
-    n_times, n_chans = time_and_channels(graph, graph.input)
-    source, target = graph.quant(graph.input), graph.quant(graph.output)
-    order = ", ".join(origin.ch_names) or "the order of the training data"
     return _HEADER.format(
         name=name,
         upper=name.upper(),
-        version=origin.version,
-        digest=origin.digest or "none",
-        channels="\n".join(comment_lines(order)),
-        n_times=n_times,
-        n_chans=n_chans,
-        n_outputs=graph[graph.output].shape[-1],
-        input_scale=literal(source.scale),
-        input_scale_text=f"{source.scale:.9g}",
-        input_zero=source.zero_point,
-        output_scale=literal(target.scale),
-        output_scale_text=f"{target.scale:.9g}",
-        output_zero=target.zero_point,
-        state="\n".join(_state(plans)),
+        state="\n".join(state_members(plans)),
+        **header_values(graph, origin),
     )
 
 
-def _state(plans: tuple[Plan, Plan]) -> list[str]:
+def header_values(graph: QGraph, origin: Origin) -> dict[str, Any]:
+    """What a header says of a graph and where it comes from."""
+    n_times, n_chans = time_and_channels(graph, graph.input)
+    source, target = graph.quant(graph.input), graph.quant(graph.output)
+    order = ", ".join(origin.ch_names) or "the order of the training data"
+    return {
+        "version": origin.version,
+        "digest": origin.digest or "none",
+        "channels": "\n".join(comment_lines(order)),
+        "n_times": n_times,
+        "n_chans": n_chans,
+        "n_outputs": graph[graph.output].shape[-1],
+        "input_scale": literal(source.scale),
+        "input_scale_text": f"{source.scale:.9g}",
+        "input_zero": source.zero_point,
+        "output_scale": literal(target.scale),
+        "output_scale_text": f"{target.scale:.9g}",
+        "output_zero": target.zero_point,
+    }
+
+
+def state_members(plans: tuple[Plan, Plan]) -> list[str]:
     """Members of the struct."""
     arena, floats = (plan.n_bytes for plan in plans)
     members = [f"    int32_t arena[{max(arena, 4) // 4}]; /* int8 activations and scratch */"]

@@ -229,7 +229,7 @@ def _is_stem(
         and chained
         and mix.table is None
         and mix.node.stride == temporal.node.stride == 1
-        and temporal.node.depthwise
+        and (temporal.node.depthwise or graph[mix.output].shape[-1] == 1)
         and pool.input == temporal.output
         and graph[pool.output].quant is not None
         and len(by_input[mix.output]) == len(by_input[temporal.output]) == 1

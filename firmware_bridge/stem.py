@@ -82,7 +82,7 @@ def emit_stem(graph: QGraph, stem: Stem) -> Emission:
         ),
         table_constant(temporal, stem.table),
     )
-    shape = _shape(graph, stem, tiles)
+    shape = shape_values(graph, stem, tiles)
     lines = ",\n".join(f"    {value} /* {field} */" for field, value in shape.items())
     statement = call(
         "edge_stem" if fast else "edge_stem_plain",
@@ -103,7 +103,7 @@ def emit_stem(graph: QGraph, stem: Stem) -> Emission:
     )
 
 
-def _shape(graph: QGraph, stem: Stem, tiles: Tiling) -> dict[str, Any]:
+def shape_values(graph: QGraph, stem: Stem, tiles: Tiling) -> dict[str, Any]:
     """Values of ``edge_stem_shape``, in its order."""
     n_times, n_chans = time_and_channels(graph, graph.input)
     pool = scaling.of_pool(graph, stem.pool)

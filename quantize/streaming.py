@@ -197,6 +197,8 @@ def plan(graph: QGraph, hop: int) -> tuple[Stage, ...]:
     entry, first, stages = graph.input, 0, []
     for end in ends:
         stage = _stage(graph, entry, nodes[first : end + 1], span)
+        if end == ends[-1]:  # its left positions are wide: they wait for the decision
+            stage = replace(stage, after=replace(stage.after, ahead=0))
         stages.append(stage)
         entry, first, span = stage.exit, end + 1, stage.after
     return tuple(stages)

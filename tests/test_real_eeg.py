@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from edge import bundle
+from edge import bundle, runner
+from edge.data import chain, raws
+from edge.frames import SourceRequest
+from edge.live.montage import montage
+from edge.sources import file as replay
 from tests.conftest import Edge
 
 
@@ -78,3 +83,29 @@ def test_s001_verifies(edge: Edge, s001_bundle: Path) -> None:
     done = edge("verify", s001_bundle, "--json")
     assert done.returncode == 0, done.stderr
     assert all(not check["problem"] for check in json.loads(done.stdout)["checks"])
+
+
+def test_s001_streamed_is_s001_windowed(edge: Edge, s001_bundle: Path, eegmmidb: Path) -> None:
+    """A run replayed from EDF at 160 Hz, continuous: on every hop the windowed int8 logits."""
+    path = eegmmidb / "S001R03.edf"
+    done = edge("stream", s001_bundle, "--source", f"file:{path}", "--speed", "inf", "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    streamed = [line for line in lines if line.get("logits") is not None]
+    opened = bundle.read(s001_bundle)
+    graph, contract = opened.graph(), opened.contract()
+    header = replay.connect(SourceRequest(str(path))).header
+    picked = montage(header, contract)
+    frames = raws.open_raw(path).get_data(verbose="error").T[:, picked.picks]
+    x = chain.apply(contract, picked.samples(frames))
+    ends = range(contract.n_times, x.shape[1] + 1, contract.hop)
+    windows = np.stack([x[:, end - contract.n_times : end] for end in ends])
+    expected = runner.open_runnable(opened, "reference")(contract.scale(windows))
+    assert [line["sample"] for line in streamed] == [end - 1 for end in ends]
+    assert len(ends) == 1291
+    scale = graph.quant(graph.output).scale
+    steps = np.rint([np.array(line["logits"]) / scale for line in streamed])
+    np.testing.assert_array_equal(steps, np.rint(expected / scale))
+    summary = lines[-1]
+    assert (summary["lost"], summary["restarts"]) == (0, 1)
+    assert summary["faulty"]["Fz"] == 41  # the file ends with half a second of zeros

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     help="local, ssh://[user@]host[:port], rpi4, rpi5, cortex-m4, …; several give one table.",
 )
 @click.option("--stock/--no-stock", default=True, help="Time stock exports of the weights beside.")
+@click.option("--stream", is_flag=True, help="From sample to decision, on a paced live signal.")
 @click.option("--samples", type=_common.PATH, help="Every latency; BUNDLE.bench.jsonl.")
 @click.option("--limit-s", type=click.FloatRange(1), default=60, show_default=True)
 @_common.common
@@ -62,6 +63,7 @@ def _request(bundle: Path, options: dict[str, Any]) -> Any:
         targets=options["targets"],
         devices=tuple(dict.fromkeys(name for names in options["devices"] for name in names)),
         stock=options["stock"],
+        stream=options["stream"],
         samples=samples,
         protocol=protocol.Protocol(limit_s=options["limit_s"]),
     )

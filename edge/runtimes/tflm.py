@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import MissingToolError
+from edge.errors import IncompatibleError, MissingToolError
 from edge.runtime import Built
 from edge.spec import Precision
 from edge.target import Ability, Session, Sources
@@ -47,10 +47,8 @@ def build(sources: Sources) -> Built:
     """The file in the interpreter, and the arena that it takes."""
     data = tflite.write(sources, Precision.INT8)
     graph = sources.graph(Precision.INT8)
-    with _printed() as printed:
+    with _printed():
         interpreter = _interpreter(data)
-        interpreter.print_allocations()
-    found = re.search(r"Arena allocation total (\d+) bytes", printed[0])
     source, target = graph.quant(graph.input), graph.quant(graph.output)
 
     def encode(window: NDArray[np.float32]) -> NDArray[np.int8]:
@@ -62,7 +60,35 @@ def build(sources: Sources) -> Built:
         return interpreter.get_output(0)
 
     session = Session(encode, invoke, lambda stored: dequantize(stored[0], target))
-    return Built(session, len(data), None if found is None else int(found[1]))
+    return Built(session, len(data), arena_bytes(data))
+
+
+def infer(data: bytes, stored: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Outputs of a file for every row of ``stored``, the input tensor's own integers."""
+    with _printed():
+        interpreter = _interpreter(data)
+        outputs = []
+        for row in stored:
+            interpreter.set_input(row[None], 0)
+            interpreter.invoke()
+            outputs.append(interpreter.get_output(0).copy())
+    return np.concatenate(outputs)
+
+
+def arena_bytes(data: bytes) -> int:
+    """What a file takes of the interpreter's arena on this machine, whose pointers have 64 bits.
+
+    Raises
+    ------
+    IncompatibleError
+        When the interpreter reports nothing.
+    """
+    with _printed() as printed:
+        _interpreter(data).print_allocations()
+    found = re.search(r"Arena allocation total (\d+) bytes", printed[0])
+    if found is None:
+        raise IncompatibleError("TensorFlow Lite Micro did not say what its arena takes.")
+    return int(found[1])
 
 
 def _interpreter(data: bytes) -> Any:

@@ -1,0 +1,100 @@
+"""Engines of `edge firmware` that bring a runtime: their files hold what that runtime is told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edge import bundle, registry
+from edge.engines import tflm as engine
+from edge.errors import IncompatibleError
+from edge.runtimes import tflm
+from edge.targets import tflite
+from tests.conftest import ROOT, Edge
+from tests.edge.test_firmware import write
+
+pytest.importorskip("tflite_micro", reason="tflite-micro has wheels for Linux x86-64 only")
+
+
+def test_tflm_model_is_the_artifact(eca_bundle: Path, tmp_path: Path) -> None:
+    """The array's bytes are the file's, the resolver has its operators and no others."""
+    document = write(eca_bundle, tmp_path / "f", "stm32f407", engine="tflm", name="mine")
+    data = (eca_bundle / "model.tflite.int8.tflite").read_bytes()
+    text = (tmp_path / "f" / "mine_model.cc").read_text()
+    assert f"alignas(16) const unsigned char mine_model[{len(data)}] = {{" in text
+    numbers = text.partition("= {")[2].partition("}")[0]
+    assert bytes(int(word) for word in re.findall(r"\d+", numbers)) == data
+    assert document["ops"] == [
+        *("CONV_2D", "DEPTHWISE_CONV_2D", "ELU", "LOGISTIC", "MEAN", "MUL", "RESHAPE"),
+    ]
+    header = (tmp_path / "f" / "mine_ops.h").read_text()
+    assert "MicroMutableOpResolver<7>" in header
+    assert sorted(re.findall(r"resolver\.(\w+)\(", header)) == sorted(
+        engine.RESOLVER[op]
+        for op in document["ops"]  # type: ignore[attr-defined]
+    )
+
+
+def test_tflm_arena_holds(eca_bundle: Path, tmp_path: Path) -> None:
+    """The interpreter runs in what was measured, and the header has a tenth more."""
+    data = (eca_bundle / "model.tflite.int8.tflite").read_bytes()
+    measured = tflm.arena_bytes(data)
+    write(eca_bundle, tmp_path / "f", "nrf52840", engine="tflm")
+    header = (tmp_path / "f" / "edge_model.h").read_text()
+    (arena,) = map(int, re.findall(r"ARENA_BYTES (\d+)", header))
+    assert measured * 1.1 <= arena < measured * 1.1 + 1024
+
+
+def test_tflm_computes_the_golden_logits(eca_bundle: Path) -> None:
+    """What main.cc compares is what its interpreter gives here."""
+    golden = bundle.read(eca_bundle).golden()
+    data = (eca_bundle / "model.tflite.int8.tflite").read_bytes()
+    assert (tflm.infer(data, golden["x_int8"][:, None]) == golden["logits_int8"]).all()
+
+
+def test_over_budget(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
+    """The table of who uses what, then one line; exit code 4, and nothing is written."""
+    done = edge(
+        "firmware", eca_bundle, "--device", "pic32mx250", "--engine", "tflm", "--out", "f",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (4, "")
+    *table, line = done.stderr.splitlines()
+    used = {row[0]: row[1:3] for row in map(cells, table) if len(row) > 2}
+    assert used["stack of a call"] == ["2,048", ""]
+    assert used["the device has"] == ["32,768", "131,072"]
+    ram = used["together"][0]
+    assert used["left"][0] == f"{32_768 - int(ram.replace(',', '')):,}"
+    assert line == (
+        f"edge: The model needs {ram} bytes of RAM where there are 32,768 on Microchip "
+        f"PIC32MX250F128B (OpenBCI Cyton). Nothing was written. Name another --device, or train "
+        f"on shorter windows or fewer channels."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def cells(line: str) -> list[str]:
+    """A row of a table, stripped."""
+    return [cell.strip() for cell in line.strip("│ ").split("│")]
+
+
+def test_operator_that_micro_lacks() -> None:
+    """Its name, and what computes it."""
+    with pytest.raises(IncompatibleError) as caught:
+        engine.refuse(("CONV_2D", "GELU"))
+    assert str(caught.value) == (
+        "TensorFlow Lite Micro has no GELU. Type --engine c, which computes it, or train with "
+        "another activation."
+    )
+    assert set(tflite.VERSIONS) - set(engine.RESOLVER) == {"GELU"}
+
+
+def test_every_engine_is_in_the_help(edge: Edge) -> None:
+    """A name is a file."""
+    engines = registry.names("edge.engines")
+    assert f"What runs the model: {', '.join(engines)}." in " ".join(
+        edge("firmware", "--help").stdout.split()
+    )
+    assert all((ROOT / "edge" / "engines" / f"{name}.py").exists() for name in engines)
