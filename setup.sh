@@ -36,10 +36,10 @@ torch=$(sed -n 's/^ *"\(torch==[0-9.]*\)".*/\1/p' pyproject.toml)
 if [ "$(uname -sm)" = "Linux x86_64" ] && ! "$venv/bin/python" -c 'import torch' 2>/dev/null &&
     "$venv/bin/python" -c "import urllib.request as u; u.urlopen('$cpu_index/', timeout=5)" 2>/dev/null; then
     echo "setup: $torch from PyTorch's CPU index"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --index-url "$cpu_index" "$torch" ||
+    "$venv/bin/pip" install -qq --disable-pip-version-check --index-url "$cpu_index" "$torch" ||
         echo "setup: that failed; going on with the default index" >&2
 fi
 echo "setup: installing eeg-edge[$extra] into $venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --editable ".[$extra]"
+"$venv/bin/pip" install -qq --disable-pip-version-check --editable ".[$extra]"
 "$venv/bin/python" -c 'import torch; print("setup: torch", torch.__version__, "CUDA" if torch.version.cuda else "CPU", "build")'
 touch "$stamp"

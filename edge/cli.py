@@ -59,6 +59,7 @@ def export(as_json: bool, verbose: bool, **options: Any) -> None:
 
     def work(console: Console) -> None:
         _refuse_early(options)
+        _import("edge.bundle").refuse_destination(_export_out(options))
         with console.waiting("loading PyTorch and ExecuTorch"):
             pipeline = _import("edge.pipeline")
         made = pipeline.export(_export_request(options), console)
@@ -125,8 +126,13 @@ def _export_request(options: dict[str, Any]) -> Any:
 @click.option("--out", type=PATH, help="Folder of the checkpoint.")
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
 @click.option("--batch-size", type=click.IntRange(2), default=16, show_default=True)
-@click.option("--learning-rate", type=float, default=1e-3, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    default=1e-3,
+    show_default=True,
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option(
     "--arg", "arguments", type=Arguments(), multiple=True, help="Constructor argument of the model."
 )
@@ -137,7 +143,11 @@ def train(as_json: bool, verbose: bool, example_contract: bool, **options: Any) 
 
     def work(console: Console) -> None:
         if example_contract:
-            console.print(_import("edge.data.contract_file").EXAMPLE)
+            example = _import("edge.data.contract_file").EXAMPLE
+            if as_json:
+                _print_json(console, {"contract": example})
+            else:
+                console.print(example)
             return
         _refuse_early(options)
         absent = [f"--{name}" for name in ("mode", "data", "out") if options[name] is None]

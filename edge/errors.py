@@ -74,8 +74,9 @@ def listing(items: Iterable[object]) -> str:
 
 def suggestion(got: str, allowed: Sequence[str]) -> str:
     """`` Did you mean 'eca'?`` or nothing."""
-    close = difflib.get_close_matches(got, allowed, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    names = {name.lower(): name for name in allowed}
+    close = difflib.get_close_matches(got.lower(), names, n=1)
+    return f" Did you mean {names[close[0]]!r}?" if close else ""
 
 
 def invalid_value(parameter: str, got: str, allowed: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edge.errors import IncompatibleError
 from edge.threads import single_thread
 
 
@@ -125,6 +126,11 @@ def fit(
         (n,) class indices.
     report
         Called after every epoch.
+
+    Raises
+    ------
+    IncompatibleError
+        When the loss is not finite any more.
     """
     seed_everything(settings.seed)
     x, y = torch.from_numpy(windows), torch.from_numpy(labels)
@@ -145,6 +151,11 @@ def fit(
             losses.append(float(loss.detach()))
             hits += int((logits.argmax(1) == y[index]).sum())
         schedule.step()
+        if not np.isfinite(losses).all():
+            raise IncompatibleError(
+                f"Training diverged in epoch {epoch + 1}: the loss is not a number any more. "
+                f"Type a smaller --learning-rate than {settings.learning_rate:g}."
+            )
         report(Progress(epoch + 1, settings.epochs, float(np.mean(losses)), hits / len(x)))
     module.eval()
 

@@ -139,6 +139,8 @@ def refuse_broken(module: Any, spec: ModelSpec) -> None:
 def _constructor_arguments(arguments: Mapping[str, Argument]) -> dict[str, Any]:
     known = inspect.signature(network_class()).parameters
     for name in arguments:
+        if name in OWN_FIELDS:
+            raise IncompatibleError(f"{name} is not free: --mode and the data decide it.")
         if name not in known:
             raise IncompatibleError(
                 f"AttentionBaseNet has no argument {name!r}.{suggestion(name, list(known))}"

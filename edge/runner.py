@@ -15,6 +15,7 @@ from edge import bundle, parity, target
 from edge.bundle import Bundle
 from edge.console import Console
 from edge.data.contract import SignalContract
+from edge.data.npz import is_real
 from edge.errors import AccuracyError, MissingToolError, UsageError
 from edge.spec import Artifact, Precision
 from edge.target import Content, Loader, Runnable
@@ -24,6 +25,10 @@ Logits = NDArray[np.float32]
 
 PART = 500
 """Windows between two steps of the progress bar."""
+
+
+ONLY_PRECISION = {bundle.REFERENCE: Precision.INT8, bundle.FLOAT: Precision.FLOAT}
+"""Runnables that are no artifact and have one precision."""
 
 
 def read_windows(path: Path, contract: SignalContract, n_chans: int) -> NDArray[np.float32]:
@@ -45,8 +50,8 @@ def read_windows(path: Path, contract: SignalContract, n_chans: int) -> NDArray[
             f"--input {str(path)!r} is not an .npy file, or is cut off. Write one: "
             f"np.save({path.name!r}, windows)."
         ) from None
-    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
-        raise UsageError(f"--input {str(path)!r} is not one array of numbers in an .npy file.")
+    if not isinstance(array, np.ndarray) or not is_real(array):
+        raise UsageError(f"--input {str(path)!r} is not one array of real numbers in an .npy file.")
     windows = np.asarray(array, np.float32)
     contract.refuse(windows, f"--input {str(path)!r}", n_chans)
     return windows
@@ -65,6 +70,11 @@ def open_runnable(opened: Bundle, name: str, precision: str | None = None) -> Ru
         When its runtime is not installed.
     """
     bundle.refuse_target(opened, name)
+    only = ONLY_PRECISION.get(name)
+    if only is not None and precision not in (None, only):
+        raise UsageError(
+            f"--target {name} computes in {only}, but --precision is {precision}. Leave it out."
+        )
     if name == bundle.REFERENCE:
         graph = opened.graph()
         return lambda windows: reference.run(graph, windows).real

@@ -54,11 +54,12 @@ def train(request: TrainRequest, console: Console) -> Trained:
     """
     refuse_destination(request.out)
     file = None if request.contract is None else contract_file.read(request.contract)
-    data = (
-        request.data
-        if isinstance(request.data, dataset.Dataset)
-        else source.read(request.data, file)
-    )
+    with console.waiting("reading data"):
+        data = (
+            request.data
+            if isinstance(request.data, dataset.Dataset)
+            else source.read(request.data, file)
+        )
     split = dataset.split(data, request.holdout)
     windows, labels = dataset.training_windows(split.train)
     contract = split.train.contract.fitted(split.train.windows)

@@ -37,7 +37,10 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         """Split at commas; empty parts are dropped."""
         if isinstance(value, tuple):
             return value
-        return tuple(part.strip() for part in str(value).split(",") if part.strip())
+        names = tuple(part.strip() for part in str(value).split(",") if part.strip())
+        if not names:
+            raise UsageError(f"Invalid list {value!r}: type names with commas between them.")
+        return names
 
     def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
         """Names in the package, the last of a list."""

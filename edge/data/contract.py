@@ -193,7 +193,8 @@ class SignalContract:
         Raises
         ------
         IncompatibleError
-            Wrong shape, or a sample that is not finite (which window, channel and sample).
+            Wrong shape, no window, or a sample that is not finite (which window, channel and
+            sample).
         """
         n_chans = self.n_chans or n_chans
         if windows.ndim != 3:
@@ -205,6 +206,8 @@ class SignalContract:
         ):
             expected = f"(n, {n_chans or 'channels'}, {self.n_times})"
             raise IncompatibleError(f"{where} has shape {windows.shape}; expected {expected}.")
+        if not len(windows):
+            raise IncompatibleError(f"{where} holds no window.")
         finite = np.isfinite(windows)
         if not finite.all():
             window, channel, sample = (int(i) for i in np.argwhere(~finite)[0])

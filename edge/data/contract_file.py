@@ -176,6 +176,8 @@ def read(path: Path) -> ContractFile:
             f"Cannot read the contract {str(path)!r}: {error.strerror}. Type 'edge train "
             f"--example-contract > contract.toml' for one to start from."
         ) from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not a TOML file: it is not text in UTF-8.") from None
     return parse(text, str(path))
 
 

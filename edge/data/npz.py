@@ -33,13 +33,15 @@ def from_arrays(
 ) -> Dataset:
     """The same from arrays in memory; messages call them ``path``."""
     x, y = np.asarray(arrays["X"]), np.asarray(arrays["y"])
-    if x.ndim != 3 or y.shape != x.shape[:1] or not np.issubdtype(x.dtype, np.number):
+    if x.ndim != 3 or y.shape != x.shape[:1] or not is_real(x):
         raise UsageError(
             f"{str(path)!r} holds X of shape {x.shape} and y of shape {y.shape}; expected numbers "
             f"(windows, channels, samples) and (windows,)."
         )
     values, labels = np.unique(y, return_inverse=True)
     classes = tuple(str(c) for c in arrays.get("classes", values))
+    if not len(values):
+        raise UsageError(f"{str(path)!r} holds no window.")
     if len(values) < 2:
         raise UsageError(
             f"{str(path)!r} holds no other class than {str(values[0])!r} in y; two are needed to "
@@ -59,6 +61,11 @@ def from_arrays(
     )
     refuse_empty_classes(dataset, spec)
     return dataset
+
+
+def is_real(array: Any) -> bool:
+    """Whether an array holds integers or real numbers."""
+    return np.issubdtype(array.dtype, np.integer) or np.issubdtype(array.dtype, np.floating)
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -64,6 +64,8 @@ def _matching(path: Path, file: ContractFile) -> Iterator[tuple[str, Any, EventR
     if path.is_dir():
         inside = path.rglob("*_eeg.*") if bids else path.iterdir()
         candidates = sorted(p for p in inside if p.suffix.lower() in SUFFIXES and _is_data(p, path))
+    if not candidates:
+        raise UsageError(f"{str(path)!r} holds no recording: no file ends in {listing(SUFFIXES)}.")
     found = [(p, rule) for p in candidates if (rule := file.rule(p.name)) is not None]
     if not found:
         patterns = listing(pattern for rule in file.events for pattern in rule.files)

@@ -6,6 +6,7 @@ of stderr but notes and progress.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests.conftest import Edge
 from tests.edge import wrong_inputs
 
 CASES = sorted((Path(__file__).parent / "errors").glob("*.toml"))
-OTHER_LINES = ("data: ", "note: ", "export ", "train ")
+OTHER_LINES = ("data: ", "note: ", "export ", "train ", "40 training windows, ")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
@@ -64,6 +65,8 @@ def test_few_calibration_windows(edge: Edge, tmp_path: Path) -> None:
 
 
 def test_example_contract_is_the_file(edge: Edge) -> None:
-    """Printed alone, so that it can be redirected."""
+    """Printed alone, so that it can be redirected; as JSON where that is asked for."""
     done = edge("train", "--example-contract")
     assert (done.returncode, done.stdout) == (0, contract_file.EXAMPLE)
+    done = edge("train", "--example-contract", "--json")
+    assert json.loads(done.stdout) == {"contract": contract_file.EXAMPLE}
