@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
 
+from benchmarks import protocol
 from benchmarks.protocol import Estimate, Protocol, Samples
 from edge.bundle import Bundle
 from edge.console import Console
@@ -152,3 +153,14 @@ class About:
     def exact(self, metric: str, unit: str, value: float, n: int = 1) -> Result:
         """A figure without one."""
         return Result(self.target, self.precision, self.device, metric, unit, value, None, None, n)
+
+
+def latencies(about: About, name: str, rounds: Sequence[Samples]) -> list[Result]:
+    """Median, p95, p99 and spread of an entrant's calls."""
+    n_calls = sum(len(r[name]) for r in rounds)
+    found = [about.estimate("latency_median_us", "us", protocol.median(rounds, name))]
+    for percent in (95, 99):
+        value = protocol.percentile(rounds, name, percent / 100)
+        found.append(about.exact(f"latency_p{percent}_us", "us", value, n_calls))
+    spread = protocol.spread(rounds, name)
+    return [*found, about.exact("latency_spread", "IQR/median", spread, n_calls)]

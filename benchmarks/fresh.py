@@ -8,7 +8,6 @@ Prints one JSON object. With the target ``none`` nothing is loaded: Python and n
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import machine
 from edge.errors import MissingToolError
 
 
@@ -24,7 +24,7 @@ def measure(target: str, path: str, shape: tuple[int, int]) -> dict[str, float]:
     """Import, load, run once; µs and bytes."""
     window = np.zeros(shape, np.float32)
     if target == "none":
-        return {"resident_bytes": resident_bytes()}
+        return {"resident_bytes": machine.resident_bytes()}
     from benchmarks.entrants import open_session
 
     open_session(target, Path(path))  # imports the runtime
@@ -32,20 +32,7 @@ def measure(target: str, path: str, shape: tuple[int, int]) -> dict[str, float]:
     session = open_session(target, Path(path))
     loaded = time.perf_counter() - start
     session(window[None])
-    return {"load_us": 1e6 * loaded, "resident_bytes": resident_bytes()}
-
-
-def resident_bytes() -> int:
-    """Most memory this process has had resident.
-
-    Linux keeps it in ``VmHWM``; ``getrusage`` there begins with the parent's.
-    """
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
-    (line,) = (line for line in lines if line.startswith("VmHWM"))
-    return 1024 * int(line.split()[1])
+    return {"load_us": 1e6 * loaded, "resident_bytes": machine.resident_bytes()}
 
 
 def run(target: str, path: Path, shape: tuple[int, int]) -> dict[str, float]:

@@ -8,16 +8,19 @@ every block are kept.
 from __future__ import annotations
 
 import gc
-import itertools
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import comb
 from typing import Any
 
 Samples = Mapping[str, Sequence[float]]
 """One round: µs of every call, by entrant."""
+
+Block = Callable[[int], Sequence[float]]
+"""Makes one call that is not counted, then so many that are; µs of these."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +64,31 @@ def interleave(
     advance: Callable[[Sequence[Samples]], None] = lambda _: None,
 ) -> tuple[Samples, ...]:
     """Run rounds, five at least; ``advance`` is told all of them after each."""
-    calls = {name: _calls_per_block(call, protocol) for name, call in entrants.items()}
+    return interleave_blocks({n: timed(call) for n, call in entrants.items()}, protocol, advance)
+
+
+def timed(call: Callable[[], Any]) -> Block:
+    """A call of this process as a :data:`Block`."""
+    return partial(_block, call)
+
+
+def interleave_blocks(
+    entrants: Mapping[str, Block],
+    protocol: Protocol,
+    advance: Callable[[Sequence[Samples]], None] = lambda _: None,
+) -> tuple[Samples, ...]:
+    """The same for what is called elsewhere, in another process or on a device."""
+    calls = {name: _calls_per_block(block, protocol) for name, block in entrants.items()}
     rounds: list[Samples] = []
     end = time.perf_counter() + protocol.limit_s
     while len(rounds) < 5 or (time.perf_counter() < end and not _tight(rounds, protocol)):
-        rounds.append({name: _block(call, calls[name]) for name, call in entrants.items()})
+        rounds.append({name: block(calls[name]) for name, block in entrants.items()})
         advance(rounds)
     return tuple(rounds)
 
 
-def _calls_per_block(call: Callable[[], Any], protocol: Protocol) -> int:
-    once = statistics.median(_block(call, 5))
+def _calls_per_block(block: Block, protocol: Protocol) -> int:
+    once = max(statistics.median(block(5)), 0.01)
     return max(3, int(protocol.block_us / once))
 
 
@@ -88,7 +105,7 @@ def _block(call: Callable[[], Any], count: int) -> list[float]:
     finally:
         if collecting:
             gc.enable()
-    return [(b - a) / 1000 for a, b in itertools.pairwise(ticks)]
+    return [(b - a) / 1000 for a, b in zip(ticks, ticks[1:])]
 
 
 def _tight(rounds: Sequence[Samples], protocol: Protocol) -> bool:

@@ -43,7 +43,7 @@ def footprint_table(report: Report) -> Table:
             f"{row['load_us'].value / 1000:.2f}" if "load_us" in row else "",
             f"{row['file_bytes'].value:,.0f}" if "file_bytes" in row else "",
             f"{row['planned_bytes'].value:,.0f}" if "planned_bytes" in row else "",
-            f"{row['resident_bytes'].value / 1e6:.0f}" if "resident_bytes" in row else "",
+            f"{row['resident_bytes'].value / 1e6:.1f}" if "resident_bytes" in row else "",
         )
     return table
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks import entrants, fresh, machine, protocol
 from benchmarks.entrants import Entrant
-from benchmarks.findings import About, Findings, Request, Result
+from benchmarks.findings import About, Findings, Request, Result, latencies
 from benchmarks.protocol import Estimate, Samples
 from edge import bundle
 from edge.bundle import Bundle
@@ -120,13 +120,7 @@ def _each_second(advance: Callable[[str], None]) -> Callable[[Sequence[Samples]]
 
 def _latencies(entrant: Entrant, rounds: Sequence[Samples]) -> list[Result]:
     name, about = entrant.name, _about(entrant)
-    n_calls = sum(len(r[name]) for r in rounds)
-    found = [about.estimate("latency_median_us", "us", protocol.median(rounds, name))]
-    for percent in (95, 99):
-        value = protocol.percentile(rounds, name, percent / 100)
-        found.append(about.exact(f"latency_p{percent}_us", "us", value, n_calls))
-    spread = protocol.spread(rounds, name)
-    found.append(about.exact("latency_spread", "IQR/median", spread, n_calls))
+    found = latencies(about, name, rounds)
     stock = f"{STOCK} {entrant.precision}"
     if stock in rounds[0] and stock != name:
         times = protocol.ratio(rounds, stock, name)
