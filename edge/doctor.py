@@ -44,12 +44,15 @@ class Tool:
 
 
 EXPORT = "pip install 'eeg-edge[export]'"
+STREAM = "pip install 'eeg-edge[stream]'"
 
 PACKAGES = (
     Package("torch", "train, lower, quantize", EXPORT),
     Package("torchao", "quantize", EXPORT),
     Package("braindecode", "the float model", EXPORT),
     Package("mne", "read recordings, simulate", EXPORT),
+    Package("brainflow", "stream from a headset", STREAM),
+    Package("mne-lsl", "stream over LSL", STREAM),
     Package("moabb", "public datasets, optional", "pip install moabb"),
 )
 COMPILERS = (

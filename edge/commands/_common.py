@@ -105,8 +105,11 @@ def print_json(console: Console, value: Any) -> None:
     console.print(manifest.to_json(value))
 
 
-def load(name: str) -> Any:
-    """Import one of our modules; a package that is not installed is named with its line."""
+def load(name: str, extra: str = "export") -> Any:
+    """Import one of our modules; a package that is not installed is named with its line.
+
+    ``extra`` is the set of packages that brings it.
+    """
     import importlib
 
     try:
@@ -119,7 +122,7 @@ def load(name: str) -> Any:
             raise
         raise MissingToolError(
             f"This needs {error.name!r}, which is not installed. "
-            f"Type: pip install 'eeg-edge[export]'"
+            f"Type: pip install 'eeg-edge[{extra}]'"
         ) from None
 
 

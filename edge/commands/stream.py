@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import registry
-from edge.commands._common import PATH, Arguments, Names, load, run
+from edge.commands import _common
+from edge.commands._common import PATH, Arguments, Names, run
 from edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from edge.frames import Source
     from edge.live.session import Session, Settings
 
+EXTRA = "stream"
 EXAMPLE = "Example: edge stream edge-eca-int8 --source file:S001R03.edf --output decisions.jsonl"
 
 
@@ -76,6 +78,11 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
             console.print(load("edge.live.view").summary_table(summary))
 
     run(work, verbose)
+
+
+def load(name: str) -> Any:
+    """Import one of our modules; see :func:`edge.commands._common.load`."""
+    return _common.load(name, EXTRA)
 
 
 def _settings(options: dict[str, Any]) -> Settings:
