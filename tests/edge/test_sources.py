@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +27,11 @@ HEADSET = dataclasses.replace(
     CONTRACT, sfreq=250.0, filter=filters.design(4.0, 30.0, 2, 250.0), channels=("C4", "Cz")
 )
 PATIENCE = Patience()
+
+
+def unique(name: str) -> str:
+    """A name for a stream that nobody else on this network has."""
+    return f"edge-{name}-{os.getpid()}"
 
 
 class Lines:
@@ -151,7 +157,7 @@ def playing() -> Iterator[list[Any]]:
     stop = threading.Event()
 
     def play() -> None:
-        stream = outlet("edge-headset")
+        stream = outlet(unique("headset"))
         plan.append(stream)
         rng = np.random.default_rng(0)
         number, begin_s = 0, local_clock()
@@ -171,7 +177,7 @@ def playing() -> Iterator[list[Any]]:
 
 def test_lsl_stream(playing: list[Any]) -> None:
     """A real outlet is found by name, its units and names are read, lost frames show."""
-    request = SourceRequest("edge-headset")
+    request = SourceRequest(unique("headset"))
     source = lsl.connect(request)
     assert source.header.channels == ("Cz", "TRIGGER", "C4")
     assert (source.header.unit, source.header.sfreq) == ("uV", 250.0)
@@ -193,7 +199,7 @@ def test_lsl_outlet_that_comes_back() -> None:
 
     def play() -> None:
         for last in (290, 590):
-            stream = outlet("edge-fickle")
+            stream = outlet(unique("fickle"))
             stream.wait_for_consumers(20)
             frames = 20 * np.random.default_rng(0).standard_normal((300, 3))
             stream.push_chunk(np.asarray(frames, np.float32))
@@ -204,7 +210,7 @@ def test_lsl_outlet_that_comes_back() -> None:
     thread = threading.Thread(target=play)
     thread.start()
     patience = Patience(stalled_s=0.3, lost_s=0.8, attempts=20, first_s=0.2, longest_s=0.2)
-    request = SourceRequest("edge-fickle", {"timeout": 2})
+    request = SourceRequest(unique("fickle"), {"timeout": 2})
     lines = decode(lambda: lsl.connect(request), HEADSET, 2.4, patience, kept)
     thread.join()
     events = [line["event"] for line in lines if line["kind"] == "event"]
@@ -219,17 +225,17 @@ def test_lsl_outlet_that_comes_back() -> None:
 def test_lsl_stream_that_is_not_there() -> None:
     """What was looked for and what to try."""
     with pytest.raises(IncompatibleError) as error:
-        lsl.connect(SourceRequest("edge-nobody", {"timeout": 0.5}))
+        lsl.connect(SourceRequest(unique("nobody"), {"timeout": 0.5}))
     message = str(error.value)
-    assert message.startswith("lsl:edge-nobody was not found in 0.5 s; there ")
+    assert message.startswith(f"lsl:{unique('nobody')} was not found in 0.5 s; there ")
     assert message.endswith("look longer: --arg timeout=60")
 
 
 def test_lsl_stream_of_unknown_unit() -> None:
     """Contradicting units are unknown, until somebody says."""
-    stream = outlet("edge-mixed", ["microvolts", "none", "volts"])
+    stream = outlet(unique("mixed"), ["microvolts", "none", "volts"])
     for said, unit in ((None, "unknown"), ("mV", "mV")):
-        source = lsl.connect(SourceRequest("edge-mixed", unit=said))
+        source = lsl.connect(SourceRequest(unique("mixed"), unit=said))
         assert source.header.unit == unit
         source.close()
     del stream
@@ -239,8 +245,8 @@ def test_decisions_as_a_stream() -> None:
     """``--output lsl:NAME``: probabilities of every class and the decision's number."""
     from mne_lsl.lsl import StreamInlet, resolve_streams
 
-    sink = LslStream("edge-decisions", ("left", "right"), 16.0)
-    [found] = resolve_streams(timeout=5, name="edge-decisions")
+    sink = LslStream(unique("decisions"), ("left", "right"), 16.0)
+    [found] = resolve_streams(timeout=5, name=unique("decisions"))
     inlet = StreamInlet(found)
     inlet.open_stream(timeout=5)
     sink.outlet.wait_for_consumers(5)
