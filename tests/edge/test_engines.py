@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from edge import bundle, registry
+from edge.engines import _cortex_m
 from edge.engines import tflm as engine
 from edge.errors import IncompatibleError
 from edge.runtimes import tflm
 from edge.targets import tflite
 from tests.conftest import ROOT, Edge
 from tests.edge.test_firmware import write
+from tests.firmware_bridge.models import expected, random_graph, stored_windows
+
+RUNS_ON_CORTEX_M = ("eca", "fca", "ge", "none", "se")
+"""Modes that ExecuTorch's Cortex-M operators compute."""
 
 pytest.importorskip("tflite_micro", reason="tflite-micro has wheels for Linux x86-64 only")
 
@@ -89,6 +96,52 @@ def test_operator_that_micro_lacks() -> None:
         "another activation."
     )
     assert set(tflite.VERSIONS) - set(engine.RESOLVER) == {"GELU"}
+
+
+@pytest.mark.parametrize("mode", registry.names("edge.modes"))
+def test_cortex_m_operators(mode: str) -> None:
+    """The reference's integers from ExecuTorch's own operators, or the node that they lack."""
+    graph = random_graph("even filter", mode=mode)
+    if mode not in RUNS_ON_CORTEX_M:
+        with pytest.raises(IncompatibleError, match=r"^Node 'gate.*Type --engine c, which"):
+            _cortex_m.network(graph, _cortex_m.operators())
+        return
+    stored = stored_windows(graph, 6)
+    net = _cortex_m.network(graph, _cortex_m.operators())
+    got = [net(torch.from_numpy(x)[None, None].permute(0, 3, 1, 2)).numpy() for x in stored]
+    np.testing.assert_array_equal(np.concatenate(got), expected(graph, stored).stored)
+
+
+def test_executorch_program(eca_bundle: Path, tmp_path: Path) -> None:
+    """A program with the listed operators and planned memory, and the same bytes as an array."""
+    document = write(eca_bundle, tmp_path / "f", "nrf52840", engine="executorch", name="mine")
+    ops = [
+        "aten::view_copy.out",
+        "cortex_m::quantized_activation.out",
+        "cortex_m::quantized_conv2d.out",
+        "cortex_m::quantized_depthwise_conv2d.out",
+        "cortex_m::quantized_mul.out",
+    ]
+    assert document["ops"] == ops
+    data = (tmp_path / "f" / "mine.pte").read_bytes()
+    numbers = (tmp_path / "f" / "mine_program.cc").read_text().partition("= {")[2]
+    assert bytes(int(word) for word in re.findall(r"\d+", numbers.partition("}")[0])) == data
+    header = (tmp_path / "f" / "mine_program.h").read_text()
+    (planned,) = map(int, re.findall(r"PLANNED_BYTES_0 (\d+)", header))
+    assert document["ram_bytes"] == planned < 90_000
+    listed = (tmp_path / "f" / "ops.cmake").read_text()
+    assert f'EXECUTORCH_SELECT_OPS_LIST "{",".join(ops)}"' in listed
+
+
+def test_executorch_is_for_cortex_m(eca_bundle: Path, tmp_path: Path) -> None:
+    """A RISC-V core has no such backend."""
+    with pytest.raises(IncompatibleError) as caught:
+        write(eca_bundle, tmp_path / "f", "esp32c3", engine="executorch")
+    assert str(caught.value) == (
+        "ExecuTorch's Cortex-M backend does not run on Espressif ESP32-C3FH4, which has a "
+        "riscv32-imc. Type --engine c."
+    )
+    assert not (tmp_path / "f").exists()
 
 
 def test_every_engine_is_in_the_help(edge: Edge) -> None:
