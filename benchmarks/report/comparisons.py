@@ -95,7 +95,7 @@ def _of(source: Source) -> list[Comparison]:
             Comparison(
                 source.label,
                 source.subject,
-                source.mode,
+                source.kind,
                 artifact.target,
                 made.data.simulated,
                 correct[BRAINDECODE],

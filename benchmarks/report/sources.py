@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from edge import bundle, manifest
 from edge.bundle import Bundle
 from edge.errors import IncompatibleError, UsageError
 from firmware_bridge.generate import Firmware, generate
+from quantize.recipe import Recipe
 
 SAMPLES = ".bench.jsonl"
 """End of the names of files that ``edge bench`` writes."""
@@ -75,6 +76,20 @@ class Source:
     def mode(self) -> str:
         """Attention mode."""
         return self.opened.manifest.model.mode
+
+    @property
+    def kind(self) -> str:
+        """Mode, and what its recipe has that the default has not."""
+        recipe = self.opened.manifest.recipe
+        default = Recipe()
+        if recipe is None or recipe == default:
+            return self.mode
+        words = [
+            f"{one.name} {getattr(recipe, one.name)}"
+            for one in fields(Recipe)
+            if getattr(recipe, one.name) != getattr(default, one.name)
+        ]
+        return f"{self.mode} ({', '.join(words)})"
 
     def document(self, name: str) -> Any:
         """A JSON file of the bundle; None where it has none of that name."""

@@ -1,0 +1,59 @@
+"""At most once: a piece of work is claimed by a lock that dies with the process that holds it.
+
+A finished piece is a file or folder that appears whole, by renaming. Whoever holds the lock looks
+for it again before starting, so that work which another process finished meanwhile is not done
+twice; work of a process that was killed is free again as soon as it is dead, because the kernel
+gives its ``flock`` back. On a shared file system that needs NFS 4, or any other with locks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """Wait for a lock and hold it; its file stays, because taking it away would race."""
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def once(done: Path, lock: Path, make: Callable[[], None]) -> bool:
+    """Make ``done`` unless it is there.
+
+    Parameters
+    ----------
+    make
+        Makes ``done`` appear, whole, as its last act.
+
+    Returns
+    -------
+    bool
+        Whether it was made here.
+    """
+    if done.exists():
+        return False
+    with held(lock):
+        if done.exists():
+            return False
+        make()
+    return True
+
+
+def write(path: Path, document: Mapping[str, Any]) -> None:
+    """JSON that appears whole."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    temporary.replace(path)
+
+
+def journal(path: Path, **entry: Any) -> None:
+    """A line more, whoever else is writing."""
+    with path.open("a") as file:
+        file.write(json.dumps(entry, sort_keys=True) + "\n")

@@ -1,0 +1,196 @@
+"""What a sweep consists of: cells, what they have in common, and where everything lies."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report.sources import subject_of
+from edge import manifest, registry
+from edge.errors import UsageError, listing, suggestion
+from quantize.recipe import Recipe
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training and what comes of it."""
+
+    mode: str
+    data: str
+    seed: int
+    recipe: str
+
+    @property
+    def model(self) -> str:
+        """Name of the checkpoint, which all recipes share."""
+        return f"{self.mode}-{subject_of(self.data).replace(':', '-')}-s{self.seed}"
+
+    @property
+    def name(self) -> str:
+        """Name of the cell, of its bundle, and of its result."""
+        return f"{self.model}-{self.recipe}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all cells have in common; a folder holds cells of one of these.
+
+    Attributes
+    ----------
+    bench_s
+        Seconds for which every bundle is timed; 0 for not at all.
+    """
+
+    epochs: int = 60
+    targets: tuple[str, ...] = ()
+    contract: str | None = None
+    bench_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells to be done below a folder."""
+
+    folder: Path
+    cells: tuple[Cell, ...]
+    settings: Settings
+    recipes: Mapping[str, Recipe] = field(default_factory=lambda: {DEFAULT: Recipe()})
+
+    def result(self, cell: Cell) -> Path:
+        """Appears last: what it says is done."""
+        return self.folder / "results" / f"{cell.name}.json"
+
+    def bundle(self, cell: Cell) -> Path:
+        """Of a finished cell that was not refused."""
+        return self.folder / "bundles" / cell.name
+
+    def samples(self, cell: Cell) -> Path:
+        """Every latency, beside the bundle."""
+        return self.folder / "bundles" / f"{cell.name}.bench.jsonl"
+
+    def model(self, cell: Cell) -> Path:
+        """The checkpoint."""
+        return self.folder / "models" / cell.model
+
+    def lock(self, name: str) -> Path:
+        """Whoever works on something of this name holds it."""
+        return self.folder / "locks" / name
+
+    @property
+    def journal(self) -> Path:
+        """Who started and finished what, in order."""
+        return self.folder / "journal.jsonl"
+
+    def missing(self) -> tuple[Cell, ...]:
+        """Cells without a result."""
+        return tuple(cell for cell in self.cells if not self.result(cell).exists())
+
+
+def plan(
+    folder: Path,
+    modes: Sequence[str],
+    data: Sequence[str],
+    seeds: Sequence[int],
+    recipes: Sequence[str],
+    settings: Settings,
+) -> Plan:
+    """Every combination, refused where names are wrong or the folder holds another sweep.
+
+    Raises
+    ------
+    UsageError
+        With what to type instead.
+    """
+    for mode in modes:
+        registry.refuse_unknown("edge.modes", mode, "--modes")
+    for target in settings.targets:
+        registry.refuse_unknown("edge.targets", target, "--targets")
+    known = {Path(r).stem if r != DEFAULT else r: read_recipe(r) for r in recipes}
+    cells = tuple(Cell(*of) for of in itertools.product(modes, data, seeds, known))
+    twice = [name for name, n in Counter(cell.name for cell in cells).items() if n > 1]
+    if twice:
+        raise UsageError(
+            f"Two cells would be called {twice[0]!r}. Name every mode, seed and recipe once, and "
+            f"data whose files have different names."
+        )
+    made = Plan(folder.absolute(), cells, settings, known)
+    _settle(made)
+    return made
+
+
+def read_recipe(name: str) -> Recipe:
+    """``default``, or a JSON file with fields of :class:`~quantize.recipe.Recipe`."""
+    if name == DEFAULT:
+        return Recipe()
+    try:
+        document = json.loads(Path(name).read_text())
+    except OSError:
+        raise UsageError(
+            f"--recipes {name!r} is not a file. Type 'default' or the path of a JSON file."
+        ) from None
+    except ValueError as error:
+        raise UsageError(f"--recipes {name!r} is not JSON: {error}.") from None
+    allowed = [one.name for one in fields(Recipe)]
+    unknown = [key for key in document if key not in allowed]
+    if unknown:
+        raise UsageError(
+            f"--recipes {name!r}: {unknown[0]!r} is not known. Allowed are {listing(allowed)}."
+            f"{suggestion(unknown[0], allowed)}"
+        )
+    return manifest.validate(document, Recipe, f"--recipes {name!r}")
+
+
+def _settle(made: Plan) -> None:
+    """Make the folders and note the settings, or compare with those that are there."""
+    if not made.folder.parent.is_dir():
+        raise UsageError(f"--out {str(made.folder)!r} cannot be made. Make its parent first.")
+    path = made.folder / "sweep.json"
+    if made.folder.exists() and any(made.folder.iterdir()) and not path.exists():
+        raise UsageError(
+            f"--out {str(made.folder)!r} exists and is not a sweep; it is left alone. Give another "
+            f"folder, or remove it first."
+        )
+    document = {"settings": _plain(asdict(made.settings)), "recipes": _recipes(made)}
+    if path.exists():
+        there = json.loads(path.read_text())
+        _refuse_other(made.folder, there, document)
+        document["recipes"] = there["recipes"] | document["recipes"]
+    try:
+        for name in ("results", "bundles", "models", "locks"):
+            (made.folder / name).mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    except OSError as error:
+        raise UsageError(f"Cannot write --out {str(made.folder)!r}: {error.strerror}.") from None
+
+
+def _recipes(made: Plan) -> dict[str, Any]:
+    return {name: _plain(asdict(recipe)) for name, recipe in made.recipes.items()}
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _refuse_other(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """Raise where finished cells would not be what is asked for now."""
+    pairs = [
+        (f"--{name.replace('_', '-')}", there["settings"].get(name), value)
+        for name, value in here["settings"].items()
+    ]
+    pairs += [
+        (f"recipe {name}", there["recipes"].get(name, value), value)
+        for name, value in here["recipes"].items()
+    ]
+    for name, old, new in pairs:
+        if old != new:
+            raise UsageError(
+                f"The sweep in {str(folder)!r} has {name} {old!r}, and {new!r} is asked for. "
+                f"Ask for the same, or name another --out."
+            )

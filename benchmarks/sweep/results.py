@@ -1,0 +1,105 @@
+"""What a sweep gave: one tidy table, one report, one table for people."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from benchmarks.report import build, html, sources, tidy
+from benchmarks.report.comparisons import Pooled, compare, pool
+from benchmarks.report.sections.accuracy import POINTS, verdict
+from benchmarks.report.sources import Source
+from benchmarks.report.write import replace_file
+from benchmarks.sweep.plan import Cell, Plan
+
+
+def finished(plan: Plan) -> list[tuple[Cell, dict[str, Any]]]:
+    """Cells with their results, in the order of the plan."""
+    return [
+        (cell, json.loads(plan.result(cell).read_text()))
+        for cell in plan.cells
+        if plan.result(cell).exists()
+    ]
+
+
+def write(plan: Plan) -> tuple[tuple[Source, ...], list[Path]]:
+    """Write ``sweep.csv``, ``sweep.parquet`` where pyarrow is installed, and ``report.html``.
+
+    Returns
+    -------
+    tuple
+        The bundles, and the files that were written.
+    """
+    done = finished(plan)
+    good = [cell for cell, result in done if not result["refused"]]
+    found = sources.read([plan.bundle(cell) for cell in good])
+    rows = _rows(done, dict(zip((cell.name for cell in good), found, strict=True)))
+    paths = [plan.folder / "sweep.csv"]
+    replace_file(paths[0], tidy.to_csv(rows).encode())
+    if importlib.util.find_spec("pyarrow") is not None:
+        paths.append(plan.folder / "sweep.parquet")
+        _write_parquet(paths[-1], rows)
+    if found:
+        paths.append(plan.folder / "report.html")
+        replace_file(paths[-1], html.render(build.build(found)).encode())
+    return found, paths
+
+
+def _rows(done: Sequence[tuple[Cell, dict[str, Any]]], found: dict[str, Source]) -> list[tidy.Row]:
+    """A row an artifact; a cell that was refused has one, with the reason."""
+    rows = []
+    for cell, result in done:
+        head = {
+            "cell": cell.name,
+            "seed": cell.seed,
+            "recipe": cell.recipe,
+            "seconds": result["seconds"],
+            "refused": result["refused"],
+        }
+        if cell.name in found:
+            rows += [head | row for row in tidy.rows([found[cell.name]])]
+        else:
+            rows.append(head | {"mode": cell.mode, "subject": sources.subject_of(cell.data)})
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
+def _write_parquet(path: Path, rows: Sequence[tidy.Row]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    temporary = path.with_name(f".{path.name}.part")
+    parquet.write_table(pyarrow.Table.from_pylist(list(rows)), temporary)
+    temporary.replace(path)
+
+
+def table(found: Sequence[Source]) -> Table:
+    """Every mode and target pooled over subjects, the worst subject beside."""
+    made = Table(title="int8 against float, subjects as the unit", title_justify="left")
+    for column in ("mode", "target"):
+        made.add_column(column, no_wrap=True)
+    made.add_column("subjects", justify="right")
+    made.add_column("difference, points [95 %]", justify="right")
+    made.add_column(f"not worse than {POINTS:g} points")
+    made.add_column("worst subject")
+    for one in pool(compare(found)):
+        made.add_row(
+            one.mode,
+            one.target,
+            str(len(one.subjects)),
+            _points(one),
+            one.answer if len(one.subjects) > 1 else verdict(one.worst).text,
+            f"{one.worst.subject} {100 * one.worst.difference:+.2f}",
+        )
+    return made
+
+
+def _points(one: Pooled) -> str:
+    value, low, high = (100 * x for x in (one.interval.value, one.interval.low, one.interval.high))
+    return f"{value:+.2f}" if math.isinf(low) else f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"

@@ -1,0 +1,160 @@
+"""``edge sweep``: cells side by side, here or on a cluster, until every one has its result."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.sweep import work
+from benchmarks.sweep.plan import Cell, Plan
+from benchmarks.sweep.work import Outcome, Work
+from edge.console import Console
+from edge.errors import MissingToolError, UsageError
+
+CONNECT_S = 10
+
+
+def sweep(
+    plan: Plan,
+    console: Console,
+    jobs: int = 1,
+    dask: str | None = None,
+    do: Work = work.full,
+) -> tuple[Outcome, ...]:
+    """Do the cells that have no result yet.
+
+    Parameters
+    ----------
+    jobs
+        Processes on this machine.
+    dask
+        Address of a scheduler, whose workers see the folder and have edge installed; ``jobs`` is
+        then the cluster's affair.
+
+    Raises
+    ------
+    UsageError
+        When the cluster does not answer, or a worker does not see the folder.
+    MissingToolError
+        When cells failed for want of a tool; all others have their results.
+    """
+    missing = plan.missing()
+    console.note(f"{len(plan.cells)} cells, {len(plan.cells) - len(missing)} of them finished")
+    outcomes = []
+    start = time.monotonic()
+    with console.progress("sweep", max(len(missing), 1)) as advance:
+        for outcome in _outcomes(plan, missing, jobs, dask, do):
+            outcomes.append(outcome)
+            advance(_line(outcome, time.monotonic() - start, len(outcomes), len(missing)))
+    _refuse(outcomes)
+    return tuple(outcomes)
+
+
+def _line(outcome: Outcome, elapsed_s: float, n_done: int, n: int) -> str:
+    what = "failed" if outcome.failure else "done" if outcome.done else "done elsewhere"
+    left = f", {remaining(elapsed_s, n_done, n)} left" if n_done < n else ""
+    return f"{outcome.cell} {what}{left}"
+
+
+def remaining(elapsed_s: float, n_done: int, n: int) -> str:
+    """How long the rest takes if it goes on like this, in words.
+
+    >>> remaining(60, 2, 6)
+    'about 2 min'
+    """
+    seconds = elapsed_s / n_done * (n - n_done)
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * size:
+            return f"about {seconds / size:.0f} {unit}"
+    return f"about {seconds:.0f} s"
+
+
+def _outcomes(
+    plan: Plan, cells: Sequence[Cell], jobs: int, dask: str | None, do: Work
+) -> Iterator[Outcome]:
+    """Outcomes in the order in which they are known."""
+    if dask is None and jobs == 1:
+        yield from (work.run(plan, cell, do) for cell in cells)
+        return
+    joblib = _joblib()
+    tasks = (joblib.delayed(work.run)(plan, cell, do) for cell in cells)
+    with _backend(plan, dask):
+        n_jobs = jobs if dask is None else -1
+        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
+        yield from parallel(tasks)
+
+
+def _joblib() -> Any:
+    try:
+        import joblib
+    except ModuleNotFoundError:
+        raise MissingToolError(
+            "More than one job needs joblib, which is not installed. "
+            "Type: pip install 'eeg-edge[sweep]'"
+        ) from None
+    return joblib
+
+
+@contextlib.contextmanager
+def _backend(plan: Plan, dask: str | None) -> Iterator[None]:
+    """joblib's own processes, or a cluster that has been looked at."""
+    if dask is None:
+        yield
+        return
+    try:
+        from distributed import Client
+    except ModuleNotFoundError:
+        raise MissingToolError(
+            "--dask needs dask.distributed, which is not installed. "
+            "Type: pip install 'eeg-edge[sweep]'"
+        ) from None
+    try:
+        client = Client(dask, timeout=CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"--dask {dask!r} does not answer ({type(error).__name__}). Start one with: "
+            f"dask scheduler, and on every machine: dask worker {dask}"
+        ) from None
+    with client:
+        _refuse_blind_workers(client, plan.folder, dask)
+        with _joblib().parallel_config("dask", client=client):
+            yield
+
+
+def _refuse_blind_workers(client: Any, folder: Path, dask: str) -> None:
+    """Raise unless every worker has edge and sees the folder."""
+
+    def sees(path: str) -> str:
+        import importlib
+        from pathlib import Path
+
+        try:
+            importlib.import_module("benchmarks.sweep.work")
+        except ImportError as error:
+            return f"has no edge ({error})"
+        return "" if Path(path).is_file() else "does not see the folder"
+
+    found = client.run(sees, str(folder / "sweep.json"))
+    if not found:
+        raise UsageError(f"--dask {dask!r} has no workers. Type: dask worker {dask}")
+    for address, problem in sorted(found.items()):
+        if problem:
+            raise UsageError(
+                f"--dask {dask!r}: worker {address} {problem}. --out must lie on a file system "
+                f"that all workers share, and 'eeg-edge[sweep]' must be installed there."
+            )
+
+
+def _refuse(outcomes: Sequence[Outcome]) -> None:
+    """Raise for cells without a result."""
+    failed = [outcome for outcome in outcomes if outcome.failure]
+    if not failed:
+        return
+    first = failed[0]
+    more = f" ({len(failed) - 1} more cells failed)" if len(failed) > 1 else ""
+    if first.missing_tool:
+        raise MissingToolError(f"{first.failure}{more}")
+    raise RuntimeError(f"cell {first.cell}{more}: {first.failure}")

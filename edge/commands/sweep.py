@@ -1,0 +1,83 @@
+"""``edge sweep``: modes x subjects x seeds x recipes, on every core or on a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge.commands import _common
+
+if TYPE_CHECKING:
+    from edge.console import Console
+
+
+@click.command(
+    "sweep",
+    epilog="Example: edge sweep --modes eca,none --data B01.npz,B02.npz --seeds 0,1 --out sweep",
+)
+@click.option("--modes", type=_common.Names("edge.modes"), required=True, help="Attention modes.")
+@click.option(
+    "--data", type=_common.Names(), required=True, help="What --data of edge train takes, several."
+)
+@click.option("--seeds", default="0", show_default=True, help="Of training, e.g. 0,1,2.")
+@click.option(
+    "--recipes",
+    type=_common.Names(),
+    default=("default",),
+    help="default, or JSON files with fields of quantize.recipe.Recipe.",
+)
+@click.option("--contract", type=_common.PATH, help="Contract file (TOML) for --data.")
+@click.option("--targets", type=_common.Names("edge.targets"), default=(), help="All without it.")
+@click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
+@click.option(
+    "--bench-s", type=click.FloatRange(0), default=0, show_default=True, help="Time each bundle."
+)
+@click.option("--out", type=_common.PATH, required=True, help="Folder; a sweep there goes on.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option("--dask", metavar="tcp://HOST:PORT", help="A dask scheduler whose workers do it.")
+@_common.common
+def command(as_json: bool, verbose: bool, **options: Any) -> None:
+    """Train, export, verify and time many models; a finished one is never done again."""
+
+    def work(console: Console) -> None:
+        plan = _plan(options)
+        run = _common.load("benchmarks.sweep.run")
+        run.sweep(plan, console, jobs=options["jobs"], dask=options["dask"])
+        results = _common.load("benchmarks.sweep.results")
+        with console.waiting("drawing the report"):
+            found, paths = results.write(plan)
+        if as_json:
+            cells = {cell.name: result for cell, result in results.finished(plan)}
+            _common.print_json(console, {"cells": cells, "files": list(map(str, paths))})
+            return
+        console.print(results.table(found))
+        for path in paths:
+            console.print(str(path))
+
+    _common.run(work, verbose)
+
+
+def _plan(options: dict[str, Any]) -> Any:
+    from edge.errors import UsageError
+
+    planning = _common.load("benchmarks.sweep.plan")
+    seeds = [seed.strip() for seed in options["seeds"].split(",")]
+    if not all(seed.isdecimal() for seed in seeds):
+        raise UsageError(f"Invalid --seeds {options['seeds']!r}: type numbers, e.g. 0,1,2.")
+    contract: Path | None = options["contract"]
+    settings = planning.Settings(
+        epochs=options["epochs"],
+        targets=options["targets"],
+        contract=None if contract is None else str(contract),
+        bench_s=options["bench_s"],
+    )
+    return planning.plan(
+        options["out"],
+        options["modes"],
+        options["data"],
+        [int(seed) for seed in seeds],
+        options["recipes"],
+        settings,
+    )

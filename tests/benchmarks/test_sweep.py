@@ -1,0 +1,321 @@
+"""`edge sweep`: nothing lost, nothing done twice, on one machine and on a cluster with a death."""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.sweep import claim, plan, results, run, work
+from benchmarks.sweep.plan import Cell, Plan, Settings
+from edge import console
+from edge.errors import IncompatibleError, MissingToolError, UsageError
+from tests.conftest import Edge
+
+FORKS = multiprocessing.get_context("fork")
+
+
+def planned(folder: Path, n: int = 6) -> Plan:
+    """Cells that differ in their seed."""
+    return plan.plan(folder, ["eca"], ["B01.npz"], range(n), ["default"], Settings())
+
+
+def events(made: Plan) -> Counter[tuple[str, str]]:
+    """How often every cell was started and finished."""
+    if not made.journal.exists():
+        return Counter()
+    lines = [json.loads(line) for line in made.journal.read_text().splitlines()]
+    return Counter((line["event"], line["cell"]) for line in lines)
+
+
+def sweep(made: Plan, do: work.Work, **how: Any) -> tuple[work.Outcome, ...]:
+    """Without words."""
+    with console.console(verbose=False, quiet=True) as quiet:
+        return run.sweep(made, quiet, do=do, **how)
+
+
+def nothing(made: Plan, cell: Cell) -> None:
+    """A cell that takes no time."""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_finished_cells_are_never_done_again(tmp_path: Path, jobs: int) -> None:
+    """A second run does nothing; a larger plan does what is new."""
+
+    def quick(made: Plan, cell: Cell) -> None:
+        time.sleep(0.01)
+
+    made = planned(tmp_path / "s")
+    assert all(outcome.done for outcome in sweep(made, quick, jobs=jobs))
+    assert sweep(made, quick, jobs=jobs) == ()
+    larger = planned(tmp_path / "s", 8)
+    assert len(sweep(larger, quick, jobs=jobs)) == 2
+    assert events(larger) == {
+        (event, cell.name): 1 for event in ("started", "finished") for cell in larger.cells
+    }
+
+
+def test_killed_run_goes_on(tmp_path: Path) -> None:
+    """The cell that was being done is done again, the others are not."""
+    made = planned(tmp_path / "s", 4)
+
+    def slow_third(made: Plan, cell: Cell) -> None:
+        if cell.seed == 2:
+            time.sleep(60)
+
+    process = FORKS.Process(target=sweep, args=(made, slow_third))
+    process.start()
+    while ("started", made.cells[2].name) not in events(made):
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert made.missing() == made.cells[2:]
+    sweep(made, nothing)
+    assert made.missing() == ()
+    started = {cell.seed: events(made)["started", cell.name] for cell in made.cells}
+    assert started == {0: 1, 1: 1, 2: 2, 3: 1}
+    assert all(events(made)["finished", cell.name] == 1 for cell in made.cells)
+
+
+def test_two_runs_at_once_share_the_work(tmp_path: Path) -> None:
+    """Whoever comes second to a cell waits for it and finds it done."""
+    made = planned(tmp_path / "s", 5)
+
+    def quick(made: Plan, cell: Cell) -> None:
+        time.sleep(0.05)
+
+    others = [FORKS.Process(target=sweep, args=(made, quick)) for _ in range(3)]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join()
+    assert all(other.exitcode == 0 for other in others)
+    assert set(events(made).values()) == {1}
+    assert made.missing() == ()
+
+
+def test_worker_of_a_cluster_is_killed(tmp_path: Path) -> None:
+    """Two workers, one killed in the middle: no cell lost, none done twice."""
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not here")
+    made = planned(tmp_path / "s", 12)
+    folder = str(made.folder)
+
+    def part(made: Plan, cell: Cell) -> None:
+        # a cell of the doomed worker that is under way when it dies
+        time.sleep(0.3)
+
+    def kill_one(pids: dict[str, int]) -> None:
+        victim = sorted(pids.values())[0]
+        while True:
+            lines = [json.loads(line) for line in made.journal.read_text().splitlines()]
+            own = [line["event"] for line in lines if line["pid"] == victim]
+            if own.count("finished") >= 2 and own[-1] == "started":
+                os.kill(victim, signal.SIGKILL)
+                killed.append(victim)
+                return
+            time.sleep(0.005)
+
+    killed: list[int] = []
+    made.journal.touch()
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+            silence_logs=50, local_directory=folder,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):  # fmt: skip
+        pids = client.run(os.getpid)
+        assert len(pids) == 2
+        killer = threading.Thread(target=kill_one, args=(pids,), daemon=True)
+        killer.start()
+        outcomes = sweep(made, part, dask=cluster.scheduler_address)
+        killer.join(60)
+    assert len(killed) == 1
+    assert {outcome.cell for outcome in outcomes} == {cell.name for cell in made.cells}
+    assert not any(outcome.failure for outcome in outcomes)
+    assert made.missing() == ()
+    found = events(made)
+    assert all(found["finished", cell.name] == 1 for cell in made.cells)
+    twice = [cell.name for cell in made.cells if found["started", cell.name] > 1]
+    assert len(twice) == 1  # the one that died with its worker
+    lines = [json.loads(line) for line in made.journal.read_text().splitlines()]
+    ends = {line["cell"]: line["pid"] for line in lines if line["event"] == "finished"}
+    assert ends[twice[0]] not in killed
+    assert sum(pid in killed for pid in ends.values()) >= 2  # they were not done again
+
+
+def test_refusals_are_results_and_failures_are_not(tmp_path: Path) -> None:
+    """A cell that cannot be is kept with its reason; one that lacked a tool is tried again."""
+    made = planned(tmp_path / "s", 3)
+
+    def fickle(made: Plan, cell: Cell) -> None:
+        if cell.seed == 0:
+            raise IncompatibleError("it does not fit.")
+        if cell.seed == 1:
+            raise MissingToolError("This needs a tool.")
+
+    with pytest.raises(MissingToolError, match=r"^This needs a tool\.$"):
+        sweep(made, fickle)
+    assert made.missing() == made.cells[1:2]
+    refused = json.loads(made.result(made.cells[0]).read_text())
+    assert refused["refused"] == "it does not fit."
+
+    def broken(made: Plan, cell: Cell) -> None:
+        raise ZeroDivisionError("one divided by none")
+
+    with pytest.raises(RuntimeError, match="one divided by none"):
+        sweep(made, broken)
+    assert made.missing() == made.cells[1:2]
+
+
+def test_wrong_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole messages."""
+    made = planned(tmp_path / "s")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "file").touch()
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"observr": "min_max"}')
+
+    def message(*arguments: Any) -> str:
+        with pytest.raises(UsageError) as error:
+            plan.plan(*arguments)
+        return str(error.value)
+
+    assert message(other, ["eca"], ["B01.npz"], [0], ["default"], Settings()) == (
+        f"--out {str(other)!r} exists and is not a sweep; it is left alone. Give another folder, "
+        f"or remove it first."
+    )
+    assert message(made.folder, ["eca"], ["B01.npz"], [0], ["default"], Settings(epochs=5)) == (
+        f"The sweep in {str(made.folder)!r} has --epochs 60, and 5 is asked for. Ask for the same, "
+        f"or name another --out."
+    )
+    assert message(made.folder, ["eca"], ["a/B01.npz", "b/B01.npz"], [0], ["default"],
+                   Settings()) == (
+        "Two cells would be called 'eca-B01-s0-default'. Name every mode, seed and recipe once, "
+        "and data whose files have different names."
+    )  # fmt: skip
+    assert message(made.folder, ["eca"], ["B01.npz"], [0], [str(bad)], Settings()) == (
+        f"--recipes {str(bad)!r}: 'observr' is not known. Allowed are "
+        f"{plan.listing(f.name for f in plan.fields(plan.Recipe))}. Did you mean 'observer'?"
+    )
+    monkeypatch.setattr(run, "CONNECT_S", 1)
+    with pytest.raises(UsageError) as error:
+        sweep(made, nothing, dask="tcp://127.0.0.1:1")
+    assert str(error.value) == (
+        "--dask 'tcp://127.0.0.1:1' does not answer (OSError). Start one with: dask scheduler, "
+        "and on every machine: dask worker tcp://127.0.0.1:1"
+    )
+
+
+def test_time_left() -> None:
+    """In words."""
+    assert run.remaining(60, 2, 6) == "about 2 min"
+    assert run.remaining(10, 1, 4) == "about 30 s"
+    assert run.remaining(7200, 1, 3) == "about 4 h"
+
+
+def test_locks_die_with_their_process(tmp_path: Path) -> None:
+    """Nobody has to clean up behind one that was killed."""
+
+    def hold() -> None:
+        with claim.held(tmp_path / "lock"):
+            (tmp_path / "held").touch()
+            time.sleep(60)
+
+    process = FORKS.Process(target=hold)
+    process.start()
+    while not (tmp_path / "held").exists():
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    with claim.held(tmp_path / "lock"):
+        pass
+
+
+@pytest.fixture(scope="module")
+def real(edge: Edge, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two recipes on one checkpoint, one target and epoch, by the command a user types."""
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "plain.json").write_text('{"observer": "min_max", "equalize": false}')
+    done = edge(
+        "sweep", "--modes", "none", "--data", "sim", "--recipes", "default,plain.json",
+        "--targets", "tflite", "--epochs", "1", "--out", "s", cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[0] == "2 cells, 0 of them finished"
+    assert lines[1].startswith("sweep 1/2: none-sim-s0-default done, about ")
+    assert lines[2] == "sweep 2/2: none-sim-s0-plain done"
+    assert "int8 against float, subjects as the unit" in done.stdout
+    return folder / "s"
+
+
+def test_a_real_sweep(real: Path) -> None:
+    """One training for both recipes; a table with a row an artifact; a report of both."""
+    assert [path.name for path in (real / "models").iterdir()] == ["none-sim-s0"]
+    rows = list(csv.DictReader((real / "sweep.csv").read_text().splitlines()))
+    assert [(row["recipe"], row["target"], row["precision"]) for row in rows] == [
+        ("default", "tflite", "float"), ("default", "tflite", "int8"),
+        ("plain", "tflite", "float"), ("plain", "tflite", "int8"),
+    ]  # fmt: skip
+    assert {row["refused"] for row in rows} == {""}
+    assert rows[1]["sqnr_db"] != rows[3]["sqnr_db"]
+    text = (real / "report.html").read_text()
+    assert "none (observer min_max, equalize False)" in text
+
+
+def test_parquet_holds_the_same_table(real: Path) -> None:
+    """Types kept."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not here")
+    rows = parquet.read_table(real / "sweep.parquet").to_pylist()
+    assert [row["precision"] for row in rows] == ["float", "int8"] * 2
+    assert isinstance(rows[1]["difference"], float)
+    assert rows[0]["difference"] is None
+
+
+def test_a_real_sweep_is_resumed(edge: Edge, real: Path) -> None:
+    """Nothing is done again; a lost result is."""
+    folder = real.parent
+    arguments = (
+        "sweep", "--modes", "none", "--data", "sim", "--recipes", "default,plain.json",
+        "--targets", "tflite", "--epochs", "1", "--out", "s", "--json",
+    )  # fmt: skip
+    before = (real / "journal.jsonl").read_text()
+    table = (real / "sweep.csv").read_bytes()
+    done = edge(*arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "2 cells, 2 of them finished\n"
+    assert sorted(json.loads(done.stdout)["cells"]) == ["none-sim-s0-default", "none-sim-s0-plain"]
+    assert (real / "journal.jsonl").read_text() == before
+    assert (real / "sweep.csv").read_bytes() == table
+
+
+def test_refused_cells_are_in_the_table(real: Path, tmp_path: Path) -> None:
+    """With their reason, beside those that are there."""
+    folder = tmp_path / "s"
+    shutil.copytree(real, folder)
+    made = plan.plan(
+        folder, ["none"], ["sim", "sim:7"], [0], ["default"],
+        Settings(epochs=1, targets=("tflite",)),
+    )  # fmt: skip
+
+    def refuse(made: Plan, cell: Cell) -> None:
+        raise IncompatibleError("no.")
+
+    sweep(made, refuse)
+    found, _ = results.write(made)
+    assert len(found) == 1
+    rows = list(csv.DictReader((folder / "sweep.csv").read_text().splitlines()))
+    assert [row["refused"] for row in rows] == ["", "", "no."]
+    assert rows[2]["subject"] == "sim:7"
