@@ -113,7 +113,9 @@ def generate(
 def _refuse(contract: SignalContract, arithmetic: str) -> None:
     reasons = list(contract.unstreamable())
     if contract.uv_per_count is None:
-        reasons.append("µV per count unknown (signal.uv_per_count in the contract file)")
+        reasons.append(
+            "µV per count unknown (signal.uv_per_count in the contract file, or --uv-per-count)"
+        )
     if contract.input_quant is None:
         reasons.append("input quantization unknown (export with --int8)")
     if arithmetic == "fixed" and contract.scaling.kind == "moving":

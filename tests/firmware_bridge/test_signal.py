@@ -21,6 +21,7 @@ from firmware_bridge import signal_host, toolchain
 from firmware_bridge.signal import ARITHMETICS, generate
 from quantize import reference
 from quantize.qgraph import Quant
+from tests.conftest import Edge
 
 HEADERS = Path(toolchain.__file__).parent / "freestanding"
 N_CHANS = 5
@@ -178,8 +179,8 @@ def test_what_a_device_must_know() -> None:
         generate(bare)
     assert str(error.value) == (
         "No signal chain in C for this contract: sampling rate unknown, µV per count unknown "
-        "(signal.uv_per_count in the contract file), input quantization unknown (export with "
-        "--int8)."
+        "(signal.uv_per_count in the contract file, or --uv-per-count), input quantization unknown "
+        "(export with --int8)."
     )
     with pytest.raises(IncompatibleError) as error:
         generate(variant("moving"), "edge", "fixed")
@@ -244,3 +245,25 @@ def test_on_a_microcontroller(arithmetic: str) -> None:
         np.testing.assert_array_equal(got, expected)
     assert np.abs(got.astype(int) - expected).max() <= 1
     assert (got != expected).mean() < 0.01
+
+
+def test_the_command(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
+    """``edge signal`` writes sources that compile; µV per count must be known from somewhere."""
+    done = edge("signal", eca_bundle, "--out", tmp_path / "c")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == (
+        "edge: No signal chain in C for this contract: µV per count unknown (signal.uv_per_count "
+        "in the contract file, or --uv-per-count).\n"
+    )
+    for arithmetic, state_bytes in (("float", 796), ("fixed", 1504)):
+        options = ("--uv-per-count", UV_PER_COUNT, "--arithmetic", arithmetic, "--name", "headset")
+        done = edge("signal", eca_bundle, "--out", tmp_path / arithmetic, *options)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(
+            f"22 counts in, 22 int8 out, {arithmetic} arithmetic, {state_bytes:,} bytes of state: "
+        )
+        toolchain.compile_c(
+            toolchain.host_compiler(),
+            ["-std=c99", *toolchain.WARNINGS, "-c", "headset_signal.c"],
+            cwd=tmp_path / arithmetic,
+        )
