@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import ladder
+from benchmarks import ladder, ladder_figure
 from edge.data import chain, sim
 from edge.manifest import to_json
 
@@ -82,7 +82,7 @@ def test_the_figure_repeats(tmp_path: Path) -> None:
     document = json.loads(to_json({"climbs": [dataclasses.asdict(climb) for climb in climbs]}))
     paths = [tmp_path / "a.svg", tmp_path / "b.svg"]
     for path in paths:
-        ladder.draw(document, path)
+        ladder_figure.draw(document, path)
     texts = [path.read_text() for path in paths]
     assert texts[0] == texts[1]
     for words in ("S001, 40 trials", "B02, 40 trials", *ladder.RUNGS):
@@ -96,7 +96,7 @@ def test_stored_results() -> None:
     assert set(by_subject) == {"S001", "B01", "B02", "B03", "B04", "B05"}
     for name, climb in by_subject.items():
         rungs = ladder.RUNGS if name == "S001" else ladder.EPOCH_RUNGS
-        assert ladder.rungs_of(climb) == list(rungs)
+        assert ladder_figure.rungs_of(climb) == list(rungs)
         assert [step["rung"] for step in climb["steps"]] == list(rungs[1:])
     streamed = next(s for s in by_subject["S001"]["steps"] if s["rung"] == "streamed")
     assert (streamed["gained"], streamed["lost"]) == (0, 0)
