@@ -7,7 +7,15 @@ from dataclasses import replace
 
 from benchmarks.report.comparisons import follows_float
 from benchmarks.report.document import Document, Section, gathered
-from benchmarks.report.sections import accuracy, latency, matrix, memory, provenance, summary
+from benchmarks.report.sections import (
+    accuracy,
+    ladder,
+    latency,
+    matrix,
+    memory,
+    provenance,
+    summary,
+)
 from benchmarks.report.sections import tensors as inside
 from benchmarks.report.sources import Source
 from edge.spec import Precision
@@ -24,6 +32,7 @@ def build(sources: Sequence[Source]) -> Document:
         memory.section(sources, shown),
         inside.fidelity(sources, shown),
         inside.sensitivity(sources, shown),
+        ladder.section(sources),
         provenance.section(sources),
     )
     return Document(

@@ -190,3 +190,30 @@ def bars(name: str, title: str, values: Mapping[str, float], axis: str, alternat
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(axis)
     return svg.finish(drawn, name, title, alternative)
+
+
+def ladder(
+    name: str, title: str, rungs: Sequence[str], subjects: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> Figure:
+    """Accuracy of every subject from step to step, with the 95 % interval of each."""
+    with svg.styled():
+        drawn = svg.canvas(WIDTH, 3.2)
+        axes = drawn.subplots()
+        for i, (subject, found) in enumerate(subjects.items()):
+            colour, marker = TARGET_COLOURS[i % 5], MARKERS[i % 5]
+            shift = 0.06 * (i - (len(subjects) - 1) / 2)
+            places = np.arange(len(found)) + shift
+            for x, share in zip(places, found, strict=True):
+                axes.plot([x, x], [100 * share["low"], 100 * share["high"]], color=colour, lw=1)
+            values = [100 * share["share"] for share in found]
+            axes.plot(places, values, color=colour, marker=marker, ms=4.5, lw=1, label=subject)
+        axes.set_xticks(range(len(rungs)), rungs)
+        axes.grid(visible=False, axis="x")
+        axes.set_ylabel("accuracy (%)")
+        drawn.legend(loc="outside upper left", ncols=max(len(subjects), 1))
+    said = "; ".join(
+        f"{subject} " + ", ".join(f"{100 * share['share']:.1f}" for share in found)
+        for subject, found in subjects.items()
+    )
+    alternative = f"Accuracy in % over the steps {', '.join(rungs)}: {said}."
+    return svg.finish(drawn, name, title, alternative)

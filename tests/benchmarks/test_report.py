@@ -45,6 +45,27 @@ TENSORS = {
 }
 
 
+LADDER = {
+    "climbs": [
+        {
+            "data": "made up", "subject": subject, "n_trials": 90,
+            "accuracy": {
+                "published": {"low": 0.4, "share": 0.5, "high": 0.6},
+                "int8": {"low": 0.3, "share": 0.4, "high": 0.5},
+            },
+            "steps": [
+                {
+                    "rung": "int8", "p": 0.25,
+                    "difference": {"low": -0.2, "value": -0.1, "high": 0.1},
+                    "bootstrap": {"low": -0.15, "value": -0.1, "high": 0.05},
+                }
+            ],
+        }
+        for subject in ("S001", "S002")
+    ]
+}  # fmt: skip
+
+
 def add_file(folder: Path, name: str, value: Any) -> None:
     """A JSON file that the manifest knows."""
     (folder / name).write_text(json.dumps(value))
@@ -83,6 +104,7 @@ def whole(eca_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     add_file(folder, bundle.SENSITIVITY, SENSITIVITY)
     add_file(folder, bundle.TENSORS, TENSORS)
     write_samples(folder)
+    (folder.parent / "ladder.json").write_text(json.dumps(LADDER))
     return folder
 
 
@@ -121,7 +143,7 @@ def test_in_chromium(page: Page, report: Path, scheme: str) -> None:
         ...svg.getAttribute("aria-labelledby").split(" ").map(
           (id) => svg.querySelector(`#${id}`).textContent)])"""
     )
-    assert len(figures) == page.evaluate('document.querySelectorAll("figure").length') == 5
+    assert len(figures) == page.evaluate('document.querySelectorAll("figure").length') == 6
     assert all(role == "img" and title and len(words) > 40 for role, title, words in figures)
     ids = page.evaluate('[...document.querySelectorAll("[id]")].map((one) => one.id)')
     assert len(ids) == len(set(ids))
@@ -184,7 +206,8 @@ def test_what_it_says(report: Path, whole: Path) -> None:
     for words in (
         "Simulated data: all of it.", "FULL · ", "MIXED · ", "need ", "Worst subject: sim",
         "Measured on local: Test CPU, 2 cores, Linux.", "Memory map of eca",
-        "SQNR per tensor of eca", "Sensitivity of eca", "102 [", "edge verify eca",
+        "SQNR per tensor of eca", "published, int8: S001 50.0, 40.0; S002 50.0, 40.0.",
+        "-10.0 [-20.0, +10.0]", "Sensitivity of eca", "102 [", "edge verify eca",
         "edge export --mode eca --int8 --out eca",
         manifest.sha256((whole / bundle.MANIFEST).read_bytes()), *made.files.values(),
     ):  # fmt: skip
