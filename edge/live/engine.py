@@ -83,7 +83,7 @@ def streamer(
     if engine is None and integer and FASTEST in streaming.ENGINES:
         try:
             return FASTEST, streaming.open_stream(opened, FASTEST, contract.hop)
-        except MissingToolError as error:
+        except (MissingToolError, OSError) as error:  # no compiler, or no room for what it makes
             note(f"note: streaming in Python: {error}")
     chosen = engine or slower
     return chosen, streaming.open_stream(opened, chosen, contract.hop)
