@@ -116,14 +116,15 @@ def _connector(options: dict[str, Any]) -> Callable[[], Source]:
 
 def _sinks(options: dict[str, Any], contract: Any, console: Console, as_json: bool) -> list[Any]:
     sink = load("edge.live.sink")
-    sinks = [sink.Printed(console.print)] if as_json else []
+    printed = [sink.Printed(console.print)] if as_json else []
     output = options["output"]
     if output is None:
-        return sinks
+        return printed
     if output.startswith(sink.LSL):
         rate_hz = contract.sfreq / contract.hop
-        return [*sinks, sink.LslStream(output.removeprefix(sink.LSL), contract.classes, rate_hz)]
-    return [*sinks, sink.JsonLines(Path(output))]
+        stream = sink.LslStream(output.removeprefix(sink.LSL), contract.classes, rate_hz)
+        return [stream, *printed]
+    return [sink.JsonLines(Path(output)), *printed]  # what is seen is in the file already
 
 
 def _watched(session: Session, console: Console) -> Any:
