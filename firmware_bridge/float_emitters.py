@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from firmware_bridge import layouts
 from firmware_bridge.source import (
     Constant,
     Emission,
@@ -73,10 +74,12 @@ def _emit_conv(graph: QGraph, node: Conv) -> Emission:
     source = identifier(node.input)
     if node.depthwise:
         text = call("edge_float_depthwise", source, *sizes, *rest)
+        weight = weight.squeeze()
     else:
         text = call("edge_float_conv", source, *sizes, n_outputs, *rest)
+        weight, bias = layouts.float_fours(weight[:, 0], bias)
     constants = (
-        Constant(f"{name}_weight", f"{node.output}: weights", {"plain": weight.squeeze()}),
+        Constant(f"{name}_weight", f"{node.output}: weights", {"plain": weight}),
         Constant(f"{name}_bias", f"{node.output}: bias", {"plain": bias}),
     )
     return Emission(text, constants, KERNELS)

@@ -88,6 +88,15 @@ def dsp_depthwise_weight(weight: Array) -> Array:
     return np.ascontiguousarray(words.transpose(1, 0, 2)[..., [0, 2, 1, 3]])
 
 
+def float_fours(weight: Array, bias: Array) -> tuple[Array, Array]:
+    """Weights (n_outputs, length, n_inputs) with four outputs side by side, and their biases."""
+    n_outputs, length, n_inputs = weight.shape
+    rows = np.zeros((padded(n_outputs, 4), length, n_inputs), np.float32)
+    rows[:n_outputs] = weight
+    fours = rows.reshape(-1, 4, length, n_inputs).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(fours), np.pad(bias, (0, len(rows) - n_outputs))
+
+
 def pairs(low: Array, high: Array) -> Array:
     """Two int16 in an int32, the first in the lower half."""
     words = (low.astype(np.int64) & 0xFFFF) | ((high.astype(np.int64) & 0xFFFF) << 16)

@@ -46,25 +46,38 @@ EDGE_INLINE void edge_dequantize(const int8_t *x, int32_t n, float scale, int32_
     }
 }
 
-/* Full convolution with padding.
- *   x (n_times, n_inputs), weight (n_outputs, length, n_inputs), bias (n_outputs,),
- *   y (n, n_outputs); relu 1 clamps at zero
+/* Full convolution with padding, four outputs at a time.
+ *   x (n_times, n_inputs), y (n, n_outputs); relu 1 clamps at zero
+ *   weight (n_outputs / 4, length, n_inputs, 4), n_outputs rounded up and filled with zeros
+ *   bias (n_outputs rounded up to 4,)
  */
 EDGE_INLINE void edge_float_conv(const float *x, int32_t n_times, int32_t n_inputs, int32_t length,
                                  int32_t stride, int32_t pad, int32_t n, int32_t n_outputs,
                                  const float *weight, const float *bias, int32_t relu, float *y)
 {
-    for (int32_t i = 0; i < n; i++) {
-        for (int32_t o = 0; o < n_outputs; o++) {
-            float sum = bias[o];
-            for (int32_t k = 0; k < length; k++) {
+    for (int32_t i = 0; i < n; i++, y += n_outputs) {
+        const float *w = weight;
+        for (int32_t o = 0; o < n_outputs; o += 4) {
+            float sums[4] = {bias[o], bias[o + 1], bias[o + 2], bias[o + 3]};
+            for (int32_t k = 0; k < length; k++, w += 4 * n_inputs) {
                 const int32_t t = i * stride - pad + k;
-                const float *w = weight + (o * length + k) * n_inputs;
-                for (int32_t c = 0; c < n_inputs && t >= 0 && t < n_times; c++) {
-                    sum += w[c] * x[t * n_inputs + c];
+                if (t < 0 || t >= n_times) {
+                    continue;
+                }
+                const float *from = x + t * n_inputs;
+                for (int32_t c = 0; c < n_inputs; c++) {
+                    sums[0] += w[4 * c] * from[c];
+                    sums[1] += w[4 * c + 1] * from[c];
+                    sums[2] += w[4 * c + 2] * from[c];
+                    sums[3] += w[4 * c + 3] * from[c];
                 }
             }
-            *y++ = relu && sum < 0.0f ? 0.0f : sum;
+            EDGE_UNROLL
+            for (int32_t q = 0; q < 4; q++) {
+                if (o + q < n_outputs) {
+                    y[o + q] = relu && sums[q] < 0.0f ? 0.0f : sums[q];
+                }
+            }
         }
     }
 }
