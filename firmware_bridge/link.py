@@ -107,7 +107,7 @@ def build(
         arguments += ["-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"]
         entries = [f"{firmware.name}_{function}" for function in ("infer", "infer_sums")]
         arguments += [f"-Wl,-e,{entries[0]}", f"-Wl,-u,{entries[1]}"]
-        arguments += [*sources, "-o", "program.elf"]
+        arguments += [*sources, "-o", "program.elf", *(["-lm"] if compiler == "gcc" else [])]
         toolchain.compile_c(program, arguments, cwd=folder)
         elf = (folder / "program.elf").read_bytes()
         reports = [path.read_text() for path in sorted(folder.glob("*.su"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from edge import registry
 from edge.errors import IncompatibleError, UsageError
 from firmware_bridge import host, toolchain
+from firmware_bridge.cores import CORES, Core
 from firmware_bridge.emitters import emit
 from firmware_bridge.generate import Origin, generate
 from quantize.qgraph import QGraph
@@ -79,6 +81,12 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
         run_sanitized(random_graph(shape), tmp_path / str(i))
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_sanitizers_find_nothing_in_a_mode(mode: str, tmp_path: Path) -> None:
+    """The same for the gates, those in float too."""
+    run_sanitized(random_graph("pool coprime", mode=mode), tmp_path)
+
+
 FUZZ = """
 #include "edge.h"
 #include <stdio.h>
@@ -137,6 +145,22 @@ def test_compiles_without_a_warning(compiler: str, options: list[str], tmp_path:
         folder = toolchain.write(generate(graph, name).files, tmp_path / name)
         flags = [standard, *toolchain.WARNINGS, *options, "-x", language]
         toolchain.compile_c(program, [*flags, "-c", f"{name}.c", "-o", "out.o"], cwd=folder)
+
+
+@pytest.mark.parametrize(
+    "core", [core for core in CORES.values() if core.is_thumb], ids=lambda core: core.name
+)
+def test_arm_gcc_says_nothing(core: Core, tmp_path: Path) -> None:
+    """The fast paths of microcontrollers, int8 and float, as C99 and as C++17."""
+    if shutil.which(core.compiler) is None:
+        pytest.skip("apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    for name, graph in {"a": random_graph("wide"), "b": random_graph("odd", mode="cat")}.items():
+        folder = toolchain.write(generate(graph, name).files, tmp_path / name)
+        for standard, language in (("-std=c99", "c"), ("-std=c++17", "c++")):
+            flags = [*core.gcc, standard, *toolchain.WARNINGS, "-O2", "-x", language]
+            command = [core.compiler, *flags, "-c", f"{name}.c", "-o", "out.o"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_two_models_in_one_program(tmp_path: Path) -> None:
