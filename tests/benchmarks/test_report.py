@@ -196,6 +196,9 @@ def test_print(page: Page, report: Path, tmp_path: Path) -> None:
     page.call("Emulation.setEmulatedMedia", media="print")
     ink = 'getComputedStyle(document.documentElement).getPropertyValue("--ink")'
     assert page.evaluate(ink).strip() == "#16191d"
+    size = {"height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    page.call("Emulation.setDeviceMetricsOverride", width=703, **size)  # A4 less its margins
+    assert page.evaluate("document.documentElement.scrollWidth") == 703
     page.call("Emulation.setEmulatedMedia", media="")
 
 

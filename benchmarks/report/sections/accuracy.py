@@ -52,6 +52,8 @@ def worst_line(comparisons: Sequence[Comparison]) -> str:
     one = worst(comparisons)
     net = one.correct.count - one.float_correct.count
     change = f"{abs(net)} net of {one.correct.n} windows {'lost' if net < 0 else 'gained'}"
+    if net == 0:
+        change = f"as many of {one.correct.n} windows lost as gained"
     return (
         f"Worst subject: {one.subject} ({one.mode}, {one.target}): "
         f"{100 * one.difference:+.2f} points, {change}; not worse than {POINTS:g} points: "
