@@ -53,6 +53,8 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     """Decode a live signal: from a recording, a headset or a stream."""
 
     def work(console: Console) -> None:
+        if options["engine"] is not None and options["target"] is not None:
+            raise UsageError("--engine streams and --target computes whole windows: give one.")
         settings = _settings(options)
         session, opened = load("edge.live.session"), load("edge.bundle").read(bundle)
         contract = opened.contract()

@@ -11,6 +11,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,19 +66,20 @@ class Printed:
 
 
 class JsonLines:
-    """JSON lines in a file, each handed to the operating system at once."""
+    """JSON lines in a file, each handed to the operating system at once.
+
+    The file is begun with the first line, so that a source that is refused leaves an older one be.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self.file = path.open("wb", buffering=0)
-        except OSError as error:
-            raise self._failure(error) from None
+        self.file: FileIO | None = None
 
     def write(self, line: Line) -> None:
         """One line."""
         rest = (text(line) + "\n").encode()
         try:
+            self.file = self.file or self.path.open("wb", buffering=0)
             while rest:
                 rest = rest[self.file.write(rest) :]
         except OSError as error:
@@ -85,6 +87,8 @@ class JsonLines:
 
     def close(self) -> None:
         """Wait until the disk has it."""
+        if self.file is None:
+            return
         with contextlib.suppress(OSError):  # a pipe or a terminal has no disk
             os.fsync(self.file.fileno())
         self.file.close()

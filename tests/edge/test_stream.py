@@ -166,7 +166,10 @@ def test_full_disk(eca_bundle: Path, edf: Path, tmp_path: Path) -> None:
 def test_other_rate(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
     """Refused with both values."""
     path = write_edf(tmp_path / "slow.edf", 128.0, 2.0)
-    done = edge("stream", eca_bundle, "--source", f"file:{path}")
+    out = tmp_path / "decisions.jsonl"
+    out.write_text("of yesterday")
+    done = edge("stream", eca_bundle, "--source", f"file:{path}", "--output", out)
+    assert out.read_text() == "of yesterday"
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == (
         f"edge: {path} delivers 128 Hz and the contract says 250 Hz. Set the device to the "
