@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from edge.errors import IncompatibleError, UsageError
 from edge.firmware import Job
 from edge.versions import installed
 from firmware_bridge import footprint, project
 from firmware_bridge.generate import Firmware, Origin, generate
 from firmware_bridge.project import Project, Use
+from firmware_bridge.stream import StreamFirmware, generate_stream
 from quantize import qgraph
 from quantize.qgraph import QGraph
 
 
 def make(job: Job) -> Project:
-    """Sources, ``CMakeLists.txt``, ``device.cmake``, ``main.c`` and ``README.md``.
+    """Sources, windowed and streaming, ``CMakeLists.txt``, ``device.cmake``, ``main.c``, README.
 
     Raises
     ------
@@ -25,6 +27,7 @@ def make(job: Job) -> Project:
     version = installed("eeg-edge") or "from source"
     origin = Origin(version, qgraph.digest(graph), contract.channels or ())
     firmware = generate(graph, job.name, origin)
+    stream, why_not = _stream(graph, contract.hop, job.name, origin)
     uses = _uses(firmware, graph, job)
     job.check(uses)
     free = job.device.flash_bytes - sum(use.flash_bytes for use in uses)
@@ -36,15 +39,28 @@ def make(job: Job) -> Project:
         "core": job.device.processor,
         "uses": uses,
         "golden": golden,
+        "stream": stream,
+        "why_not": why_not,
         "floats": bool(graph.float_nodes()),
         "contract": contract,
         "graph": graph,
     }
-    files = {name: text.encode() for name, text in firmware.files.items()}
+    sources = {**(stream.files if stream else {}), **firmware.files}
+    files = {name: text.encode() for name, text in sources.items()}
     for template in ("CMakeLists.txt", "README.md", "device.cmake", "main.c"):
         files[template] = project.render(f"c/{template}", **values)
     files[f"{job.name}_golden.h"] = project.golden_header(job.name, golden)
     return Project(files, uses)
+
+
+def _stream(
+    graph: QGraph, hop: int, name: str, origin: Origin
+) -> tuple[StreamFirmware | None, str]:
+    """The streaming engine, or why there is none."""
+    try:
+        return generate_stream(graph, hop, name, origin), ""
+    except (UsageError, IncompatibleError) as error:
+        return None, str(error)
 
 
 def _uses(firmware: Firmware, graph: QGraph, job: Job) -> tuple[Use, ...]:

@@ -42,7 +42,7 @@ def built(sources: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_replay_passes(written: Path, tmp_path: Path) -> None:
     """The program that CMake builds on this machine says PASS."""
     done = built(written, tmp_path)
-    assert (done.returncode, done.stdout) == (0, "PASS 5 windows\n")
+    assert (done.returncode, done.stdout) == (0, "PASS 5 windows, streamed too\n")
 
 
 def test_replay_names_the_first_difference(written: Path, tmp_path: Path) -> None:
@@ -91,7 +91,15 @@ def test_what_is_written(written: Path, eca_bundle: Path) -> None:
     """Sources, build, test, table, contract, and a manifest with every file's hash."""
     names = {path.name for path in written.iterdir()}
     assert {
-        *("decoder.c", "decoder.h", "decoder_golden.h", "main.c", "CMakeLists.txt"),
+        *(
+            "decoder.c",
+            "decoder.h",
+            "decoder_stream.c",
+            "decoder_stream.h",
+            "decoder_golden.h",
+            "main.c",
+            "CMakeLists.txt",
+        ),
         *("device.cmake", "README.md", "contract.json", "firmware.json", "edge_port.h"),
     } <= names
     document = json.loads((written / "firmware.json").read_text())
@@ -105,7 +113,7 @@ def test_what_is_written(written: Path, eca_bundle: Path) -> None:
     assert uses["code"]["how"].startswith("compiled for mips32-m4k")
     readme = (written / "README.md").read_text()
     assert f"| together | {document['ram_bytes']:,} |" in readme
-    assert "PASS 5 windows" in readme
+    assert "PASS 5 windows, streamed too" in readme
     assert (written / "contract.json").read_bytes() == (eca_bundle / "contract.json").read_bytes()
 
 
