@@ -59,6 +59,7 @@ COMPILERS = (
     Tool(("gcc", "clang", "cc"), "C for this machine", "apt-get install gcc"),
     Tool(("zig",), "C for every device", "pip install ziglang"),
     Tool(("arm-none-eabi-gcc",), "C for Cortex-M", "apt-get install gcc-arm-none-eabi"),
+    Tool(("cmake",), "builds what edge firmware writes", "apt-get install cmake"),
 )
 EMULATORS = (
     Tool(("unicorn",), "Cortex-M4, M7, M33", "pip install unicorn"),
