@@ -26,13 +26,18 @@ EDGE_INLINE void edge_stem_mix_2(const edge_stem_shape *s, const int8_t *x, cons
                                  const int8_t *weight, const int32_t *f, uint32x4_t places,
                                  int8_t *rows, int32_t row)
 {
+    int8x16_t samples[EDGE_STEM_WIDE_16 / 8]; /* loaded once: a row may alias them, for a compiler */
+    EDGE_UNROLL
+    for (int32_t k = 0; k < EDGE_STEM_WIDE_16; k += 16) {
+        const mve_pred16_t inside = vctp8q((uint32_t)(s->n_chans - k));
+        samples[k / 8] = vldrbq_z_s8(x + k, inside);
+        samples[k / 8 + 1] = vldrbq_z_s8(z + k, inside);
+    }
     for (int32_t c = 0; c < s->n_mixed; c += 2, f += 12, rows += 2 * row) {
         int32_t a = f[0], b = f[0], d = f[2], e = f[2];
         EDGE_UNROLL
         for (int32_t k = 0; k < EDGE_STEM_WIDE_16; k += 16) {
-            const mve_pred16_t inside = vctp8q((uint32_t)(s->n_chans - k));
-            const int8x16_t first = vldrbq_z_s8(x + k, inside);
-            const int8x16_t second = vldrbq_z_s8(z + k, inside);
+            const int8x16_t first = samples[k / 8], second = samples[k / 8 + 1];
             const int8x16_t w = vld1q_s8(weight + k), v = vld1q_s8(weight + EDGE_STEM_WIDE_16 + k);
             a = vmladavaq_s8(a, first, w);
             b = vmladavaq_s8(b, second, w);
