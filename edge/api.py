@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,6 +49,8 @@ def export(
     int8: bool = True,
     full_int8: bool = False,
     max_drop: float | None = None,
+    gate: Literal["auto", "int8", "float"] = "auto",
+    sensitivity: bool = False,
     quiet: bool = False,
 ) -> Bundle:
     """Lower, quantize, write every target's file, run and compare each of them.
@@ -66,6 +68,11 @@ def export(
         Folder of the bundle; an older bundle there is replaced.
     max_drop
         Largest loss of accuracy in percentage points.
+    gate
+        What the attention gate is computed in; ``auto`` leaves it, or another part, in float only
+        where int8 would decide differently.
+    sensitivity
+        Whether the bundle gets a report of what every tensor's rounding costs.
 
     Returns
     -------
@@ -87,6 +94,8 @@ def export(
         targets=target.default_names(int8) if targets is None else tuple(targets),
         full_int8=full_int8,
         max_drop=max_drop,
+        gate=gate,
+        sensitivity=sensitivity,
     )
     with console(verbose=False, quiet=quiet) as ours:
         pipeline.export(request, ours)

@@ -2,9 +2,10 @@
 
 ``manifest.json`` (what it is and what was measured), ``contract.json``, ``config.json`` and
 ``model.safetensors`` (the float model), ``qgraph.json`` and ``qgraph.npz``, ``golden.npz``,
-``decisions.npz``, and ``model.<target>.<precision>.<suffix>``, or a folder where an artifact is
-several files (``c/``). It is written beside its destination and renamed, so that there is the old
-bundle or the new one and never a mixture.
+``decisions.npz`` (every rung's class of every held-out window), where it was asked for
+``sensitivity.json`` and ``.svg``, and ``model.<target>.<precision>.<suffix>``, or a folder where an
+artifact is several files (``c/``). It is written beside its destination and renamed, so that there
+is the old bundle or the new one and never a mixture.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from edge import manifest, registry
 from edge.data.contract import SignalContract
 from edge.errors import EdgeError, IncompatibleError, UsageError, invalid_value
-from edge.spec import Accuracy, Artifact, ModelSpec, Parity, Precision
+from edge.spec import Accuracy, Artifact, Decision, ModelSpec, Parity, Precision
 from edge.target import Content
 from quantize import qgraph
 from quantize.recipe import Recipe
@@ -37,11 +38,11 @@ GOLDEN = "golden.npz"
 DECISIONS = "decisions.npz"
 TENSORS = "tensors.json"
 SENSITIVITY = "sensitivity.json"
+SENSITIVITY_FIGURE = "sensitivity.svg"
 QGRAPH = "qgraph"
 
 LOGITS = "logits/"
 """Prefix of a rung's logits in the golden vectors."""
-
 LABELS = "labels"
 DECISION = "decision/"
 """Prefix of a rung's decisions on every window that was compared."""
@@ -75,6 +76,7 @@ class Manifest:
     accuracy: tuple[Accuracy, ...]
     files: Mapping[str, str]
     versions: Mapping[str, str]
+    policy: Decision | None = None
 
     def artifact(self, target: str, precision: str | None) -> Artifact:
         """The artifact of a target; int8 where there is a choice and none was asked for.

@@ -109,7 +109,8 @@ def _prepare(mode: str) -> Prepared:
     assert model.training is not None
     shipped = checkpoints.Request(mode, model, _data(model.training.data))
     targets = registry.names("edge.targets")
-    ready = pipeline.prepare(ExportRequest(shipped, Path(), int8=True, targets=targets), _silent)
+    request = ExportRequest(shipped, Path(), int8=True, targets=targets, full_int8=True)
+    ready = pipeline.prepare(request, _silent)  # as much in int8 as there can be, no policy
     held_out = ready.held_out
     some = parity.evenly(len(held_out.labels), N_WINDOWS)
     fewer = HeldOut(held_out.raw[some], held_out.scaled[some], held_out.labels[some])

@@ -52,7 +52,15 @@ def cli() -> None:
 )
 @click.option("--out", type=PATH, help="Folder of the bundle; edge-MODE[-int8] without it.")
 @click.option("--full-int8", is_flag=True, help="Refuse any operation in float.")
+@click.option(
+    "--gate",
+    type=click.Choice(["auto", "int8", "float"]),
+    default="auto",
+    show_default=True,
+    help="What the attention gate is computed in.",
+)
 @click.option("--max-drop", type=float, help="Refuse a larger loss of accuracy, in points.")
+@click.option("--sensitivity", is_flag=True, help="Report what every tensor's rounding costs.")
 @common
 def export(as_json: bool, verbose: bool, **options: Any) -> None:
     """Export a model: lower, quantize, write every target's file, run and compare each of them."""
@@ -92,6 +100,11 @@ def _refuse_early(options: dict[str, Any]) -> None:
     """What can be refused before anything heavy is imported."""
     if options.get("full_int8") and not options["int8"]:
         raise UsageError("--full-int8 needs --int8. Type: edge export --int8 --full-int8")
+    for asked in ("gate", "sensitivity"):
+        if options.get(asked, False) not in ("auto", False) and not options["int8"]:
+            raise UsageError(f"--{asked} needs --int8: it concerns what is rounded. Add --int8.")
+    if options.get("full_int8") and options["gate"] == "float":
+        raise UsageError("--full-int8 and --gate float contradict each other. Leave one out.")
     if options["mode"] is not None:
         registry.refuse_unknown("edge.modes", options["mode"], "--mode")
     for name in options.get("targets") or ():
@@ -113,6 +126,8 @@ def _export_request(options: dict[str, Any]) -> Any:
         targets=options["targets"] or _import("edge.target").default_names(options["int8"]),
         full_int8=options["full_int8"],
         max_drop=options["max_drop"],
+        gate=options["gate"],
+        sensitivity=options["sensitivity"],
     )
 
 

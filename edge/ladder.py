@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from edge import fit, parity, target
 from edge.errors import AccuracyError
@@ -96,14 +97,15 @@ def climb(name: str, runs: Sequence[Logits], against: Iterable[Yardstick]) -> Ru
     return Rung(name, first, measured)
 
 
-def float_rungs(module: Any, sources: Sources, held_out: HeldOut) -> tuple[Rung, ...]:
-    """Braindecode's forward pass and the lowered network's."""
-    x = held_out.scaled
-    top = Rung(BRAINDECODE, fit.predict(module, x))
-    net = sources.net
-    assert net is not None
-    lowered = climb(LOWERED, _twice(lambda: fit.predict(net, x[:, :, None])), [Yardstick(top)])
-    return top, lowered
+def top_rung(module: Any, held_out: HeldOut) -> Rung:
+    """Braindecode's forward pass, which everything else is held to."""
+    return Rung(BRAINDECODE, fit.predict(module, held_out.scaled))
+
+
+def lowered_rung(net: nn.Module, top: Rung, held_out: HeldOut) -> Rung:
+    """The lowered network in float."""
+    x = held_out.scaled[:, :, None]
+    return climb(LOWERED, _twice(lambda: fit.predict(net, x)), [Yardstick(top)])
 
 
 def int8_rungs(sources: Sources, top: Rung, held_out: HeldOut) -> tuple[Rung, ...]:

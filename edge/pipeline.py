@@ -18,9 +18,11 @@ from edge import (
     bundle,
     checkpoints,
     compatibility,
+    figures,
     ladder,
     manifest,
     parity,
+    policy,
     registry,
     runtime,
     target,
@@ -34,12 +36,11 @@ from edge.data.contract import UNKNOWN
 from edge.errors import AccuracyError, UsageError
 from edge.ladder import HeldOut, Rung
 from edge.lower import lower
-from edge.spec import Artifact, Precision, Verdict
+from edge.spec import Artifact, Decision, Precision, Verdict
 from edge.target import Content, Sources
 from edge.threads import single_thread
 from edge.versions import versions
-from quantize import pipeline as quantizing
-from quantize import ptq, qgraph, reference
+from quantize import ptq, qgraph, reference, sensitivity
 from quantize.extract import extract
 from quantize.recipe import Recipe
 
@@ -64,6 +65,10 @@ class ExportRequest:
         Refuse any float operation.
     max_drop
         Largest loss of accuracy on held-out windows, in percentage points; None for no gate.
+    gate
+        Whether the attention gate is ``int8``, ``float``, or what :mod:`edge.policy` finds.
+    sensitivity
+        Whether the bundle gets a report of what every tensor's rounding costs.
     """
 
     checkpoint: checkpoints.Request
@@ -73,6 +78,8 @@ class ExportRequest:
     full_int8: bool = False
     max_drop: float | None = None
     recipe: Recipe = field(default_factory=Recipe)
+    gate: str = "auto"
+    sensitivity: bool = False
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
@@ -114,8 +121,10 @@ def export(request: ExportRequest, console: Console) -> Manifest:
             artifacts, lower_rungs = _artifacts(folder, request, ready, rungs, advance)
             rungs += lower_rungs
             _say_exceptions(rungs, console)
-            made = _manifest(request, ready, artifacts, rungs)
+            made = _manifest(ready, artifacts, rungs)
             _gate(made, request)
+            if request.sensitivity:
+                _write_sensitivity(folder, ready)
             written = _write(folder, made, ready, rungs)
         advance("bundle")
     return written
@@ -133,12 +142,19 @@ def _refuse_nothing_to_write(request: ExportRequest) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A network lowered, and quantized where int8 is wanted, with windows to measure it on."""
+    """A network lowered, and quantized where int8 is wanted, with windows to measure it on.
+
+    ``top`` is braindecode's forward pass on them; ``recipe`` what the network was quantized with,
+    and ``decision`` how that was found, None where it is float.
+    """
 
     resolved: Resolved
     n_calibration: int
     held_out: HeldOut
+    top: Rung
     sources: Sources
+    recipe: Recipe | None = None
+    decision: Decision | None = None
 
 
 def prepare(request: ExportRequest, note: Callable[[str], None]) -> Prepared:
@@ -147,16 +163,20 @@ def prepare(request: ExportRequest, note: Callable[[str], None]) -> Prepared:
     _say_what_is_special(resolved, note)
     calibration = dataset.calibration_windows(resolved.split.train, note)
     held_out = _held_out(resolved)
-    sources = _sources(resolved, resolved.contract.scale(calibration), request)
-    sources = replace(sources, ch_names=resolved.contract.channels or ())
-    return Prepared(resolved, len(calibration), held_out, sources)
+    top = ladder.top_rung(resolved.model.module, held_out)
+    ready = Prepared(resolved, len(calibration), held_out, top, _float_sources(resolved))
+    if request.int8:
+        ready = _quantized(ready, resolved.contract.scale(calibration), request)
+    if ready.decision is not None and (said := policy.note(ready.decision)):
+        note(f"note: {said}")
+    return ready
 
 
 def climb(ready: Prepared) -> tuple[Rung, ...]:
     """The rungs above every artifact: braindecode's, the lowered network's, the integers'."""
-    module = ready.resolved.model.module
-    rungs = ladder.float_rungs(module, ready.sources, ready.held_out)
-    return rungs + ladder.int8_rungs(ready.sources, rungs[0], ready.held_out)
+    assert ready.sources.net is not None
+    lowered = ladder.lowered_rung(ready.sources.net, ready.top, ready.held_out)
+    return (ready.top, lowered, *ladder.int8_rungs(ready.sources, ready.top, ready.held_out))
 
 
 def _say_what_is_special(resolved: Resolved, note: Callable[[str], None]) -> None:
@@ -181,17 +201,26 @@ def _held_out(resolved: Resolved) -> HeldOut:
     return HeldOut(raw, resolved.contract.scale(raw), test.labels[index])
 
 
-def _sources(
-    resolved: Resolved, calibration: NDArray[np.float32], request: ExportRequest
-) -> Sources:
-    """Lower, and quantize where int8 is wanted."""
+def _float_sources(resolved: Resolved) -> Sources:
+    """The network, lowered."""
     model = resolved.model
     net = lower(model.module, model.spec)
-    float_graph = extract(ptq.trace(net, model.spec.n_chans, model.spec.n_times))
-    if not request.int8:
-        return Sources(float_graph, net=net)
-    quantized = quantizing.quantize(net, calibration, request.recipe)
-    return Sources(float_graph, quantized.graph, net, quantized.qdq)
+    graph = extract(ptq.trace(net, model.spec.n_chans, model.spec.n_times))
+    return Sources(graph, net=net, ch_names=resolved.contract.channels or ())
+
+
+def _quantized(
+    ready: Prepared, calibration: NDArray[np.float32], request: ExportRequest
+) -> Prepared:
+    """The same in int8, as far as the policy allows; calibration windows are scaled."""
+    heads = frozenset(target.load(name).OPEN_HEAD for name in request.targets)
+    held_out, net = ready.held_out, ready.sources.net
+    assert net is not None
+    evidence = policy.Evidence(held_out.scaled, held_out.labels, ready.top.logits, heads)
+    wish = policy.Wish(request.gate, request.full_int8, request.max_drop)
+    made, recipe, decision = policy.quantize(net, calibration, request.recipe, evidence, wish)
+    sources = replace(ready.sources, int8_graph=made.graph, qdq=made.qdq, balanced=made.float_graph)
+    return replace(ready, sources=sources, recipe=recipe, decision=decision)
 
 
 def _check(sources: Sources, request: ExportRequest, console: Console) -> None:
@@ -246,7 +275,6 @@ def _artifact(
 
 
 def _manifest(
-    request: ExportRequest,
     ready: Prepared,
     artifacts: tuple[Artifact, ...],
     rungs: Sequence[Rung],
@@ -264,12 +292,13 @@ def _manifest(
             n_calibration=ready.n_calibration,
             n_held_out=len(labels),
         ),
-        recipe=request.recipe if request.int8 else None,
+        recipe=ready.recipe,
         artifacts=artifacts,
         parity=tuple(entry for rung in rungs for entry in rung.parity),
         accuracy=tuple(parity.accuracy(r.name, r.logits, labels) for r in rungs),
         files={},
         versions=versions(),
+        policy=ready.decision,
     )
 
 
@@ -284,7 +313,8 @@ def _gate(made: Manifest, request: ExportRequest) -> None:
         if drop > request.max_drop:
             raise AccuracyError(
                 f"{artifact.file} loses {drop:.2f} points on {made.data.n_held_out} held-out "
-                f"windows and --max-drop is {request.max_drop:g}. Nothing was written."
+                f"windows and --max-drop is {request.max_drop:g}{policy.tried(made.policy)}. "
+                f"Nothing was written."
             )
 
 
@@ -308,6 +338,16 @@ def _write(
     complete = replace(made, files=bundle.checksums(folder))
     manifest.write(folder / bundle.MANIFEST, complete)
     return complete
+
+
+def _write_sensitivity(folder: Path, ready: Prepared) -> None:
+    """What every tensor's rounding costs, as JSON and as a figure."""
+    sources = ready.sources
+    assert sources.balanced is not None
+    assert sources.int8_graph is not None
+    report = sensitivity.measure(sources.balanced, sources.int8_graph, ready.held_out.scaled)
+    (folder / bundle.SENSITIVITY).write_text(manifest.to_json(report.document()))
+    figures.sensitivity(report, folder / bundle.SENSITIVITY_FIGURE)
 
 
 def _golden(

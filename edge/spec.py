@@ -98,6 +98,38 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """One assignment of parts to float and what it gave on held-out windows.
+
+    Attributes
+    ----------
+    float_parts
+        Parts of the network that were left in float on purpose.
+    float_macs
+        What they cost, in multiply-accumulates a window.
+    agreement
+        Share of windows with float's decision, on the worst head of the targets.
+    drop_points
+        Accuracy lost against float, in percentage points.
+    """
+
+    float_parts: tuple[str, ...]
+    float_macs: int
+    agreement: float
+    drop_points: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How the parts that stay in float were chosen: what was wanted, tried and taken."""
+
+    wanted: str
+    trials: tuple[Trial, ...]
+    float_parts: tuple[str, ...]
+    met: bool
+
+
+@dataclass(frozen=True)
 class Proportion:
     """A count of windows as a share with its 95 % Wilson interval."""
 

@@ -94,7 +94,8 @@ class Sources:
 
     ``net`` and ``qdq`` are PyTorch's forms of ``float_graph`` and ``int8_graph``; a target that is
     written from a :class:`QGraph` needs neither, nor torch. ``ch_names`` are the channels in their
-    order, empty where unknown.
+    order, empty where unknown. ``balanced`` is the float graph whose tensors the integers of
+    ``int8_graph`` stand for (see :mod:`quantize.equalize`).
     """
 
     float_graph: QGraph
@@ -102,6 +103,7 @@ class Sources:
     net: nn.Module | None = None
     qdq: GraphModule | None = None
     ch_names: tuple[str, ...] = ()
+    balanced: QGraph | None = None
 
     def graph(self, precision: Precision) -> QGraph:
         """The graph an artifact of this precision computes."""

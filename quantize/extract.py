@@ -131,7 +131,13 @@ class _Extraction:
             self.values[quantizer] = name
 
     def _own_quantizer(self, node: TorchNode, last: TorchNode) -> TorchNode | None:
-        """The quantize node behind an operation that can be computed in int8."""
+        """The quantize node behind an operation that can be computed in int8.
+
+        A convolution with float weights cannot; every other operation between int8 values is the
+        same whether its part of the network was to be float or not.
+        """
+        if node.target is aten.conv2d.default and not _is_dequantize(_node(node.args[1])):
+            return None
         users = list(last.users)
         reads = [source for source in node.all_input_nodes if source in self.values]
         if len(users) == 1 and _is_quantize(users[0]) and all(map(_is_dequantize, reads)):

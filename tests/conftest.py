@@ -62,8 +62,8 @@ def _shared(name: str) -> Path:
 
 @pytest.fixture(scope="session")
 def eca_bundle(edge: Edge, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedded default, exported by the command a user types."""
+    """The embedded default with its sensitivity, exported by the command a user types."""
     out = tmp_path_factory.mktemp("export") / "eca"
-    done = edge("export", "--mode", "eca", "--int8", "--out", out)
+    done = edge("export", "--mode", "eca", "--int8", "--sensitivity", "--out", out)
     assert done.returncode == 0, done.stderr
     return out

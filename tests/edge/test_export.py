@@ -28,6 +28,8 @@ FILES = [
     "model.tflite.int8.tflite",
     "qgraph.json",
     "qgraph.npz",
+    "sensitivity.json",
+    "sensitivity.svg",
     "training.json",
 ]
 
@@ -66,6 +68,27 @@ def test_every_decision_is_kept(eca_bundle: Path) -> None:
     assert len(labels) == opened.manifest.data.n_held_out
 
 
+def test_all_int8_was_enough(eca_bundle: Path) -> None:
+    """The manifest says what was wanted, and that nothing else had to be tried."""
+    decision = bundle.read(eca_bundle).manifest.policy
+    assert decision is not None
+    assert (decision.wanted, decision.met) == ("agreement of at least 98.5 %", True)
+    assert [trial.float_parts for trial in decision.trials] == [()]
+
+
+def test_sensitivity(eca_bundle: Path) -> None:
+    """Ranked, every tensor once, its files among those that the manifest has hashes of."""
+    report = json.loads((eca_bundle / bundle.SENSITIVITY).read_text())
+    errors = [effect["alone"]["logit_error"] for effect in report["effects"]]
+    assert errors == sorted(errors, reverse=True)
+    items = [effect["item"] for effect in report["effects"]]
+    assert len(set(items)) == len(items)
+    assert {"input", "mix", "gate.conv.weight", "head.weight"} <= set(items)
+    assert {bundle.SENSITIVITY, bundle.SENSITIVITY_FIGURE} <= set(
+        bundle.read(eca_bundle).manifest.files
+    )
+
+
 def test_verdicts(eca_bundle: Path) -> None:
     """TFLite is all int8; what ExecuTorch computes in float is named with its reason."""
     artifacts = {
@@ -89,7 +112,7 @@ def test_two_exports_are_byte_identical(edge: Edge, eca_bundle: Path, tmp_path: 
     """No dates, no randomness, no matter how many threads: the same bytes in every file."""
     threads = {"OMP_NUM_THREADS": "2"}  # test processes have one, see conftest.py
     again = tmp_path / "again"
-    done = edge("export", "--mode", "eca", "--int8", "--out", again, env=threads)
+    done = edge("export", "--mode", "eca", "--int8", "--sensitivity", "--out", again, env=threads)
     assert done.returncode == 0, done.stderr
     assert bundle.checksums(again) == bundle.checksums(eca_bundle)
     for name in ("manifest.json", "c/edge.c"):
@@ -192,7 +215,9 @@ def test_verify_notices_other_weights(edge: Edge, eca_bundle: Path, tmp_path: Pa
     assert done.stderr == "edge: reference: its integers are not the golden ones.\n"
 
 
-@pytest.mark.parametrize("option", [["--max-drop", "-101", "--targets", "tflite"], ["--full-int8"]])
+@pytest.mark.parametrize(
+    "option", [["--max-drop", "-101", "--gate", "int8", "--targets", "tflite"], ["--full-int8"]]
+)
 def test_gates_leave_nothing_behind(edge: Edge, tmp_path: Path, option: list[str]) -> None:
     """An accuracy gate that cannot be met, and int8 throughout where a target pools in float."""
     done = edge("export", "--mode", "eca", "--int8", *option, "--out", "b", cwd=tmp_path)
