@@ -114,7 +114,8 @@ def _prepare(mode: str) -> Prepared:
     held_out = ready.held_out
     some = parity.evenly(len(held_out.labels), N_WINDOWS)
     fewer = HeldOut(held_out.raw[some], held_out.scaled[some], held_out.labels[some])
-    return replace(ready, held_out=fewer)
+    top = replace(ready.top, logits=ready.top.logits[some])
+    return replace(ready, held_out=fewer, top=top)
 
 
 @functools.lru_cache(maxsize=1)
