@@ -32,6 +32,7 @@ def command(as_json: bool, verbose: bool, really: bool, **options: Any) -> None:
     Runtimes are finer than the --targets of edge export, which are artifacts: an executorch program
     runs in executorch-xnnpack; a tflite file in tflite (LiteRT with XNNPACK), tflite-plain (without
     a delegate) and tflm (TensorFlow Lite Micro); an onnx file in onnxruntime; c is c.
+    executorch-cortex-m has no --targets name: it is lowered for this table only.
     """
 
     def work(console: Console) -> None:
