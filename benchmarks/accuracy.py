@@ -1,29 +1,35 @@
 """Accuracy of int8 against float on real EEG: train, export, compare on held-out sessions.
 
-    python -m benchmarks.accuracy --data ../shared/data/bnci2014-004-epochs --modes eca,none
+    python -m benchmarks.accuracy --data ../shared/data/bnci2014-004-epochs --models /tmp/models
 
-Every cell (recording, mode, seed) is one training and one export; finished cells are kept in
-``benchmarks/results/accuracy.json`` and never run again, so a run may be interrupted and goes on.
-No weights are kept.
+Every cell (recording, mode, seed) is one training and one export of every target's int8 artifact.
+Finished cells are kept in ``benchmarks/results/accuracy.json`` and never run again, so a run may be
+interrupted and goes on; a cell of another recipe is measured again. Weights stay in ``--models``,
+which is no folder of the repository, and serve other recipes; without it they are thrown away.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
+import numpy as np
+from numpy.typing import NDArray
 
+from benchmarks import accuracy_report, statistics
 from benchmarks.machine import machine
 from edge import registry
 from edge.console import Console, console
-from edge.spec import Parity, Proportion
+from quantize.recipe import Recipe
 
-RESULTS = Path(__file__).parent / "results" / "accuracy.json"
+RESULTS = Path(__file__).parent / "results"
+DOCUMENT = RESULTS / "accuracy.json"
+C = "c"
 
 
 @dataclass(frozen=True)
@@ -35,114 +41,148 @@ class Cell:
     seed: int
     epochs: int
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """A rung's accuracy, and how it follows float (None for float itself)."""
-
-    correct: Proportion
-    agreement: Proportion | None
-    sqnr_db: float | None
-    sqnr_median_window_db: float | None
+    @property
+    def folder(self) -> str:
+        """Name of its checkpoint."""
+        return f"{self.recording}-{self.mode}-{self.seed}-{self.epochs}"
 
 
-def measure(cell: Cell, data: Path, ours: Console) -> dict[str, Outcome]:
-    """Train, export to a temporary folder, and read what the export measured."""
-    from edge import checkpoints, pipeline, training
+def trained(cell: Cell, data: Path, models: Path, ours: Console) -> Path:
+    """The cell's checkpoint; trained where it is not there yet."""
+    from edge import training
     from edge.fit import TrainingSettings
 
-    with tempfile.TemporaryDirectory() as folder:
-        model, out = Path(folder) / "model", Path(folder) / "bundle"
+    folder = models / cell.folder
+    if not folder.exists():
         settings = TrainingSettings(epochs=cell.epochs, seed=cell.seed)
-        training.train(training.TrainRequest(cell.mode, str(data), model, settings=settings), ours)
-        made = pipeline.export(
-            pipeline.ExportRequest(
-                checkpoint=checkpoints.Request(checkpoint=str(model)),
-                out=out,
-                int8=True,
-                targets=registry.names("edge.targets"),
-            ),
-            ours,
-        )
-    follows = {p.rung: p for p in made.parity if p.reference == "braindecode"}
-    return {a.rung: _outcome(a.correct, follows.get(a.rung)) for a in made.accuracy}
+        training.train(training.TrainRequest(cell.mode, str(data), folder, settings=settings), ours)
+    return folder
 
 
-def _outcome(correct: Proportion, parity: Parity | None) -> Outcome:
-    if parity is None:
-        return Outcome(correct, None, None, None)
-    return Outcome(correct, parity.agreement, parity.sqnr_db, parity.sqnr_median_window_db)
+def measure(cell: Cell, data: Path, models: Path, ours: Console) -> dict[str, Any]:
+    """What braindecode's float model and every target's int8 artifact decide, as counts.
+
+    The C engine is held to the reference's integers, each of them, by every export: its figures
+    are the reference's.
+    """
+    from edge import checkpoints, pipeline, target
+    from edge.spec import Precision
+    from quantize import reference
+
+    checkpoint = checkpoints.Request(checkpoint=str(trained(cell, data, models, ours)))
+    request = pipeline.ExportRequest(
+        checkpoint, Path(), int8=True, targets=registry.names("edge.targets")
+    )
+    ready = pipeline.prepare(request, ours.note)
+    x, labels = ready.held_out.scaled, ready.held_out.labels
+    wanted = ready.top.logits
+    graph = ready.sources.graph(Precision.INT8)
+    rungs = {C: _outcome(wanted, reference.run(graph, x).real, labels)}
+    for name in registry.names("edge.targets"):
+        if name != C:
+            chosen = target.load(name)
+            session = chosen.RUNTIMES[name](chosen.write(ready.sources, Precision.INT8))
+            rungs[name] = _outcome(wanted, session(x), labels)
+    assert ready.decision is not None
+    return {
+        **asdict(cell),
+        "recipe": asdict(request.recipe),
+        "policy": asdict(ready.decision),
+        "n": len(labels),
+        "float_correct": int((wanted.argmax(1) == labels).sum()),
+        "int8": rungs,
+    }
 
 
-def read_results() -> list[dict[str, Any]]:
+def _outcome(
+    wanted: NDArray[np.float32], logits: NDArray[np.float32], labels: NDArray[np.int64]
+) -> dict[str, Any]:
+    """One artifact beside float, window by window."""
+    from edge import parity
+
+    found = statistics.pairs(wanted.argmax(1) == labels, logits.argmax(1) == labels)
+    return {
+        "gained": found.gained,
+        "lost": found.lost,
+        "agree": int((wanted.argmax(1) == logits.argmax(1)).sum()),
+        "sqnr_db": parity.sqnr_db(wanted, logits),
+        "sqnr_median_window_db": parity.median_window_sqnr_db(wanted, logits),
+    }
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
     """Finished cells."""
-    if not RESULTS.exists():
+    if not path.exists():
         return []
-    cells: list[dict[str, Any]] = json.loads(RESULTS.read_text())["cells"]
+    cells: list[dict[str, Any]] = json.loads(path.read_text())["cells"]
     return cells
 
 
-def write_results(cells: list[dict[str, Any]]) -> None:
+def write_results(path: Path, cells: list[dict[str, Any]]) -> None:
     """Beside the old file, then in its place."""
-    document = {"schema_version": 1, "machine": machine(), "cells": cells}
-    temporary = RESULTS.with_suffix(".part")
+    document = {"schema_version": 2, "machine": machine(), "cells": cells}
+    temporary = path.with_suffix(".part")
     temporary.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
-    temporary.replace(RESULTS)
+    temporary.replace(path)
 
 
-def table(cells: list[dict[str, Any]]) -> Table:
-    """Float beside every int8 artifact, windows lost, agreement and SQNR, one row each."""
-    made = Table(title="int8 against float, held-out sessions", title_justify="left")
-    for column in ("recording", "mode", "seed", "artifact"):
-        made.add_column(column, no_wrap=True)
-    for column in ("n", "float %", "int8 %", "net windows lost", "agreement %", "SQNR dB (median)"):
-        made.add_column(column, justify="right")
-    for cell in cells:
-        rungs = cell["rungs"]
-        top = rungs["braindecode"]["correct"]
-        for name in ("reference", "executorch int8", "tflite int8"):
-            rung = rungs[name]
-            made.add_row(
-                cell["recording"],
-                cell["mode"],
-                str(cell["seed"]),
-                name,
-                str(top["n"]),
-                f"{100 * top['share']:.1f}",
-                f"{100 * rung['correct']['share']:.1f}",
-                str(top["count"] - rung["correct"]["count"]),
-                f"{100 * rung['agreement']['share']:.1f}",
-                f"{rung['sqnr_db']:.1f} ({rung['sqnr_median_window_db']:.1f})",
-            )
-    return made
+def is_done(cell: Cell, done: list[dict[str, Any]]) -> bool:
+    """Whether a cell has been measured with the recipe that is in use."""
+    wanted: Mapping[str, Any] = {**asdict(cell), "recipe": asdict(Recipe())}
+    wanted = json.loads(json.dumps(wanted))
+    return any(all(found.get(k) == v for k, v in wanted.items()) for found in done)
+
+
+def run(
+    cells: list[Cell],
+    path: Path,
+    measured: Callable[[Cell], dict[str, Any]],
+    ours: Console,
+) -> list[dict[str, Any]]:
+    """Measure what is not done yet, keeping every cell as soon as it is there."""
+    done = read_results(path)
+    missing = [cell for cell in cells if not is_done(cell, done)]
+    with ours.progress("accuracy", len(missing)) as advance:
+        for cell in missing:
+            fresh = measured(cell)
+            same = asdict(cell).items()
+            done = [old for old in done if not all(old.get(k) == v for k, v in same)]
+            done = sorted([*done, fresh], key=lambda c: (c["mode"], c["recording"], c["seed"]))
+            write_results(path, done)
+            advance(f"{cell.recording} {cell.mode}")
+    return done
 
 
 @click.command()
 @click.option("--data", type=click.Path(exists=True, path_type=Path), required=True)
-@click.option("--modes", default="eca,none", show_default=True)
+@click.option("--models", type=click.Path(path_type=Path), help="Keep checkpoints here.")
+@click.option("--modes", default=",".join(registry.names("edge.modes")), show_default=True)
 @click.option("--recordings", default="B01,B02,B03,B04,B05", show_default=True)
 @click.option("--seeds", default="0", show_default=True)
-@click.option("--epochs", default=30, show_default=True)
-def main(data: Path, modes: str, recordings: str, seeds: str, epochs: int) -> None:
-    """Run what is not done yet, then print everything that is."""
+@click.option("--epochs", default=20, show_default=True)
+def main(
+    data: Path, models: Path | None, modes: str, recordings: str, seeds: str, epochs: int
+) -> None:
+    """Run what is not done yet; print everything that is, and each bar beside its figure."""
     cells = [
         Cell(recording, mode, int(seed), epochs)
-        for recording in recordings.split(",")
         for mode in modes.split(",")
+        for recording in recordings.split(",")
         for seed in seeds.split(",")
     ]
-    with console(verbose=False) as ours:
-        done = read_results()
-        known = {tuple(cell[name] for name in asdict(cells[0])) for cell in done}
-        missing = [cell for cell in cells if tuple(asdict(cell).values()) not in known]
-        with ours.progress("accuracy", len(missing)) as advance:
-            for cell in missing:
-                outcome = measure(cell, data / f"{cell.recording}.npz", ours)
-                rungs = {name: asdict(value) for name, value in outcome.items()}
-                done.append({**asdict(cell), "rungs": rungs})
-                write_results(done)
-                advance(f"{cell.recording} {cell.mode}")
-        ours.print(table(done))
+    with console(verbose=False) as ours, tempfile.TemporaryDirectory() as passing:
+        kept = models or Path(passing)
+        kept.mkdir(parents=True, exist_ok=True)
+        done = run(
+            cells,
+            DOCUMENT,
+            lambda cell: measure(cell, data / f"{cell.recording}.npz", kept, ours),
+            ours,
+        )
+        accuracy_report.write(done, RESULTS)
+        ours.print(accuracy_report.table(done))
+        for line in accuracy_report.lines(done):
+            ours.print(line)
 
 
 if __name__ == "__main__":
