@@ -26,6 +26,13 @@ def test_mode_is_complete(mode: str) -> None:
     assert (ROOT / "tests" / "edge" / f"test_modes_{mode}.py").exists()
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_no_mode_names_a_target(mode: str) -> None:
+    """What a runtime can do stands in that runtime's file."""
+    words = set(re.findall(r"[a-z0-9]+", (ROOT / "edge/modes" / f"{mode}.py").read_text().lower()))
+    assert not words & {"executorch", "litert", "onnx", "onnxruntime", "tflite", "tflm", "xnnpack"}
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_target_is_complete(target: str) -> None:
     """A target has the interface of ``edge/target.py``, its own name as a runtime, a test file."""
