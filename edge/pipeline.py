@@ -40,7 +40,7 @@ from edge.spec import Artifact, Decision, Precision, Verdict
 from edge.target import Content, Sources
 from edge.threads import single_thread
 from edge.versions import versions
-from quantize import ptq, qgraph, reference, sensitivity
+from quantize import fidelity, ptq, qgraph, reference, sensitivity
 from quantize.extract import extract
 from quantize.recipe import Recipe
 
@@ -335,6 +335,9 @@ def _write(
     golden = _golden(ready.sources, ready.held_out, logits)
     (folder / bundle.GOLDEN).write_bytes(golden)
     (folder / bundle.DECISIONS).write_bytes(_decisions(ready.held_out, rungs))
+    if graph is not None and ready.sources.balanced is not None:
+        tensors = fidelity.measure(ready.sources.balanced, graph, ready.held_out.scaled)
+        manifest.write(folder / bundle.TENSORS, {"tensors": tensors})
     complete = replace(made, files=bundle.checksums(folder))
     manifest.write(folder / bundle.MANIFEST, complete)
     return complete

@@ -30,6 +30,7 @@ FILES = [
     "qgraph.npz",
     "sensitivity.json",
     "sensitivity.svg",
+    "tensors.json",
     "training.json",
 ]
 
