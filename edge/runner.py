@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from edge import bundle, parity, target
 from edge.bundle import Bundle
 from edge.console import Console
-from edge.data.contract import SignalContract
-from edge.data.npz import is_real
+from edge.data.contract import SignalContract, is_real
 from edge.errors import AccuracyError, MissingToolError, UsageError
 from edge.spec import Artifact, Precision
 from edge.target import Content, Loader, Runnable

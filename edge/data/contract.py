@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,6 +216,11 @@ class SignalContract:
                 f"{self.channel_name(channel)}, sample {sample} ({(~finite).sum()} non-finite "
                 f"samples in all). Cut or interpolate them first."
             )
+
+
+def is_real(array: Any) -> bool:
+    """Whether an array holds integers or real numbers."""
+    return np.issubdtype(array.dtype, np.integer) or np.issubdtype(array.dtype, np.floating)
 
 
 def _float32(values: NDArray[np.float64]) -> Sequence[float]:

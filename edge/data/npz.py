@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.data.contract import UNKNOWN, Filter, Scaling, SignalContract
+from edge.data.contract import UNKNOWN, Filter, Scaling, SignalContract, is_real
 from edge.data.contract_file import ContractFile
 from edge.data.dataset import Dataset, refuse_empty_classes
 from edge.errors import IncompatibleError, UsageError
@@ -61,11 +61,6 @@ def from_arrays(
     )
     refuse_empty_classes(dataset, spec)
     return dataset
-
-
-def is_real(array: Any) -> bool:
-    """Whether an array holds integers or real numbers."""
-    return np.issubdtype(array.dtype, np.integer) or np.issubdtype(array.dtype, np.floating)
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -124,13 +124,13 @@ def test_reset_forgets() -> None:
 
 
 def test_little_is_kept() -> None:
-    """Mixed samples for one hop and a filter, then tokens; never a window of samples."""
+    """Mixed samples for one hop and a filter, then a window of tokens; never one of samples."""
     stages = plan(network(Shape(n_times=1000, length=25, pool=75, stride=15, second=15)), 15)
     assert [stage.exit for stage in stages] == [
         *("mix", "temporal_act", "stem_pool.blocks", "expand_act", "pointwise_act")
     ]
     kept = [stage.before.high - stage.oldest for stage in stages]
-    assert kept == [15, 39, 28, 5, 15]
+    assert kept == [15, 39, 28, 5, 60]
     assert [(s.after.low, s.after.high) for s in stages] == [
         *((0, 1000), (12, 988), (1, 65), (1, 61), (8, 54))
     ]
