@@ -18,13 +18,16 @@ from firmware_bridge.emitters import emit
 from firmware_bridge.generate import Firmware, Origin, header_values, state_members
 from firmware_bridge.memory import Buffer, Plan
 from firmware_bridge.operations import Operation, Stem, TabledConv, reads, schedule
-from firmware_bridge.source import Emission, call, identifier, refuse_name, shape_text
+from firmware_bridge.source import Constant, Emission, call, identifier, refuse_name, shape_text
+from firmware_bridge.stem_layouts import dsp_taps, fields_hold
 from firmware_bridge.stream_beat import Beat, Part, gathers
 from firmware_bridge.stream_plan import StreamPlan, StreamStage
 from firmware_bridge.stream_stem import emit_stream_stem, memory_of, shape_definition
 from quantize.qgraph import QGraph, Tensor
 
 COUNTER_BYTES = 4
+SLACK_ROWS = 4
+"""Behind a stage's first rows: the packed filter writes six at a time."""
 
 
 class Count(int):
@@ -118,7 +121,9 @@ def _part(graph: QGraph, name: str, stage: StreamStage, operation: Operation) ->
     """One operation of a stage as a function ``NAME_<output>_part``."""
     segments = (stage.fresh, stage.left, stage.right)
     largest = max(1, sum(s.n for s in segments))
-    at_once = max(s.n for s in segments) if operation is stage.operations[0] else largest
+    at_once = largest
+    if operation is stage.operations[0]:
+        at_once = max(stage.fresh.n + stage.right.n, stage.left.n, 1)
     function = f"{name}_{identifier(operation.output)}_part"
     takes_sums = isinstance(operation, Stem)
     if takes_sums:
@@ -126,7 +131,9 @@ def _part(graph: QGraph, name: str, stage: StreamStage, operation: Operation) ->
         emission = Emission(call("edge_beats_pool", f"&{name}_shape", source, "n", output))
     else:
         source, output = (identifier(n) for n in (*reads(operation), operation.output))
-        emission = emit(*_resized(graph, operation, Count("n", at_once)))
+        emission = _packed(
+            graph, operation, emit(*_resized(graph, operation, Count("n", at_once))), at_once
+        )
     unused = "".join(f"    (void){argument};\n" for argument in ("n_times", "pad", "n"))
     text = (
         f"EDGE_NOINLINE void {function}(const int{16 if takes_sums else 8}_t *{source},\n"
@@ -135,6 +142,27 @@ def _part(graph: QGraph, name: str, stage: StreamStage, operation: Operation) ->
     )
     n_chans = graph[operation.output].shape[-1]
     return Part(operation, emission, function, takes_sums, n_chans, largest, text)
+
+
+def _packed(graph: QGraph, operation: Operation, emission: Emission, n: int) -> Emission:
+    """The emission with the packed kernel, where it is a fast depthwise filter of stride 1."""
+    if not emission.call.startswith("edge_depthwise(") or not isinstance(operation, TabledConv):
+        return emission
+    weight = graph.constants[f"{operation.node.output}.weight"][0, 0].T
+    n_taps = (weight.shape[1] + 2) // 2
+    needed = 4 * (n // 2 + 3 + n_taps + 2)  # a packed channel, 2 words beyond
+    if operation.node.stride > 1 or not fields_hold(weight) or needed > emission.scratch_bytes:
+        return emission
+    first, *others = emission.constants
+    taps = Constant(first.name, first.comment, {**first.layouts, "dsp": dsp_taps(weight)})
+    call_lines = emission.call.replace("edge_depthwise(", "edge_depthwise_packed(", 1)
+    return replace(
+        emission,
+        call=call_lines,
+        constants=(taps, *others),
+        kernels=("edge_depthwise_packed.h",),
+        macros={"EDGE_DEPTHWISE_TAPS": n_taps},
+    )
 
 
 def _resized(graph: QGraph, operation: Operation, n: Count) -> tuple[QGraph, Operation]:
@@ -163,10 +191,10 @@ def _memory(
 ) -> tuple[Plan, Plan]:
     """What is kept lives always; the rest from the step that writes it to the last that reads."""
     n_mixed = graph[plan.stem.mix.output].shape[-1]
-    of_stem = memory_of(plan.stem_plan, n_mixed)
+    n_chans = graph[graph.input].shape[-1]
+    of_stem = memory_of(plan.stem_plan, n_mixed, n_chans)
     n_stages = sum(len(stage) for stage in parts)
     end = n_stages + len(rest) + 1
-    n_chans = graph[graph.input].shape[-1]
     found = [
         Buffer("frames", plan.stem_plan.beat * n_chans, 0, end),
         Buffer("rows", of_stem.rows, 0, end),
@@ -187,7 +215,7 @@ def _memory(
             found.append(Buffer(f"{stage.exit.name} gathered", n, i, i))
         for k, part in enumerate(functions):
             output, last = part.operation.output, k == len(functions) - 1
-            n = part.largest * graph[output].shape[-1]
+            n = (part.largest + (SLACK_ROWS if k == 0 else 0)) * graph[output].shape[-1]
             found.append(Buffer(f"{output} rows", n, i, i if last else i + 1))
             if part.emission.scratch_bytes:
                 found.append(Buffer(f"{output} scratch", part.emission.scratch_bytes, i, i))
@@ -252,7 +280,9 @@ def _source(
         rest=indented("\n".join(last)),
         frames=beat.at("frames"),
         rows=beat.at("rows"),
-        rows_bytes=memory_of(plan.stem_plan, graph[plan.stem.mix.output].shape[-1]).rows,
+        rows_bytes=memory_of(
+            plan.stem_plan, graph[plan.stem.mix.output].shape[-1], graph[graph.input].shape[-1]
+        ).rows,
         mix_zero=graph.quant(plan.stem.mix.output).zero_point,
         beat_length=plan.stem_plan.beat,
         beats=plan.beats,

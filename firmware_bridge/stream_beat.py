@@ -1,7 +1,7 @@
 """The C of one beat: the stem, then every stage on its fresh, left and right positions.
 
-A stage's positions are rows of one array, fresh ones first, then those on the left, then those on
-the right, so that every operation but the first runs once over all of them. Where several beats
+A stage's positions are rows of one array, fresh ones first, then those on the right, then those on
+the left, so that every operation but the first runs once over all of them. Where several beats
 pass between decisions, most need the fresh rows only.
 """
 
@@ -112,23 +112,29 @@ class Beat:
 
     def _first(self, stage: StreamStage, part: Part) -> Iterator[str]:
         """The operation that reads more than one position, on one segment after the other."""
-        row = 0
-        for segment, when in (
-            (stage.fresh, ""),
-            (stage.left, self._when(stage.left.ahead)),
-            (stage.right, "due"),
-        ):
-            if not segment.n:
-                continue
-            source = self.buffer(stage.entry, segment.first, segment.ahead)
-            lines: list[str] = []
-            if segment is stage.left and gathers(stage):
-                source = self.at(f"{stage.exit.name} gathered")
-                lines += self._gather(stage, source)
-            n_times = segment.last - segment.first
-            lines.append(self._run(part, source, n_times, segment.pad, segment.n, row))
-            yield from _conditional(when, lines)
-            row += segment.n
+        fresh, left, right = stage.fresh, stage.left, stage.right
+        together = Segment(fresh.begin, right.end, fresh.first, right.last, fresh.pad, 0)
+        if fresh.n and right.n:
+            both, alone = (self._segment(stage, part, s, 0) for s in (together, fresh))
+            yield from _conditional("1" if self.plan.beats == 1 else "due", both)
+            if self.plan.beats > 1:
+                yield from _conditional("!due", alone)
+        elif fresh.n or right.n:
+            chosen, when = (fresh, "1") if fresh.n else (right, "due")
+            yield from _conditional(when, self._segment(stage, part, chosen, 0))
+        if left.n:
+            lines = self._segment(stage, part, left, fresh.n + right.n)
+            yield from _conditional(self._when(left.ahead), lines)
+
+    def _segment(self, stage: StreamStage, part: Part, segment: Segment, row: int) -> list[str]:
+        """Statements that compute one segment into rows from ``row`` on."""
+        source = self.buffer(stage.entry, segment.first, segment.ahead)
+        lines: list[str] = []
+        if segment is stage.left and gathers(stage):
+            source = self.at(f"{stage.exit.name} gathered")
+            lines += self._gather(stage, source)
+        n_times = segment.last - segment.first
+        return [*lines, self._run(part, source, n_times, segment.pad, segment.n, row)]
 
     def _run(
         self, part: Part, source: str, n_times: int | str, pad: int, n: int | str, row: int
@@ -170,11 +176,9 @@ class Beat:
     def _rows(self, segments: Sequence[Segment]) -> str:
         """How many rows of a stage this beat needs."""
         fresh, left, right = segments
-        both = fresh.n + left.n
-        inner = str(fresh.n)
-        if left.n:
-            inner = f"({self._when(left.ahead)} ? {both} : {fresh.n})"
-        return f"due ? {both + right.n} : {inner}"
+        both = fresh.n + right.n
+        now = f"due ? {both} : {fresh.n}"
+        return f"{self._when(left.ahead)} ? {both + left.n} : ({now})" if left.n else now
 
     def _store(self, kept: Kept, segments: Sequence[Segment], move: Move) -> Iterator[str]:
         """Move on by a beat: the interior down, fresh rows behind it, left and right ones."""
@@ -187,7 +191,7 @@ class Beat:
         if stored:
             yield move(self.buffer(kept, fresh.end - stored), fresh.n - stored, stored)
         if left.n and (kept.slots or kept.whole):
-            lines = list(self._store_left(kept, left, fresh.n, move))
+            lines = list(self._store_left(kept, left, fresh.n + right.n, move))
             yield from _conditional(self._when(left.ahead), lines)
         if kept.whole and kept.slots:
             lines = list(self._slot(kept, 1 + kept.span.ahead // self.plan.beats))
@@ -195,7 +199,7 @@ class Beat:
             yield from _conditional("due", lines)
         if right.n and kept.rows > kept.span.high - kept.origin:
             to = self.buffer(kept, right.begin)
-            yield from _conditional("due", [move(to, fresh.n + left.n, right.n)])
+            yield from _conditional("due", [move(to, fresh.n, right.n)])
 
     def _store_left(self, kept: Kept, left: Segment, row: int, move: Move) -> Iterator[str]:
         if not kept.slots:

@@ -69,8 +69,8 @@ class StemPlan:
 
     @property
     def row(self) -> int:
-        """Mixed samples per channel: history, this beat, zeros behind the window."""
-        return self.length - 1 + self.beat + self.n_last
+        """Mixed samples per channel: history, this beat (even), zeros behind the window."""
+        return self.length - 1 + self.beat + max(self.n_last, self.beat % 2)
 
     @property
     def n_sums(self) -> int:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from firmware_bridge import scaling
-from firmware_bridge.layouts import plain_scaling
+from firmware_bridge.layouts import padded
 from firmware_bridge.source import Constant, Emission, call, identifier, table_constant
 from firmware_bridge.stem import shape_values, tiling
-from firmware_bridge.stem_layouts import macros
+from firmware_bridge.stem_layouts import Layouts, fields_hold, macros, pack, pair_order
 from firmware_bridge.stream_plan import StemPlan, StreamPlan
 from quantize.qgraph import QGraph
+
+FAST_PORTS = ("dsp",)
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,23 @@ class StemMemory:
     scratch: int
 
 
-def memory_of(plan: StemPlan, n_mixed: int) -> StemMemory:
+def memory_of(plan: StemPlan, n_mixed: int, n_chans: int) -> StemMemory:
     """Sizes for the port that needs most."""
+    ends = plan.beat + plan.n_last + plan.pad
+    pairs = 2 * len(pair_order(n_chans)) * ((plan.beat + 1) // 2)
     return StemMemory(
-        rows=n_mixed * plan.row,
+        rows=padded(n_mixed, 4) * plan.row,
         carries=2 * n_mixed,
         pending=2 * n_mixed * max(plan.n_left, 1),
         sums=2 * n_mixed * plan.n_sums,
-        scratch=plan.beat + plan.n_last + 2 * plan.pad + plan.length,
+        scratch=max(ends + plan.pad + plan.length, 4 * (pairs + 2 * words(plan)) + ends + 32),
     )
+
+
+def words(plan: StemPlan) -> int:
+    """Of a packed row of the dsp port: as many as its filter may read."""
+    sums = max(plan.beat + plan.n_last, plan.pad) // 2 + 3
+    return max(sums, plan.row // 2 + 1) + (plan.length + 2) // 2 + 3
 
 
 def shape_definition(graph: QGraph, plan: StreamPlan, name: str) -> str:
@@ -65,29 +75,32 @@ def emit_stream_stem(graph: QGraph, plan: StreamPlan, shape: str) -> Emission:
     of_mix, of_temporal = scaling.of_conv(graph, stem.mix), scaling.of_conv(graph, stem.temporal)
     mix_weight = graph.constants[f"{mix}.weight"][:, 0, 0]
     filters = np.ascontiguousarray(graph.constants[f"{temporal}.weight"][0, 0].T)
-    constants = (
-        Constant(f"{identifier(mix)}_weight", f"{mix}: weights", {"plain": mix_weight}),
-        Constant(f"{identifier(mix)}_scaling", f"{mix}: factors", {"plain": plain_scaling(of_mix)}),
-        Constant(f"{identifier(temporal)}_weight", f"{temporal}: taps", {"plain": filters}),
-        Constant(
-            f"{identifier(temporal)}_scaling",
-            f"{temporal}: factors",
-            {"plain": plain_scaling(of_temporal)},
-        ),
-        table_constant(temporal, stem.table),
+    fast = of_mix.is_short and of_temporal.is_short and fields_hold(filters)
+    packed = pack(mix_weight, of_mix, filters, of_temporal, fast)
+    constants = tuple(
+        Constant(f"{identifier(name)}_{kind}", f"{name}: {text}", _of_ports(layouts))
+        for name, kind, text, layouts in (
+            (mix, "weight", "weights", packed.mix_weight),
+            (mix, "scaling", "factors", packed.mix_scaling),
+            (temporal, "weight", "taps", packed.temporal_weight),
+            (temporal, "scaling", "factors", packed.temporal_scaling),
+        )
     )
+    table = table_constant(temporal, stem.table)
     statement = call(
-        "edge_beats",
+        "edge_beats" if fast else "edge_beats_plain",
         f"&{shape}",
         "frames",
-        *(constant.name for constant in constants),
+        *(constant.name for constant in (*constants, table)),
         *("rows", "carries", "pending", "first", "due", "stem_scratch", "sums_of_blocks"),
     )
-    memory = memory_of(plan.stem_plan, graph[mix].shape[-1])
-    return Emission(
-        statement,
-        constants,
-        ("edge_beats.h",),
-        memory.scratch,
-        macros(mix_weight, filters),
-    )
+    memory = memory_of(plan.stem_plan, *mix_weight.shape)
+    defined = {**macros(mix_weight, filters), "EDGE_BEATS_WORDS": words(plan.stem_plan)}
+    return Emission(statement, (*constants, table), ("edge_beats.h",), memory.scratch, defined)
+
+
+def _of_ports(layouts: Layouts) -> Layouts:
+    """Layouts of the ports that have a streaming stem; the others take the plain one."""
+    return {
+        port: values for port, values in layouts.items() if port in FAST_PORTS or port == "plain"
+    }

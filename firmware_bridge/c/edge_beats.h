@@ -12,7 +12,7 @@
  *   pending      (n_left, n_mixed) int16, kept: left blocks whose last outputs fall in this beat
  *   first        1: the first outputs of a window are due
  *   due          1: a window ends here
- *   sums         (n_fresh + n_left + n_right, n_mixed) int16
+ *   sums         (n_fresh + n_right + n_left, n_mixed) int16
  */
 #ifndef EDGE_BEATS_H
 #define EDGE_BEATS_H
@@ -35,9 +35,19 @@ typedef struct {
 
 EDGE_INLINE int32_t edge_beats_sum(const int8_t *x, int32_t n)
 {
-    int32_t sum = 0;
+    int32_t sum = 0, i = 0;
+#if EDGE_PORT == EDGE_PORT_DSP
+    int32_t even = 0, odd = 0; /* pairs of sums: n is at most 255 */
     EDGE_UNROLL
-    for (int32_t i = 0; i < n; i++) {
+    for (; i + 4 <= n; i += 4) {
+        const uint32_t word = edge_load_4(x + i);
+        even = (int32_t)__sxtab16((int16x2_t)even, (int8x4_t)word);
+        odd = (int32_t)__sxtab16((int16x2_t)odd, (int8x4_t)edge_rotate_8(word));
+    }
+    sum = edge_dual_multiply(even, 0x10001, edge_dual_multiply(odd, 0x10001, 0));
+#endif
+    EDGE_UNROLL
+    for (; i < n; i++) {
         sum += x[i];
     }
     return sum;
@@ -59,6 +69,13 @@ EDGE_INLINE void edge_beats_blocks(const edge_beats_shape *s, const int8_t *now,
                                     : edge_beats_sum(now + begin, block));
     }
     *carries = (int16_t)edge_beats_sum(now + s->beat - s->carried, s->carried);
+    for (int32_t b = 0; b < s->n_right; b++, sums += n_mixed) {
+        const int32_t begin = b * block - s->carried;
+        if (due) {
+            *sums = (int16_t)(begin < 0 ? *carries + edge_beats_sum(now + s->beat, begin + block)
+                                        : edge_beats_sum(now + s->beat + begin, block));
+        }
+    }
     for (int32_t b = 0; b < s->n_left; b++, sums += n_mixed, pending += n_mixed) {
         const int32_t is_last = b == s->n_left - 1;
         if (late > 0) { /* what began in the last beat */
@@ -71,9 +88,6 @@ EDGE_INLINE void edge_beats_blocks(const edge_beats_shape *s, const int8_t *now,
             }
             *(late > 0 ? pending : sums) = (int16_t)sum;
         }
-    }
-    for (int32_t b = 0; due && b < s->n_right; b++, sums += n_mixed) {
-        *sums = (int16_t)edge_beats_sum(now + s->beat - s->carried + b * block, block);
     }
 }
 
@@ -122,6 +136,10 @@ EDGE_INLINE void edge_beats_shift(int8_t *to, const int8_t *from, int32_t n)
 }
 
 #include "edge_beats_plain.h"
+#if EDGE_PORT == EDGE_PORT_DSP
+#include "edge_beats_dsp.h"
+#else
 #define edge_beats edge_beats_plain
+#endif
 
 #endif

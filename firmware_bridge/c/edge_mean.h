@@ -15,7 +15,23 @@
 EDGE_INLINE void edge_mean(const int8_t *x, int32_t n_times, int32_t n_chans, int32_t bias,
                            int32_t multiplier, int32_t shift, int32_t zero_point, int8_t *y)
 {
-    for (int32_t c = 0; c < n_chans; c++) {
+    int32_t c = 0;
+#if EDGE_PORT == EDGE_PORT_DSP
+    for (; c + 4 <= n_chans && n_times <= 255; c += 4) { /* pairs of 16-bit sums hold */
+        int32_t even = 0, odd = 0;
+        EDGE_UNROLL_SOME
+        for (int32_t t = 0; t < n_times; t++) {
+            const uint32_t word = edge_load_4(x + t * n_chans + c);
+            even = (int32_t)__sxtab16((int16x2_t)even, (int8x4_t)word);
+            odd = (int32_t)__sxtab16((int16x2_t)odd, (int8x4_t)edge_rotate_8(word));
+        }
+        const int32_t sums[4] = {(int16_t)even, (int16_t)odd, even >> 16, odd >> 16};
+        for (int32_t q = 0; q < 4; q++) {
+            y[c + q] = (int8_t)edge_requantize(bias + sums[q], multiplier, shift, zero_point);
+        }
+    }
+#endif
+    for (; c < n_chans; c++) {
         const int32_t sum = bias + edge_column_sum(x + c, n_times, n_chans);
         y[c] = (int8_t)edge_requantize(sum, multiplier, shift, zero_point);
     }

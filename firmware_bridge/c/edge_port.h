@@ -52,6 +52,15 @@
 #define EDGE_UNROLL
 #endif
 
+/* Before a long loop. */
+#if defined(__clang__)
+#define EDGE_UNROLL_SOME _Pragma("clang loop unroll_count(4)")
+#elif defined(__GNUC__)
+#define EDGE_UNROLL_SOME _Pragma("GCC unroll 4")
+#else
+#define EDGE_UNROLL_SOME
+#endif
+
 /* A benchmark may define EDGE_LAYER(i) to learn which step runs; it does nothing by itself. */
 #ifndef EDGE_LAYER
 #define EDGE_LAYER(i) ((void)0)

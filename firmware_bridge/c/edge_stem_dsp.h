@@ -104,6 +104,8 @@ EDGE_INLINE void edge_stem_widen(const int8_t *x, int32_t n_chans, int32_t *to)
     "smlal r4, r5, " x2 ", r7\n" EDGE_STEM_PRODUCTS(x1, x2, "lr")                          \
     "smlal r4, r5, " x3 ", lr\n"
 #define EDGE_STEM_FILTER_6(x, v, a, b, c, d, e, f)                                         \
+    EDGE_FILTER_6(EDGE_STEM_TAPS, x, v, a, b, c, d, e, f)
+#define EDGE_FILTER_6(n_taps, x, v, a, b, c, d, e, f)                                      \
     do {                                                                                   \
         register uint32_t ra __asm__("r0"), rb __asm__("r1"), rc __asm__("r2");            \
         register uint32_t rd __asm__("r3"), re __asm__("r4"), rf __asm__("r5");            \
@@ -117,19 +119,19 @@ EDGE_INLINE void edge_stem_widen(const int8_t *x, int32_t n_chans, int32_t *to)
             "mov r4, r0\n"                                                                 \
             "mov r5, r1\n"                                                                 \
             "ldrd r6, r8, [r11], #8\n"                                                     \
-            ".rept (" EDGE_TEXT(EDGE_STEM_TAPS) " / 4)\n"                                  \
+            ".rept (" EDGE_TEXT(n_taps) " / 4)\n"                                  \
             EDGE_STEM_TWO_TAPS("r6", "r8", "r9", "r10")                                    \
             EDGE_STEM_TWO_TAPS("r9", "r10", "r6", "r8")                                    \
             ".endr\n"                                                                      \
-            ".if (" EDGE_TEXT(EDGE_STEM_TAPS) " & 2)\n"                                    \
+            ".if (" EDGE_TEXT(n_taps) " & 2)\n"                                    \
             EDGE_STEM_TWO_TAPS("r6", "r8", "r9", "r10")                                    \
             ".endif\n"                                                                     \
-            ".if (" EDGE_TEXT(EDGE_STEM_TAPS) " & 3) == 3\n"                               \
+            ".if (" EDGE_TEXT(n_taps) " & 3) == 3\n"                               \
             "ldr r7, [r12]\n"                                                              \
             "ldr r6, [r11]\n" EDGE_STEM_PRODUCTS("r9", "r10", "r7")                        \
             "smlal r4, r5, r6, r7\n"                                                       \
             ".endif\n"                                                                     \
-            ".if (" EDGE_TEXT(EDGE_STEM_TAPS) " & 3) == 1\n"                               \
+            ".if (" EDGE_TEXT(n_taps) " & 3) == 1\n"                               \
             "ldr r7, [r12]\n"                                                              \
             "ldr r9, [r11]\n" EDGE_STEM_PRODUCTS("r6", "r8", "r7")                         \
             "smlal r4, r5, r9, r7\n"                                                       \

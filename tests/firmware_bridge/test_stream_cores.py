@@ -1,0 +1,60 @@
+"""The streaming engine's integers on emulated cores, fast path or plain C."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import emulator, stream_emulator
+from firmware_bridge.stream import generate_stream
+from quantize import reference
+from quantize.qgraph import QGraph
+from quantize.streaming import all_windows, pool_stride
+from tests.firmware_bridge.test_stream import SHAPES, signal
+from tests.synthetic import network
+
+for package in ("unicorn", "elftools", "ziglang"):
+    pytest.importorskip(package, reason=f"{package} is not installed: pip install '.[firmware]'")
+
+
+def held_to_reference(
+    graph: QGraph, core: str, count: int, options: tuple[str, ...] = (), factor: int = 1
+) -> list[emulator.Run]:
+    """Every decision's logits; the first ones too, before which there was nothing."""
+    hop, n_times = factor * pool_stride(graph), graph[graph.input].shape[2]
+    x = signal(graph, n_times + (count - 1) * hop)
+    windows = np.swapaxes(all_windows(x, n_times, hop), 1, 2)
+    expected = reference.run(graph, reference.dequantize(windows, graph.quant(graph.input)))
+    built = stream_emulator.build(
+        generate_stream(graph, hop), emulator.CORES[core], (*emulator.OPTIONS, *options)
+    )
+    runs = list(stream_emulator.replay(built, x, n_times, expected.stored.shape[1]))
+    np.testing.assert_array_equal([run.output for run in runs], expected.stored)
+    return runs
+
+
+def test_500_decisions() -> None:
+    """The default network on a Cortex-M4, and what the issue allows it."""
+    graph = network(SHAPES["default"])
+    runs = held_to_reference(graph, "cortex-m4", 500)
+    ram = generate_stream(graph, 15).state_bytes + max(run.stack_bytes for run in runs)
+    assert ram <= 10 * 1024
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shapes(shape: str) -> None:
+    """Parities and sizes that the fast path has to tell apart, hops of one beat and of three."""
+    for factor in (1, 3):
+        held_to_reference(network(SHAPES[shape]), "cortex-m4", 6, factor=factor)
+
+
+@pytest.mark.parametrize("core", ["cortex-m7", "cortex-a72", "cortex-a76"])
+def test_other_cores(core: str) -> None:
+    """The same bits."""
+    held_to_reference(network(SHAPES["blocks of five"]), core, 10)
+
+
+@pytest.mark.parametrize("options", [("-O0",), ("-O3",), ("-DEDGE_PORTABLE",)])
+def test_optimization_changes_nothing(options: tuple[str, ...]) -> None:
+    """The written-out loops compile without an optimizer, too."""
+    held_to_reference(network(SHAPES["blocks of five"]), "cortex-m4", 6, options)
