@@ -14,7 +14,7 @@
 #define EDGE_DENSE_4(x, w, a, b, c, d)                                                     \
     do {                                                                                   \
         int32_t even, odd;                                                                 \
-        register int32_t w0 __asm__("r4"), w1 __asm__("r5");                               \
+        int32_t w0, w1;                                                                    \
         __asm__("ldr %[even], [%[px]], #4\n"                                               \
                 "sxtb16 %[odd], %[even], ror #8\n"                                         \
                 "sxtb16 %[even], %[even]\n"                                                \
@@ -54,7 +54,10 @@ EDGE_INLINE void edge_dense(const int8_t *x, int32_t n, int32_t step, int32_t k,
             }
             const int32_t sums[4] = {a, b, c, d};
             EDGE_UNROLL
-            for (int32_t q = 0; q < 4 && o + q < n_outputs; q++) {
+            for (int32_t q = 0; q < 4; q++) {
+                if (o + q >= n_outputs) {
+                    break;
+                }
                 const int32_t *s = f + 4 * q;
                 *y++ = edge_look_up(table, edge_finish_dsp(sums[q], s[1], s[2], s[3]));
             }
