@@ -21,6 +21,7 @@ from firmware_bridge.operations import Operation, Stem, TabledConv, reads, sched
 from firmware_bridge.source import Constant, Emission, call, identifier, refuse_name, shape_text
 from firmware_bridge.stem_layouts import dsp_taps, fields_hold
 from firmware_bridge.stream_beat import Beat, Part, gathers
+from firmware_bridge.stream_count import Count
 from firmware_bridge.stream_plan import StreamPlan, StreamStage
 from firmware_bridge.stream_stem import emit_stream_stem, memory_of, shape_definition
 from quantize.qgraph import QGraph, Tensor
@@ -28,23 +29,6 @@ from quantize.qgraph import QGraph, Tensor
 COUNTER_BYTES = 4
 SLACK_ROWS = 4
 """Behind a stage's first rows: the packed filter writes six at a time."""
-
-
-class Count(int):
-    """A number of positions that the generated code knows by name; its value is the largest."""
-
-    name: str
-
-    def __new__(cls, name: str, value: int) -> Count:
-        """A value with a name."""
-        made = super().__new__(cls, value)
-        made.name = name
-        return made
-
-    def __str__(self) -> str:
-        return self.name
-
-    __repr__ = __str__
 
 
 @dataclass(frozen=True)
