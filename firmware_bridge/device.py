@@ -17,6 +17,16 @@ FOLDER = Path(__file__).parent / "devices"
 
 
 @dataclass(frozen=True)
+class Sources:
+    """Where each figure was read: a repository's ``owner/name``, a file in it, and what it says."""
+
+    core: str
+    ram_bytes: str
+    flash_bytes: str
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
 class Device:
     """A microcontroller or computer as a budget.
 
@@ -28,15 +38,16 @@ class Device:
         A name of :data:`firmware_bridge.cores.CORES`.
     ram_bytes, flash_bytes
         All that a program may use.
-    source
-        Where these figures are published.
+    ram_block_bytes
+        The largest piece of the RAM without a gap; no buffer may be larger.
     """
 
     title: str
     core: str
     ram_bytes: int
+    ram_block_bytes: int
     flash_bytes: int
-    source: str
+    sources: Sources
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid"}
 
     @property
@@ -70,7 +81,9 @@ def load(name: str, folder: Path = FOLDER) -> Device:
     found = manifest.validate(document, Device, str(path))
     if found.core not in cores.CORES:
         raise IncompatibleError(f"{path}: {invalid_value('core', found.core, tuple(cores.CORES))}")
-    for field in ("ram_bytes", "flash_bytes"):
+    for field in ("ram_bytes", "ram_block_bytes", "flash_bytes"):
         if getattr(found, field) <= 0:
             raise IncompatibleError(f"{path}: {field}: got {getattr(found, field)}, not a size.")
+    if found.ram_block_bytes > found.ram_bytes:
+        raise IncompatibleError(f"{path}: ram_block_bytes is more than ram_bytes.")
     return found

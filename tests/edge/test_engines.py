@@ -71,13 +71,13 @@ def test_over_budget(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
     *table, line = done.stderr.splitlines()
     used = {row[0]: row[1:3] for row in map(cells, table) if len(row) > 2}
     assert used["stack of a call"] == ["2,048", ""]
-    assert used["the device has"] == ["32,768", "131,072"]
-    ram = used["together"][0]
+    assert used["the device has"] == ["32,768", "122,880"]
+    ram, flash = used["together"]
     assert used["left"][0] == f"{32_768 - int(ram.replace(',', '')):,}"
     assert line == (
-        f"edge: The model needs {ram} bytes of RAM where there are 32,768 on Microchip "
-        f"PIC32MX250F128B (OpenBCI Cyton). Nothing was written. Name another --device, or train "
-        f"on shorter windows or fewer channels."
+        f"edge: The model needs {ram} bytes of RAM where there are 32,768 and {flash} bytes of "
+        f"flash where there are 122,880 on Microchip PIC32MX250F128B (OpenBCI Cyton). Nothing was "
+        f"written. Name another --device, or train on shorter windows or fewer channels."
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -138,8 +138,8 @@ def test_executorch_is_for_cortex_m(eca_bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(IncompatibleError) as caught:
         write(eca_bundle, tmp_path / "f", "esp32c3", engine="executorch")
     assert str(caught.value) == (
-        "ExecuTorch's Cortex-M backend does not run on Espressif ESP32-C3FH4, which has a "
-        "riscv32-imc. Type --engine c."
+        "ExecuTorch's Cortex-M backend does not run on Espressif ESP32-C3 (4 MB module), which has "
+        "a riscv32-imc. Type --engine c."
     )
     assert not (tmp_path / "f").exists()
 
