@@ -51,6 +51,7 @@ def export(
     max_drop: float | None = None,
     gate: Literal["auto", "int8", "float"] = "auto",
     sensitivity: bool = False,
+    outputs: Sequence[str] = ("logits",),
     quiet: bool = False,
 ) -> Bundle:
     """Lower, quantize, write every target's file, run and compare each of them.
@@ -73,6 +74,8 @@ def export(
         where int8 would decide differently.
     sensitivity
         Whether the bundle gets a report of what every tensor's rounding costs.
+    outputs
+        What artifacts give: logits, and ``features`` where wanted.
 
     Returns
     -------
@@ -96,6 +99,7 @@ def export(
         max_drop=max_drop,
         gate=gate,
         sensitivity=sensitivity,
+        outputs=tuple(outputs),
     )
     with console(verbose=False, quiet=quiet) as ours:
         pipeline.export(request, ours)
@@ -154,6 +158,7 @@ def run(
     windows: ArrayLike,
     target: str = bundles.REFERENCE,
     precision: str | None = None,
+    output: str = "logits",
 ) -> NDArray[np.float32]:
     """Logits (n, n_outputs) of windows (n, n_chans, n_times), filtered and not scaled.
 
@@ -163,6 +168,8 @@ def run(
         A target of the bundle, ``reference`` or ``float``.
     precision
         ``float`` or ``int8``; int8 where the bundle has both.
+    output
+        What else the bundle gives in the place of logits, (n, n_values).
     """
     from edge import runner
 
@@ -170,9 +177,10 @@ def run(
     contract = opened.contract()
     samples = np.asarray(windows, np.float32)
     contract.refuse(samples, "windows", opened.manifest.model.n_chans)
+    bundles.refuse_outputs(opened, [output])
     with console(verbose=False, quiet=True):
-        logits = runner.open_runnable(opened, target, precision)(contract.scale(samples))
-    return np.asarray(logits, np.float32)
+        found = runner.open_values(opened, target, precision)(contract.scale(samples))
+    return np.asarray(found[output], np.float32)
 
 
 def verify(bundle: Bundle | StrPath) -> tuple[Check, ...]:

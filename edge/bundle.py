@@ -15,9 +15,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ SENSITIVITY_FIGURE = "sensitivity.svg"
 QGRAPH = "qgraph"
 
 LOGITS = "logits/"
-"""Prefix of a rung's logits in the golden vectors."""
+"""Prefix of a rung's logits in the golden vectors; what else is given out is under its own name."""
 LABELS = "labels"
 DECISION = "decision/"
 """Prefix of a rung's decisions on every window that was compared."""
@@ -64,8 +64,28 @@ class DataRecord:
 
 
 @dataclass(frozen=True)
+class Output:
+    """What artifacts give beside the logits, in the order of the manifest.
+
+    Attributes
+    ----------
+    shape
+        (n_channels, n_times) of a window's values; one after the other in PyTorch's order they are
+        a row of what ``edge run`` writes. Artifacts hold them in the layout of their input.
+    parity
+        As for the logits; ``agreement`` is of the largest value.
+    """
+
+    shape: tuple[int, int]
+    parity: tuple[Parity, ...]
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """What a bundle is; no dates, so that the same export gives the same bytes."""
+    """What a bundle is; no dates, so that the same export gives the same bytes.
+
+    ``others`` is what artifacts give beside the logits, by name; absent where that is nothing.
+    """
 
     model: ModelSpec
     source: str
@@ -77,6 +97,7 @@ class Manifest:
     files: Mapping[str, str]
     versions: Mapping[str, str]
     policy: Decision | None = None
+    others: Mapping[str, Output] = field(default_factory=dict, metadata=manifest.IF_ANY)
 
     def artifact(self, target: str, precision: str | None) -> Artifact:
         """The artifact of a target; int8 where there is a choice and none was asked for.
@@ -247,6 +268,17 @@ class Bundle:
     folder: Path
     manifest: Manifest
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What every artifact gives, in its order."""
+        return (qgraph.LOGITS, *self.manifest.others)
+
+    def parity(self, output: str) -> tuple[Parity, ...]:
+        """How one of the outputs compared when the bundle was exported."""
+        if output == qgraph.LOGITS:
+            return self.manifest.parity
+        return self.manifest.others[output].parity
+
     def contract(self) -> SignalContract:
         """The signal contract."""
         return manifest.read(self.folder / CONTRACT, SignalContract)
@@ -343,6 +375,16 @@ def refuse_target(opened: Bundle, target: str) -> None:
     names = runnable_names(opened)
     if target not in names:
         raise UsageError(invalid_value("--target", target, names))
+
+
+def refuse_outputs(opened: Bundle, names: Iterable[str]) -> None:
+    """Raise for an output that this bundle does not give."""
+    for name in names:
+        if name not in opened.outputs:
+            raise UsageError(
+                f"The bundle {str(opened.folder)!r} gives {', '.join(opened.outputs)}, and no "
+                f"{name!r}. Export it with --outputs {','.join((*opened.outputs, name))}."
+            )
 
 
 def target_names() -> tuple[str, ...]:

@@ -61,6 +61,9 @@ def cli() -> None:
 )
 @click.option("--max-drop", type=float, help="Refuse a larger loss of accuracy, in points.")
 @click.option("--sensitivity", is_flag=True, help="Report what every tensor's rounding costs.")
+@click.option(
+    "--outputs", type=Names(), default=("logits",), help="logits, or logits,features (for run too)."
+)
 @common
 def export(as_json: bool, verbose: bool, **options: Any) -> None:
     """Export a model: lower, quantize, write every target's file, run and compare each of them."""
@@ -78,7 +81,7 @@ def export(as_json: bool, verbose: bool, **options: Any) -> None:
         from edge import tables
 
         console.print(tables.export_table(made))
-        for line in tables.float_lines(made):
+        for line in (*tables.float_lines(made), *tables.other_lines(made)):
             console.print(line)
         console.print(f"bundle: {out}")
 
@@ -109,6 +112,8 @@ def _refuse_early(options: dict[str, Any]) -> None:
         registry.refuse_unknown("edge.modes", options["mode"], "--mode")
     for name in options.get("targets") or ():
         registry.refuse_unknown("edge.targets", name, "--targets")
+    if "outputs" in options:
+        _import("quantize.outputs").refuse(options["outputs"])
 
 
 def _export_request(options: dict[str, Any]) -> Any:
@@ -128,6 +133,7 @@ def _export_request(options: dict[str, Any]) -> Any:
         max_drop=options["max_drop"],
         gate=options["gate"],
         sensitivity=options["sensitivity"],
+        outputs=options["outputs"],
     )
 
 
@@ -214,19 +220,25 @@ def _train_request(options: dict[str, Any]) -> Any:
 @click.option("--precision", type=click.Choice(["float", "int8"]), help="int8 where there is one.")
 @click.option("--input", "source", type=PATH, required=True, help="Windows, float32 .npy.")
 @click.option("--output", type=PATH, required=True, help="Logits, float32 .npy.")
+@click.option(
+    "--outputs", type=Names(), default=("logits",), help="What is written; several make an .npz."
+)
 @common
 def run(bundle: Path, output: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     """Run windows (n, channels, samples), filtered and not scaled, through a bundle."""
 
     def work(console: Console) -> None:
         runner = _import("edge.runner")
-        logits = runner.run(
-            bundle, options["target"], options["source"], output, options["precision"], console
-        )
+        names = options["outputs"]
+        target, source, precision = (options[key] for key in ("target", "source", "precision"))
+        found = runner.run(bundle, target, source, output, precision, console, names=names)
         if as_json:
-            _print_json(console, {"output": str(output), "shape": list(logits.shape)})
+            shapes = {name: list(values.shape) for name, values in found.items()}
+            shape = shapes[names[0]] if len(shapes) == 1 else shapes
+            _print_json(console, {"output": str(output), "shape": shape})
         else:
-            console.print(f"{len(logits)} windows, {logits.shape[1]} logits each: {output}")
+            each = " and ".join(f"{values.shape[1]} {name}" for name, values in found.items())
+            console.print(f"{len(found[names[0]])} windows, {each} each: {output}")
 
     _run(work, verbose)
 

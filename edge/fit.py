@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from edge.errors import IncompatibleError
@@ -168,8 +168,13 @@ def behind_stem(module: Any, x: Tensor) -> Tensor:
 
 
 @single_thread()
-def predict(module: nn.Module, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits (n, n_outputs) of scaled windows, one at a time: bits then never depend on n."""
+def predict(
+    module: Callable[[Tensor], Tensor], windows: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Logits (n, n_outputs) of scaled windows, one at a time: bits then never depend on n.
+
+    Of another form than the module itself, what that gives (n, n_values).
+    """
     with torch.no_grad():
         logits = [module(window[None]) for window in torch.from_numpy(windows)]
     found: NDArray[np.float32] = torch.cat(logits).numpy()

@@ -4,13 +4,15 @@
     braindecode -> reference (int8) -> Q/DQ graph
                                     -> every artifact on every runtime -> braindecode again
 
-A rung that does not hold raises; nothing is written then.
+A rung that does not hold raises; nothing is written then. What a network gives beside its logits
+climbs the same ladder, as rungs of its own within those of the logits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,11 +20,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from edge import fit, parity, target
+from edge import fit, lower, network, parity, target
 from edge.errors import AccuracyError
 from edge.spec import Parity, Precision
-from edge.target import Content, Held, Runnable, Sources, Target
-from quantize import reference
+from edge.target import Content, Held, Session, Sources, Target
+from quantize import outputs, reference, taps
+from quantize.qgraph import LOGITS, QGraph
 
 BRAINDECODE = "braindecode"
 LOWERED = "lowered"
@@ -34,6 +37,8 @@ ACCUMULATOR = "accumulator"
 SATURATION_WINDOWS = 64
 
 Logits = NDArray[np.float32]
+Values = Mapping[str, Logits]
+"""What a form of the network gives, by name, (n, n_values) each; the logits first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +55,19 @@ class HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class Rung:
-    """A form of the network: its logits (n, n_outputs) and how they compare."""
+    """A form of the network: its logits (n, n_outputs) and how they compare.
+
+    ``others`` holds the same for what else it gives, (n, n_values) in the place of logits.
+    """
 
     name: str
     logits: Logits
     parity: tuple[Parity, ...] = ()
+    others: Mapping[str, Rung] = field(default_factory=dict)
+
+    def of(self, output: str) -> Rung:
+        """The rung of one output."""
+        return self if output == LOGITS else self.others[output]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +79,10 @@ class Yardstick:
     noise_db: float | None = None
     saturated: float | None = None
     allowed_steps: int | None = None
+
+
+Yardsticks = Mapping[str, Sequence[Yardstick]]
+"""What is held to what, by output."""
 
 
 def climb(name: str, runs: Sequence[Logits], against: Iterable[Yardstick]) -> Rung:
@@ -97,15 +114,34 @@ def climb(name: str, runs: Sequence[Logits], against: Iterable[Yardstick]) -> Ru
     return Rung(name, first, measured)
 
 
-def top_rung(module: Any, held_out: HeldOut) -> Rung:
+def climb_all(name: str, runs: Sequence[Values], against: Yardsticks) -> Rung:
+    """Compare everything that a form of the network gave, see :func:`climb`."""
+    rungs = {
+        output: climb(parity.title(name, output), [run[output] for run in runs], yardsticks)
+        for output, yardsticks in against.items()
+    }
+    return replace(rungs.pop(LOGITS), others=rungs)
+
+
+def top_rung(module: Any, held_out: HeldOut, others: Iterable[str] = ()) -> Rung:
     """Braindecode's forward pass, which everything else is held to."""
-    return Rung(BRAINDECODE, fit.predict(module, held_out.scaled))
+    found = {
+        output: Rung(
+            parity.title(BRAINDECODE, output),
+            fit.predict(partial(network.VALUES[output], module), held_out.scaled),
+        )
+        for output in (LOGITS, *others)
+    }
+    return replace(found.pop(LOGITS), others=found)
 
 
 def lowered_rung(net: nn.Module, top: Rung, held_out: HeldOut) -> Rung:
     """The lowered network in float."""
+    against = {output: [Yardstick(top.of(output))] for output in (LOGITS, *top.others)}
+    forms = {output: partial(lower.VALUES[output], net) for output in against}
     x = held_out.scaled[:, :, None]
-    return climb(LOWERED, _twice(lambda: fit.predict(net, x)), [Yardstick(top)])
+    runs = [{output: fit.predict(form, x) for output, form in forms.items()} for _ in range(2)]
+    return climb_all(LOWERED, runs, against)
 
 
 def int8_rungs(sources: Sources, top: Rung, held_out: HeldOut) -> tuple[Rung, ...]:
@@ -116,16 +152,30 @@ def int8_rungs(sources: Sources, top: Rung, held_out: HeldOut) -> tuple[Rung, ..
     some = x[:: max(len(x) // SATURATION_WINDOWS, 1)]
     clipped = max(parity.saturation(graph, some).values())
     runs = [reference.run(graph, x), reference.run(graph, x)]
-    yardstick = Yardstick(top, saturated=clipped)
-    integers = climb(REFERENCE, [run.real for run in runs], [yardstick])
-    unrounded = climb(ACCUMULATOR, [run.unrounded for run in runs], [yardstick])
-    step = graph.quant(graph.output).scale
-    pytorch = climb(
+    floats = {output: [Yardstick(top.of(output), saturated=clipped)] for output in graph.outputs}
+    integers = climb_all(REFERENCE, [_values(graph, run) for run in runs], floats)
+    unrounded = climb(ACCUMULATOR, [run.unrounded for run in runs], floats[LOGITS])
+    tapped = taps.give(qdq, graph)
+    pytorch = climb_all(
         QDQ,
-        _twice(lambda: _run_qdq(qdq, x)),
-        [Yardstick(integers, step, integers.parity[0].sqnr_db)],
+        [_run_qdq(tapped, x, tuple(graph.outputs)) for _ in range(2)],
+        {
+            output: [Yardstick(own, _step(graph, output), own.parity[0].sqnr_db)]
+            for output, own in ((output, integers.of(output)) for output in graph.outputs)
+        },
     )
     return integers, unrounded, pytorch
+
+
+def _values(graph: QGraph, run: reference.Logits) -> Values:
+    others = {name: outputs.real(graph, name, stored) for name, stored in run.others.items()}
+    return {LOGITS: run.real, **others}
+
+
+def _step(graph: QGraph, output: str) -> float | None:
+    """A quantization step of an output; None where it is float."""
+    quant = graph[graph.outputs[output]].quant
+    return None if quant is None else quant.scale
 
 
 def artifact_rungs(
@@ -138,39 +188,41 @@ def artifact_rungs(
 ) -> tuple[Rung, ...]:
     """An artifact on every runtime of its target: in steps, and against the float model."""
     against = yardsticks(chosen, precision, sources, known)
+    others = tuple(sources.graph(precision).others)
     return tuple(
-        run_twice(f"{runtime} {precision}", load(content), held_out, against)
+        run_twice(f"{runtime} {precision}", load(content, others), held_out, against)
         for runtime, load in chosen.RUNTIMES.items()
     )
 
 
 def yardsticks(
     chosen: Held, precision: Precision, sources: Sources, known: Mapping[str, Rung]
-) -> tuple[Yardstick, ...]:
+) -> Yardsticks:
     """What a runtime is held to: in int8 the integers first, then the float model."""
-    if precision == Precision.FLOAT:
-        return (Yardstick(known[BRAINDECODE]),)
     graph = sources.graph(precision)
-    closest = known[ACCUMULATOR if chosen.OPEN_HEAD else REFERENCE]
-    own = closest.parity[0]
-    step, allowed = graph.quant(graph.output).scale, target.allowed_steps(chosen, graph)
-    return (
-        Yardstick(closest, step, own.sqnr_db, allowed_steps=allowed),
-        Yardstick(known[BRAINDECODE], saturated=own.saturated),
-    )
-
-
-def run_twice(name: str, run: Runnable, held_out: HeldOut, against: Iterable[Yardstick]) -> Rung:
-    """A runtime on the held-out windows, compared; see :func:`climb`."""
-    return climb(name, _twice(lambda: run(held_out.scaled)), against)
-
-
-def _twice(run: Callable[[], Logits]) -> Sequence[Logits]:
-    return run(), run()
-
-
-def _run_qdq(qdq: torch.fx.GraphModule, x: NDArray[np.float32]) -> Logits:
-    with torch.no_grad():
-        logits = [qdq(window[None, :, None]) for window in torch.from_numpy(x)]
-    found: Logits = torch.cat(logits).numpy()
+    if precision == Precision.FLOAT:
+        return {output: [Yardstick(known[BRAINDECODE].of(output))] for output in graph.outputs}
+    allowed = target.allowed_steps(chosen, graph)
+    found = {}
+    for output in graph.outputs:
+        is_open = chosen.OPEN_HEAD and output == LOGITS
+        closest = known[ACCUMULATOR if is_open else REFERENCE].of(output)
+        own = closest.parity[0]
+        found[output] = [
+            Yardstick(closest, _step(graph, output), own.sqnr_db, allowed_steps=allowed),
+            Yardstick(known[BRAINDECODE].of(output), saturated=own.saturated),
+        ]
     return found
+
+
+def run_twice(name: str, run: Session, held_out: HeldOut, against: Yardsticks) -> Rung:
+    """A runtime on the held-out windows, compared; see :func:`climb`."""
+    return climb_all(name, [run.values(held_out.scaled) for _ in range(2)], against)
+
+
+def _run_qdq(qdq: torch.fx.GraphModule, x: NDArray[np.float32], names: Sequence[str]) -> Values:
+    with torch.no_grad():
+        given = [qdq(window[None, :, None]) for window in torch.from_numpy(x)]
+    rows = [(one,) if isinstance(one, torch.Tensor) else one for one in given]
+    columns = zip(names, zip(*rows, strict=True), strict=True)
+    return {name: torch.flatten(torch.cat(column), 1).numpy() for name, column in columns}

@@ -18,7 +18,8 @@ from __future__ import annotations
 import copy
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from torch import Tensor, nn
 from edge import registry
 from edge.forms import batch_norm_affine, double
 from edge.spec import ModelSpec
+from quantize.qgraph import LOGITS
 
 
 class DeployNet(nn.Module):
@@ -54,11 +56,24 @@ class DeployNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of windows (batch, n_chans, 1, n_times)."""
+        return torch.flatten(self.head(self.tokens(x)), 1)
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """What the head reads, (batch, n_channels, 1, n_tokens)."""
         x = self.temporal_act(self.temporal(self.mix(x)))
         x = self.expand_act(self.expand(self.stem_pool(x)))
         x = self.pointwise_act(self.pointwise(self.depthwise(x)))
-        x = self.head(self.block_pool(self.gate(x)))
-        return torch.flatten(x, 1)
+        gated: Tensor = self.block_pool(self.gate(x))
+        return gated
+
+
+VALUES: Mapping[str, Callable[[Any, Tensor], Tensor]] = MappingProxyType(
+    {
+        LOGITS: lambda net, x: net(x),
+        "features": lambda net, x: torch.flatten(net.tokens(x), 1),
+    }
+)
+"""What :data:`quantize.outputs.VALUES` are in a :class:`DeployNet`."""
 
 
 class Stem:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge.errors import IncompatibleError, suggestion
@@ -23,9 +24,14 @@ def to_json(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True, default=_plain, allow_nan=False) + "\n"
 
 
+IF_ANY = MappingProxyType({"written": "if any"})
+"""Metadata of a field that is left out where it is empty."""
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
+        found = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return {f.name: one for f, one in found if one or f.metadata != IF_ANY}
     raise TypeError(f"{type(value).__name__} is not plain data")
 
 

@@ -58,7 +58,7 @@ class FloatModel:
     ``channels`` are the names in braindecode's ``chs_info``, where the model has it.
     """
 
-    module: Any  # braindecode.models.AttentionBaseNet: untyped
+    module: Any  # edge.network.AttentionBaseNet, braindecode's with all that its card promises
     spec: ModelSpec
     contract: SignalContract | None = None
     training: TrainingRecord | None = None
@@ -92,11 +92,13 @@ def build(
     if complaints:
         raise IncompatibleError(" ".join(complaints))
     arguments = _constructor_arguments(spec.arguments)
+    from edge.network import AttentionBaseNet
+
     torch.manual_seed(seed)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that kernels are shortened is said by `shortened`
-            module = network_class()(
+            module = AttentionBaseNet(
                 n_chans=spec.n_chans,
                 n_times=spec.n_times,
                 n_outputs=spec.n_outputs,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.spec import Accuracy, Parity, Proportion
 from quantize import reference
-from quantize.qgraph import AveragePool, Conv, Mean, Multiply, QGraph
+from quantize.qgraph import LOGITS, AveragePool, Conv, Mean, Multiply, QGraph
 
 Logits = NDArray[np.float32]
 
@@ -29,6 +29,11 @@ SATURATED = 0.05
 
 FLOOR_DB = -300.0
 """SQNR of anything against a reference that is all zero, or of logits that are not finite."""
+
+
+def title(rung: str, output: str) -> str:
+    """What a rung is called where one of its outputs is compared."""
+    return rung if output == LOGITS else f"{rung} {output}"
 
 
 def wilson(count: int, n: int) -> Proportion:

@@ -28,7 +28,7 @@ from edge import (
     target,
 )
 from edge import model as models
-from edge.bundle import DataRecord, Manifest
+from edge.bundle import DataRecord, Manifest, Output
 from edge.checkpoints import Resolved
 from edge.console import Console
 from edge.data import dataset
@@ -40,8 +40,9 @@ from edge.spec import Artifact, Decision, Precision, Verdict
 from edge.target import Content, Sources
 from edge.threads import single_thread
 from edge.versions import versions
-from quantize import fidelity, ptq, qgraph, reference, sensitivity
+from quantize import fidelity, outputs, ptq, qgraph, reference, sensitivity
 from quantize.extract import extract
+from quantize.qgraph import LOGITS, QGraph
 from quantize.recipe import Recipe
 
 MAX_HELD_OUT = 480
@@ -69,6 +70,8 @@ class ExportRequest:
         Whether the attention gate is ``int8``, ``float``, or what :mod:`edge.policy` finds.
     sensitivity
         Whether the bundle gets a report of what every tensor's rounding costs.
+    outputs
+        What artifacts give, of :data:`quantize.outputs.VALUES`; logits always.
     """
 
     checkpoint: checkpoints.Request
@@ -80,6 +83,7 @@ class ExportRequest:
     recipe: Recipe = field(default_factory=Recipe)
     gate: str = "auto"
     sensitivity: bool = False
+    outputs: tuple[str, ...] = (LOGITS,)
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
@@ -111,6 +115,7 @@ def export(request: ExportRequest, console: Console) -> Manifest:
     for name in request.targets:
         registry.refuse_unknown("edge.targets", name, "--targets")
     _refuse_nothing_to_write(request)
+    outputs.refuse(request.outputs)
     with console.progress("export", 3 + len(request.jobs)) as advance:
         ready = prepare(request, console.note)
         advance("quantized" if request.int8 else "lowered")
@@ -163,8 +168,9 @@ def prepare(request: ExportRequest, note: Callable[[str], None]) -> Prepared:
     _say_what_is_special(resolved, note)
     calibration = dataset.calibration_windows(resolved.split.train, note)
     held_out = _held_out(resolved)
-    top = ladder.top_rung(resolved.model.module, held_out)
-    ready = Prepared(resolved, len(calibration), held_out, top, _float_sources(resolved))
+    sources = _float_sources(resolved, request.outputs)
+    top = ladder.top_rung(resolved.model.module, held_out, sources.float_graph.others)
+    ready = Prepared(resolved, len(calibration), held_out, top, sources)
     if request.int8:
         ready = _quantized(ready, resolved.contract.scale(calibration), request)
     if ready.decision is not None and (said := policy.note(ready.decision)):
@@ -189,7 +195,8 @@ def _say_what_is_special(resolved: Resolved, note: Callable[[str], None]) -> Non
 
 
 def _say_exceptions(rungs: Sequence[Rung], console: Console) -> None:
-    entries = (entry for rung in rungs for entry in rung.parity)
+    every = (one for rung in rungs for one in (rung, *rung.others.values()))
+    entries = (entry for rung in every for entry in rung.parity)
     for text in filter(None, map(parity.exception, entries)):
         console.note(f"note: {text}")
 
@@ -201,12 +208,12 @@ def _held_out(resolved: Resolved) -> HeldOut:
     return HeldOut(raw, resolved.contract.scale(raw), test.labels[index])
 
 
-def _float_sources(resolved: Resolved) -> Sources:
+def _float_sources(resolved: Resolved, given: Sequence[str]) -> Sources:
     """The network, lowered."""
     model = resolved.model
     net = lower(model.module, model.spec)
     graph = extract(ptq.trace(net, model.spec.n_chans, model.spec.n_times))
-    return Sources(graph, net=net, ch_names=resolved.contract.channels or ())
+    return Sources(outputs.give(graph, given), net=net, ch_names=resolved.contract.channels or ())
 
 
 def _quantized(
@@ -219,7 +226,8 @@ def _quantized(
     evidence = policy.Evidence(held_out.scaled, held_out.labels, ready.top.logits, heads)
     wish = policy.Wish(request.gate, request.full_int8, request.max_drop)
     made, recipe, decision = policy.quantize(net, calibration, request.recipe, evidence, wish)
-    sources = replace(ready.sources, int8_graph=made.graph, qdq=made.qdq, balanced=made.float_graph)
+    graph = outputs.give(made.graph, request.outputs)
+    sources = replace(ready.sources, int8_graph=graph, qdq=made.qdq, balanced=made.float_graph)
     return replace(ready, sources=sources, recipe=recipe, decision=decision)
 
 
@@ -299,7 +307,18 @@ def _manifest(
         files={},
         versions=versions(),
         policy=ready.decision,
+        others=_others(ready.sources.float_graph, rungs),
     )
+
+
+def _others(graph: QGraph, rungs: Sequence[Rung]) -> dict[str, Output]:
+    """What artifacts give beside the logits, and how it compared."""
+    found = {}
+    for name, tensor in graph.others.items():
+        *_, n_times, n_channels = graph[tensor].shape
+        entries = (entry for rung in rungs if name in rung.others for entry in rung.of(name).parity)
+        found[name] = Output((n_channels, n_times), tuple(entries))
+    return found
 
 
 def _gate(made: Manifest, request: ExportRequest) -> None:
@@ -331,8 +350,7 @@ def _write(
         qgraph.save(graph, folder / bundle.QGRAPH)
         contract = replace(contract, input_quant=graph.quant(graph.input))
     models.save(replace(ready.resolved.model, contract=contract), folder)
-    logits = {rung.name: rung.logits for rung in rungs}
-    golden = _golden(ready.sources, ready.held_out, logits)
+    golden = _golden(ready.sources, ready.held_out, rungs)
     (folder / bundle.GOLDEN).write_bytes(golden)
     (folder / bundle.DECISIONS).write_bytes(_decisions(ready.held_out, rungs))
     if graph is not None and ready.sources.balanced is not None:
@@ -353,9 +371,7 @@ def _write_sensitivity(folder: Path, ready: Prepared) -> None:
     figures.sensitivity(report, folder / bundle.SENSITIVITY_FIGURE)
 
 
-def _golden(
-    sources: Sources, held_out: HeldOut, logits: Mapping[str, NDArray[np.float32]]
-) -> bytes:
+def _golden(sources: Sources, held_out: HeldOut, rungs: Sequence[Rung]) -> bytes:
     """Windows as ``edge run`` takes them, and what every rung made of them, as ``.npz``."""
     index = parity.evenly(len(held_out.raw), N_GOLDEN)
     arrays: dict[str, Any] = {"x": held_out.raw[index]}
@@ -364,8 +380,11 @@ def _golden(
         arrays["x_int8"] = reference.to_input(sources.int8_graph, held_out.scaled[index])[:, 0]
         arrays["logits_int8"] = integers.stored
         arrays["accumulator_int32"] = integers.accumulator
-    for name, values in logits.items():
-        arrays[f"{bundle.LOGITS}{name}"] = values[index]
+        arrays |= {f"{name}_int8": stored[:, 0] for name, stored in integers.others.items()}
+    for rung in rungs:
+        arrays[f"{bundle.LOGITS}{rung.name}"] = rung.logits[index]
+        for name, other in rung.others.items():
+            arrays[f"{name}/{rung.name}"] = other.logits[index]
     return _npz(arrays)
 
 

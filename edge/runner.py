@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,13 @@ from edge.data.contract import SignalContract, is_real
 from edge.errors import AccuracyError, MissingToolError, UsageError
 from edge.spec import Artifact, Precision
 from edge.target import Content, Loader, Runnable
-from quantize import reference
+from quantize import outputs, reference
+from quantize.qgraph import LOGITS, QGraph
 
 Logits = NDArray[np.float32]
+Values = Mapping[str, Logits]
+"""What windows give, by name, (n, n_values) each."""
+Runner = Callable[[NDArray[np.float32]], Values]
 
 PART = 500
 """Windows between two steps of the progress bar."""
@@ -57,9 +62,15 @@ def read_windows(path: Path, contract: SignalContract, n_chans: int) -> NDArray[
 
 
 def open_runnable(opened: Bundle, name: str, precision: str | None = None) -> Runnable:
+    """The logits of :func:`open_values`."""
+    run = open_values(opened, name, precision)
+    return lambda windows: run(windows)[LOGITS]
+
+
+def open_values(opened: Bundle, name: str, precision: str | None = None) -> Runner:
     """A runnable of a bundle by the name that ``edge run --target`` takes.
 
-    It takes scaled windows, and quantizes them itself.
+    It takes scaled windows, and quantizes them itself; it gives :attr:`Bundle.outputs`.
 
     Raises
     ------
@@ -75,12 +86,12 @@ def open_runnable(opened: Bundle, name: str, precision: str | None = None) -> Ru
             f"--target {name} computes in {only}, but --precision is {precision}. Leave it out."
         )
     if name == bundle.REFERENCE:
-        graph = opened.graph()
-        return lambda windows: reference.run(graph, windows).real
+        return _reference(opened.graph())
     if name == bundle.FLOAT:
         return _float(opened)
     artifact = opened.manifest.artifact(name, precision)
-    return runtimes(artifact)[name](_content(opened, artifact))
+    load = runtimes(artifact)[name]
+    return load(_content(opened, artifact), tuple(opened.manifest.others)).values
 
 
 def runtimes(artifact: Artifact) -> Mapping[str, Loader]:
@@ -92,16 +103,26 @@ def _content(opened: Bundle, artifact: Artifact) -> Content:
     return bundle.read_content(opened.folder / artifact.file)
 
 
-def _float(opened: Bundle) -> Runnable:
+def _reference(graph: QGraph) -> Runner:
+    def run(windows: NDArray[np.float32]) -> Values:
+        found = reference.run(graph, windows)
+        others = {name: outputs.real(graph, name, one) for name, one in found.others.items()}
+        return {LOGITS: found.real, **others}
+
+    return run
+
+
+def _float(opened: Bundle) -> Runner:
     try:
-        from edge import fit, model
+        from edge import fit, model, network
     except ImportError as error:
         raise MissingToolError(
             f"Running the float model needs PyTorch and braindecode ({error}). "
             f"Type: pip install 'eeg-edge[export]'"
         ) from None
     module = model.load(opened.folder).module
-    return lambda windows: fit.predict(module, windows)
+    forms = {name: partial(network.VALUES[name], module) for name in opened.outputs}
+    return lambda windows: {name: fit.predict(form, windows) for name, form in forms.items()}
 
 
 def run(
@@ -111,38 +132,57 @@ def run(
     out: Path,
     precision: str | None,
     console: Console,
-) -> Logits:
-    """Scale, quantize and run windows; write the logits (n, n_outputs) float32 as ``.npy``."""
+    *,
+    names: Sequence[str] = (LOGITS,),
+) -> Values:
+    """Scale, quantize and run windows; write what they give.
+
+    Parameters
+    ----------
+    names
+        Outputs of the bundle: (n, n_values) float32 each, one as ``.npy``, several as ``.npz``.
+
+    Raises
+    ------
+    UsageError
+        When the bundle does not give one of them.
+    """
     opened = bundle.read(folder)
     contract = opened.contract()
     bundle.refuse_target(opened, name)
+    bundle.refuse_outputs(opened, names)
     windows = contract.scale(read_windows(windows_path, contract, opened.manifest.model.n_chans))
     with console.waiting(f"loading {name}"):
-        runnable = open_runnable(opened, name, precision)
-    logits = _with_progress(runnable, windows, console)
-    _save(out, logits)
-    return logits
+        runnable = open_values(opened, name, precision)
+    found = _with_progress(runnable, windows, console)
+    wanted = {output: found[output] for output in names}
+    _save(out, wanted)
+    return wanted
 
 
-def _with_progress(runnable: Runnable, windows: NDArray[np.float32], console: Console) -> Logits:
-    """Logits of windows; a bar where there are many."""
+def _with_progress(runnable: Runner, windows: NDArray[np.float32], console: Console) -> Values:
+    """What windows give; a bar where there are many."""
     n_parts = -(-len(windows) // PART)
     if n_parts < 2:
         return runnable(windows)
-    logits = []
+    parts = []
     with console.progress("run", n_parts) as advance:
         for start in range(0, len(windows), PART):
-            logits.append(runnable(windows[start : start + PART]))
+            parts.append(runnable(windows[start : start + PART]))
             advance(f"{min(start + PART, len(windows))} windows")
-    return np.concatenate(logits)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _save(out: Path, logits: Logits) -> None:
+def _save(out: Path, values: Values) -> None:
     """Write beside the destination and rename."""
     temporary = out.with_name(f".{out.name}.part")
+    arrays: dict[str, Any] = dict(values)
     try:
         with temporary.open("wb") as file:
-            np.save(file, logits)
+            if len(arrays) == 1:
+                np.save(file, *arrays.values())
+            else:
+                np.savez(file, **arrays)
         temporary.replace(out)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -179,17 +219,22 @@ def verify(folder: Path) -> tuple[Check, ...]:
     opened = bundle.read(folder)
     golden = opened.golden()
     windows = opened.contract().scale(golden["x"])
-    checks = []
+    others = tuple(opened.manifest.others)
+    checks: list[Check] = []
     if opened.manifest.recipe is not None:
         checks.append(_check_reference(opened, golden, windows))
-    own = golden[f"{bundle.LOGITS}braindecode"]
-    checks.append(_check(bundle.FLOAT, lambda: _float(opened), windows, Expected(own, own)))
+    own = {name: golden[f"{name}/braindecode"] for name in opened.outputs}
+    floats = {name: Expected(values, values) for name, values in own.items()}
+    checks += _check(bundle.FLOAT, lambda: _float(opened), windows, floats)
     for artifact in opened.manifest.artifacts:
         for name, load in runtimes(artifact).items():
             rung = f"{name} {artifact.precision}"
-            expected = _expected(opened, artifact, rung, golden)
+            expected = {
+                output: _expected(opened, artifact, rung, output, golden)
+                for output in opened.outputs
+            }
             content = _content(opened, artifact)
-            checks.append(_check(rung, _opener(load, content), windows, expected))
+            checks += _check(rung, _opener(load, content, others), windows, expected)
     return tuple(checks)
 
 
@@ -213,22 +258,28 @@ class Expected:
 
 
 def _expected(
-    opened: Bundle, artifact: Artifact, rung: str, golden: Mapping[str, NDArray[Any]]
+    opened: Bundle,
+    artifact: Artifact,
+    rung: str,
+    output: str,
+    golden: Mapping[str, NDArray[Any]],
 ) -> Expected:
-    stored = golden[f"{bundle.LOGITS}{rung}"]
+    stored = golden[f"{output}/{rung}"]
     if artifact.precision == Precision.FLOAT:
-        return Expected(stored, golden[f"{bundle.LOGITS}braindecode"])
+        return Expected(stored, golden[f"{output}/braindecode"])
     graph = opened.graph()
     chosen = target.load(artifact.target)
-    closest = "accumulator" if chosen.OPEN_HEAD else "reference"
-    against = golden[f"{bundle.LOGITS}{closest}"]
-    own = next(p for p in opened.manifest.parity if p.rung == closest)
+    is_open = chosen.OPEN_HEAD and output == LOGITS
+    closest = "accumulator" if is_open else "reference"
+    own = next(p for p in opened.parity(output) if p.rung == parity.title(closest, output))
     allowed = target.allowed_steps(chosen, graph)
-    return Expected(stored, against, graph.quant(graph.output).scale, own.sqnr_db, allowed)
+    quant = graph[graph.outputs[output]].quant
+    step = None if quant is None else quant.scale
+    return Expected(stored, golden[f"{output}/{closest}"], step, own.sqnr_db, allowed)
 
 
-def _opener(load: Loader, content: Content) -> Callable[[], Runnable]:
-    return lambda: load(content)
+def _opener(load: Loader, content: Content, others: Sequence[str]) -> Callable[[], Runner]:
+    return lambda: load(content, others).values
 
 
 def _check_reference(
@@ -236,9 +287,12 @@ def _check_reference(
 ) -> Check:
     logits = reference.run(opened.graph(), windows)
     assert logits.accumulator is not None
-    same = np.array_equal(logits.stored, golden["logits_int8"]) and np.array_equal(
-        logits.accumulator, golden["accumulator_int32"]
-    )
+    pairs = [
+        (logits.stored, golden["logits_int8"]),
+        (logits.accumulator, golden["accumulator_int32"]),
+        *((one[:, 0], golden[f"{name}_int8"]) for name, one in logits.others.items()),
+    ]
+    same = all(np.array_equal(one, wanted) for one, wanted in pairs)
     problem = "" if same else "reference: its integers are not the golden ones"
     steps = np.abs(logits.stored.astype(int) - golden["logits_int8"].astype(int)).max()
     return Check(bundle.REFERENCE, len(windows), int(steps), None, same, "", problem)
@@ -246,15 +300,23 @@ def _check_reference(
 
 def _check(
     rung: str,
-    open_it: Callable[[], Runnable],
+    open_it: Callable[[], Runner],
     windows: NDArray[np.float32],
-    expected: Expected,
-) -> Check:
+    expected: Mapping[str, Expected],
+) -> Iterator[Check]:
+    """One check for each output."""
     try:
         runnable = open_it()
     except MissingToolError as error:
-        return Check(rung, 0, None, None, False, str(error), "")
+        yield Check(rung, 0, None, None, False, str(error), "")
+        return
     first, again = runnable(windows), runnable(windows)
+    for output, wanted in expected.items():
+        title = parity.title(rung, output)
+        yield _compare(title, first[output], again[output], wanted)
+
+
+def _compare(rung: str, first: Logits, again: Logits, expected: Expected) -> Check:
     measured = parity.compare(
         rung,
         "golden vectors",
@@ -267,7 +329,7 @@ def _check(
     )
     return Check(
         rung,
-        len(windows),
+        len(first),
         None if measured.max_steps is None else int(measured.max_steps),
         measured.max_relative_error,
         np.array_equal(first, expected.stored),

@@ -24,7 +24,7 @@ from edge.data.contract import SignalContract
 from edge.errors import IncompatibleError, MissingToolError, UsageError, invalid_value
 from firmware_bridge import host_stream
 from firmware_bridge.stream import generate_stream
-from quantize import reference
+from quantize import outputs, reference
 from quantize.qgraph import QGraph, Quant
 from quantize.streaming import Streaming
 
@@ -133,7 +133,8 @@ def _floats(opened: Bundle, hop: int) -> Engine:
         ) from None
     loaded = model.load(opened.folder)
     net = lower.lower(loaded.module, loaded.spec)
-    return NumpyEngine(extract(ptq.trace(net, loaded.spec.n_chans, loaded.spec.n_times)), hop)
+    graph = extract(ptq.trace(net, loaded.spec.n_chans, loaded.spec.n_times))
+    return NumpyEngine(outputs.give(graph, opened.outputs), hop)
 
 
 ENGINES: Mapping[str, Callable[[Bundle, int], Engine]] = MappingProxyType(

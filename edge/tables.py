@@ -75,6 +75,14 @@ def float_lines(made: Manifest) -> list[str]:
     ]
 
 
+def other_lines(made: Manifest) -> list[str]:
+    """What artifacts give beside the logits."""
+    return [
+        f"{name} beside the logits: {other.shape[0]} channels of {other.shape[1]} tokens"
+        for name, other in made.others.items()
+    ]
+
+
 def verify_table(checks: Iterable[Check]) -> Table:
     """Every runnable against the golden vectors."""
     table = Table(title="golden vectors", title_justify="left")

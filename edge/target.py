@@ -20,15 +20,18 @@ A target file has
     distributions or programs that ``write`` and ``RUNTIMES`` need; ``a|b`` where either will do;
 ``RUNTIMES``
     ways to run an artifact by name, the target's own name first: functions from what ``write`` made
-    to a :class:`Session`. The parity gate runs them all.
+    to a :class:`Session` (:class:`Loader`). The parity gate runs them all.
+
+Artifacts give the logits first and then what else their graph gives (:mod:`quantize.outputs`), in
+the graph's order and each in the layout of the artifact's own input.
 
 What a network needs is read from its graph; whether the two fit is :func:`judge`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -37,6 +40,7 @@ from numpy.typing import NDArray
 from edge import registry
 from edge.spec import Precision, Reason, Verdict
 from quantize.qgraph import (
+    LOGITS,
     Activation,
     Arithmetic,
     AveragePool,
@@ -70,22 +74,43 @@ class Session:
         The runtime's own call.
     decode
         What the runtime gave, as logits (n_outputs,) in float32, a copy.
+    others
+        The same for everything else that the artifact gives, by name: (n_values,) in float32 and
+        PyTorch's order, a copy.
     """
 
     encode: Callable[[NDArray[np.float32]], Any]
     invoke: Callable[[Any], Any]
     decode: Callable[[Any], NDArray[np.float32]]
+    others: Mapping[str, Callable[[Any], NDArray[np.float32]]] = field(default_factory=dict)
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of every window, one after the other."""
-        return np.stack([self.decode(self.invoke(self.encode(window))) for window in windows])
+        return self.values(windows)[LOGITS]
+
+    def values(self, windows: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """All that the artifact gives for every window, by name, (n, n_values) each."""
+        decoders = {LOGITS: self.decode, **self.others}
+        found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in decoders}
+        for window in windows:
+            given = self.invoke(self.encode(window))
+            for name, decode in decoders.items():
+                found[name].append(decode(given))
+        return {name: np.stack(rows) for name, rows in found.items()}
 
 
 Content = bytes | Mapping[str, bytes]
 """An artifact: a file, or the files of a folder by their names in it."""
 
-Loader = Callable[[Any], Session]
-"""From the :data:`Content` that a target's own ``write`` makes."""
+
+class Loader(Protocol):
+    """From the :data:`Content` that a target's own ``write`` makes to something that runs.
+
+    ``others`` are the names of what it gives beside the logits, in its order.
+    """
+
+    def __call__(self, content: Any, others: Sequence[str] = (), /) -> Session:
+        """Loaded, ready to run."""
 
 
 @dataclass(frozen=True)

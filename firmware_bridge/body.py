@@ -56,10 +56,15 @@ def buffers(
     aliases: Mapping[str, str],
     steps: Sequence[Step],
 ) -> list[Buffer]:
-    """Every tensor from the step that writes it to the last that reads it, and scratch."""
+    """Every tensor from the step that writes it to the last that reads it, and scratch.
+
+    What is given out beside the logits stays until the end.
+    """
     last = {op.output: i for i, op in enumerate(operations)}
     for i, operation in enumerate(operations):
         last.update({aliases.get(name, name): i for name in reads(operation)})
+    end = len(operations)
+    last.update({aliases.get(name, name): end for name in graph.others.values()})
     found = []
     for i, step in enumerate(steps):
         output = step.operation.output

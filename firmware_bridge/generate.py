@@ -96,9 +96,11 @@ def generate(graph: QGraph, name: str = "edge", origin: Origin | None = None) ->
     buffers = body_of.buffers(graph, [*body, head], aliases, steps)
     plan = memory.plan([b for b in buffers if not is_float(graph, b.name)])
     floats = memory.plan([b for b in buffers if is_float(graph, b.name)])
+    others = _others(graph, aliases, plan)
     files = {
-        f"{name}.c": _source(graph, name, steps, head, aliases, (plan, floats)),
-        f"{name}.h": _header(graph, name, (plan, floats), origin or Origin()),
+        f"{name}.c": _source(graph, name, steps, head, aliases, (plan, floats))
+        + "".join(_OTHER_SOURCE.format(name=name, **values) for values in others),
+        f"{name}.h": _header(graph, name, (plan, floats), origin or Origin(), others),
         **body_of.kernels({kernel for step in steps for kernel in step.emission.kernels}),
     }
     labels = tuple(step.operation.output for step in steps)
@@ -134,13 +136,51 @@ def _source(
     )
 
 
-def _header(graph: QGraph, name: str, plans: tuple[Plan, Plan], origin: Origin) -> str:
+def _header(
+    graph: QGraph,
+    name: str,
+    plans: tuple[Plan, Plan],
+    origin: Origin,
+    others: Sequence[Mapping[str, Any]],
+) -> str:
+    names = {"name": name, "upper": name.upper()}
     return _HEADER.format(
-        name=name,
-        upper=name.upper(),
+        **names,
         state="\n".join(state_members(plans)),
+        others="".join(_OTHER_HEADER.format(**names, **values) for values in others),
         **header_values(graph, origin),
     )
+
+
+def _others(graph: QGraph, aliases: Mapping[str, str], plan: Plan) -> list[dict[str, Any]]:
+    """What is given out beside the logits: where it lies and what it means.
+
+    Raises
+    ------
+    IncompatibleError
+        For a value in float32.
+    """
+    found = []
+    for other, tensor in graph.others.items():
+        if (quant := graph[tensor].quant) is None:
+            raise IncompatibleError(
+                f"The C engine gives int8 values, and {other} ({tensor}) are float32 in this graph."
+            )
+        n_times, n_chans = time_and_channels(graph, tensor)
+        found.append(
+            {
+                "other": other,
+                "other_upper": other.upper(),
+                "tensor": tensor,
+                "offset": plan.offset(aliases.get(tensor, tensor)),
+                "n_times": n_times,
+                "n_chans": n_chans,
+                "scale": literal(quant.scale),
+                "scale_text": f"{quant.scale:.9g}",
+                "zero_point": quant.zero_point,
+            }
+        )
+    return found
 
 
 def header_values(graph: QGraph, origin: Origin) -> dict[str, Any]:
@@ -221,12 +261,31 @@ int {name}_infer({name}_t *m, const int8_t *window, int8_t *logits);
  */
 int {name}_infer_sums({name}_t *m, const int8_t *window, int32_t *sums);
 int {name}_infer_float({name}_t *m, const int8_t *window, float *logits);
-
+{others}
 #ifdef __cplusplus
 }}
 #endif
 
 #endif
+"""
+
+_OTHER_HEADER = """
+/* The {other} of the window that was inferred last, in the model's memory until the next one is.
+ *   returns  ({n_times}, {n_chans}) int8, a token's channels side by side; NULL when m is NULL
+ * {other} = scale * (stored - zero_point)
+ */
+#define {upper}_{other_upper}_N_TIMES {n_times}
+#define {upper}_{other_upper}_N_CHANS {n_chans}
+#define {upper}_{other_upper}_SCALE {scale} /* {scale_text} */
+#define {upper}_{other_upper}_ZERO_POINT ({zero_point})
+const int8_t *{name}_{other}(const {name}_t *m);
+"""
+
+_OTHER_SOURCE = """
+const int8_t *{name}_{other}(const {name}_t *m)
+{{
+    return m == NULL ? NULL : (const int8_t *)m->arena + {offset}; /* {tensor} */
+}}
 """
 
 _SOURCE = """\

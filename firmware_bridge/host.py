@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ class Library:
         Size of the struct.
     source, target
         Quantization of windows and logits.
+    others
+        What else it gives, by name: shape (n_times, n_chans) and quantization.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Library:
     handle: Any
     source: Quant
     target: Quant
+    others: Mapping[str, tuple[tuple[int, int], Quant]] = field(default_factory=dict)
 
     def infer(self, windows: Int8) -> Int8:
         """(n, n_times, n_chans) int8, sample-major, to logits (n, n_outputs) int8."""
@@ -57,21 +61,30 @@ class Library:
         """The sums scaled to float, (n, n_outputs) float32."""
         return self._run("infer_float", windows, np.float32)
 
-    def prepared(self) -> Callable[[Int8], Int8]:
-        """From a window (n_times, n_chans), contiguous, to logits: the bare call.
+    def prepared(self) -> Callable[[Int8], tuple[Int8, ...]]:
+        """From a window (n_times, n_chans), contiguous, to logits and the others: the bare call.
 
-        State and logits lie in memory of the function's own, which the next call overwrites.
+        State and outputs lie in memory of the function's own, which the next call overwrites.
         """
         call = self._function("infer")
         state, logits = self._state(), np.zeros(self.n_outputs, np.int8)
         state_at, logits_at = state.ctypes.data, logits.ctypes.data
+        given = (logits, *(self._view(name, state) for name in self.others))
 
-        def infer(window: Int8) -> Int8:
+        def infer(window: Int8) -> tuple[Int8, ...]:
             assert state.size  # keeps it alive
             call(state_at, window.ctypes.data, logits_at)
-            return logits
+            return given
 
         return infer
+
+    def _view(self, name: str, state: NDArray[np.uint32]) -> Int8:
+        """An output's place in the model's struct, (n_times, n_chans)."""
+        find = getattr(self.handle, f"{self.name}_{name}")
+        find.argtypes, find.restype = [ctypes.c_void_p], ctypes.c_void_p
+        shape, _ = self.others[name]
+        start = find(state.ctypes.data) - state.ctypes.data
+        return state.view(np.int8)[start : start + math.prod(shape)].reshape(shape)
 
     def _run(self, function: str, windows: Int8, kind: type) -> NDArray[Any]:
         call, state = self._function(function), self._state()
@@ -97,6 +110,7 @@ def build(
     n_outputs: int,
     options: Sequence[str] = OPTIONS,
     folder: Path | None = None,
+    others: Sequence[str] = (),
 ) -> Library:
     """Compile a model for this machine and load it.
 
@@ -105,25 +119,25 @@ def build(
     MissingToolError
         When there is no compiler.
     """
-    library = _compiled(firmware.files, firmware.name, options, folder)
+    library = _compiled(firmware.files, firmware.name, options, folder, tuple(others))
     assert (library.n_outputs, library.state_bytes) == (n_outputs, firmware.state_bytes)
     return library
 
 
-def load(files: Mapping[str, str], name: str) -> Library:
-    """Compile sources by file name; in this process once.
+def load(files: Mapping[str, str], name: str, others: Sequence[str] = ()) -> Library:
+    """Compile sources by file name, which give ``others`` too; in this process once.
 
     Raises
     ------
     MissingToolError
         When there is no compiler.
     """
-    return _loaded(tuple(sorted(files.items())), name)
+    return _loaded(tuple(sorted(files.items())), name, tuple(others))
 
 
 @functools.lru_cache(maxsize=8)
-def _loaded(files: tuple[tuple[str, str], ...], name: str) -> Library:
-    return _compiled(dict(files), name, OPTIONS, None)
+def _loaded(files: tuple[tuple[str, str], ...], name: str, others: tuple[str, ...]) -> Library:
+    return _compiled(dict(files), name, OPTIONS, None, others)
 
 
 _ABOUT = """\
@@ -134,15 +148,27 @@ const float {name}_scales[] = {{{upper}_INPUT_SCALE, {upper}_OUTPUT_SCALE}};
 """
 """What the header says, readable from outside."""
 
+_ABOUT_OTHER = """\
+const int {name}_about_{other}[] = {{
+    {upper}_{OTHER}_N_TIMES, {upper}_{OTHER}_N_CHANS, {upper}_{OTHER}_ZERO_POINT}};
+const float {name}_scale_{other} = {upper}_{OTHER}_SCALE;
+"""
+
 
 def _compiled(
-    files: Mapping[str, str], name: str, options: Sequence[str], folder: Path | None
+    files: Mapping[str, str],
+    name: str,
+    options: Sequence[str],
+    folder: Path | None,
+    others: tuple[str, ...],
 ) -> Library:
     if folder is None:  # a library that is loaded needs its file no more
         with tempfile.TemporaryDirectory(prefix="edge-host-") as temporary:
-            return _compiled(files, name, options, Path(temporary))
-    about = {"about.c": _ABOUT.format(name=name, upper=name.upper())}
-    toolchain.write({**files, **about}, folder)
+            return _compiled(files, name, options, Path(temporary), others)
+    names = {"name": name, "upper": name.upper()}
+    about = [_ABOUT.format(**names)]
+    about += [_ABOUT_OTHER.format(**names, other=other, OTHER=other.upper()) for other in others]
+    toolchain.write({**files, "about.c": "".join(about)}, folder)
     library = folder / f"lib{name}.so"
     flags = ["-std=c99", *options, "-shared", "-fPIC"]
     sources = [f"{name}.c", "about.c", "-o", library.name, "-lm"]
@@ -151,4 +177,11 @@ def _compiled(
     n_outputs, state_bytes, *zeros = (ctypes.c_int * 4).in_dll(handle, f"{name}_about")
     scales = (ctypes.c_float * 2).in_dll(handle, f"{name}_scales")
     source, target = (Quant(scale, zero) for scale, zero in zip(scales, zeros, strict=True))
-    return Library(name, n_outputs, state_bytes, handle, source, target)
+    described = {other: _described(handle, name, other) for other in others}
+    return Library(name, n_outputs, state_bytes, handle, source, target, described)
+
+
+def _described(handle: Any, name: str, other: str) -> tuple[tuple[int, int], Quant]:
+    n_times, n_chans, zero_point = (ctypes.c_int * 3).in_dll(handle, f"{name}_about_{other}")
+    scale = ctypes.c_float.in_dll(handle, f"{name}_scale_{other}").value
+    return (n_times, n_chans), Quant(scale, zero_point)

@@ -139,7 +139,7 @@ def _collapse(graph: QGraph, operations: Sequence[Operation]) -> list[Operation]
         functions.visit(node)
         if node.output not in functions.roots or graph[node.output].quant is None:
             kept.append(node)
-    needed = {name for node in kept for name in inputs_of(node)} | {graph.head.output}
+    needed = {name for node in kept for name in inputs_of(node)} | _given(graph)
     collapsed: list[Operation] = []
     for node in operations:
         if node.output in functions.roots and graph[node.output].quant is not None:
@@ -152,9 +152,14 @@ def _collapse(graph: QGraph, operations: Sequence[Operation]) -> list[Operation]
     return _without_unread(graph, collapsed)
 
 
+def _given(graph: QGraph) -> set[str]:
+    """Tensors that are read when the network has run."""
+    return {graph.head.output, *graph.others.values()}
+
+
 def _without_unread(graph: QGraph, operations: Sequence[Operation]) -> list[Operation]:
     """Drop operations whose output nothing reads, last ones first."""
-    needed = {graph.head.output}
+    needed = _given(graph)
     kept: list[Operation] = []
     for operation in reversed(operations):
         if operation.output in needed:
@@ -185,7 +190,8 @@ def _fuse_tables(graph: QGraph, operations: Sequence[Operation]) -> list[Operati
             continue
         table, output = _clamp_table(graph, operation), operation.output
         behind = by_input.get(operation.output, [])
-        if len(behind) == 1 and isinstance(lookup := behind[0], Lookup):
+        alone = len(behind) == 1 and operation.output not in _given(graph)
+        if alone and isinstance(lookup := behind[0], Lookup):
             table = tuple(lookup.table[q - INT8_MIN] for q in table or IDENTITY)
             output = lookup.output
             taken.add(output)
@@ -233,6 +239,7 @@ def _is_stem(
         and pool.input == temporal.output
         and graph[pool.output].quant is not None
         and len(by_input[mix.output]) == len(by_input[temporal.output]) == 1
+        and not _given(graph).intersection((mix.output, temporal.output))
     )
 
 

@@ -24,6 +24,7 @@ from firmware_bridge.stream_beat import Beat, Part, gathers
 from firmware_bridge.stream_count import Count
 from firmware_bridge.stream_plan import StreamPlan, StreamStage
 from firmware_bridge.stream_stem import emit_stream_stem, memory_of, shape_definition
+from quantize.outputs import refuse_others
 from quantize.qgraph import QGraph, Tensor
 
 COUNTER_BYTES = 4
@@ -65,9 +66,11 @@ def generate_stream(
     UsageError
         When ``name`` is not a C identifier, or the hop shares nothing between windows.
     IncompatibleError
-        When the graph cannot be streamed, or has an operation without a kernel.
+        When the graph cannot be streamed, gives more than logits, or has an operation without a
+        kernel.
     """
     refuse_name(name)
+    refuse_others(graph, "The streaming form")
     if graph[graph.input].quant is None or graph[graph.head.input].quant is None:
         raise IncompatibleError(
             "The C engine takes int8 frames and gives int8 logits; this graph is float32. "

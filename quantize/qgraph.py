@@ -16,7 +16,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1
+
+LOGITS = "logits"
+"""What a network's own output is called among :attr:`QGraph.outputs`."""
 
 Array = NDArray[Any]
 
@@ -223,6 +226,9 @@ def inputs_of(node: Node) -> tuple[str, ...]:
 class QGraph:
     """A network as a list of nodes in the order in which they run.
 
+    ``output`` is the tensor of the logits; ``others`` are the tensors of what else is given out, by
+    name (:mod:`quantize.outputs`).
+
     Raises
     ------
     ValueError
@@ -234,6 +240,7 @@ class QGraph:
     tensors: tuple[Tensor, ...]
     nodes: tuple[Node, ...]
     constants: Mapping[str, Array]
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = {self.input}
@@ -244,13 +251,19 @@ class QGraph:
                     f"node {node.output!r} reads {missing} or is written twice or has no tensor"
                 )
             known.add(node.output)
-        if self.output not in known:
-            raise ValueError(f"nothing writes the output {self.output!r}")
+        for name in self.outputs.values():
+            if name not in known:
+                raise ValueError(f"nothing writes the output {name!r}")
 
     @cached_property
     def by_name(self) -> Mapping[str, Tensor]:
         """Tensors by name."""
         return {tensor.name: tensor for tensor in self.tensors}
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """Tensors that are given out, by name, in the order in which every artifact has them."""
+        return {LOGITS: self.output, **self.others}
 
     def __getitem__(self, name: str) -> Tensor:
         return self.by_name[name]
@@ -311,13 +324,15 @@ def digest(graph: QGraph) -> str:
 
 def encode(graph: QGraph) -> tuple[bytes, bytes]:
     """A graph's two files."""
-    document = {
+    document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "input": graph.input,
         "output": graph.output,
         "tensors": [asdict(tensor) for tensor in graph.tensors],
         "nodes": [asdict(node) for node in graph.nodes],
     }
+    if graph.others:  # readers that know of logits only still find these
+        document["others"] = dict(graph.others)
     text = json.dumps(document, indent=1, sort_keys=True) + "\n"
     arrays: Any = {name: graph.constants[name] for name in sorted(graph.constants)}
     stream = io.BytesIO()
@@ -347,4 +362,5 @@ def load(stem: Path) -> QGraph:
         tensors=TypeAdapter(tuple[Tensor, ...]).validate_python(document["tensors"]),
         nodes=TypeAdapter(tuple[Node, ...]).validate_python(document["nodes"]),
         constants=constants,
+        others=TypeAdapter(dict[str, str]).validate_python(document.get("others", {})),
     )

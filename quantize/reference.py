@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 import numpy as np
@@ -69,12 +69,15 @@ class Logits:
     unrounded
         (n_windows, n_outputs) float32, the accumulator scaled to float, which never ties by
         rounding; equal to ``real`` in a float graph.
+    others
+        What else the graph gives, by name, as its tensors hold it (:func:`quantize.outputs.real`).
     """
 
     stored: Array
     real: NDArray[np.float32]
     accumulator: NDArray[np.int32] | None
     unrounded: NDArray[np.float32]
+    others: Mapping[str, Array] = field(default_factory=dict)
 
 
 def quantize(x: Array, quant: Quant) -> NDArray[np.int8]:
@@ -114,9 +117,12 @@ def finish(graph: QGraph, nodes: Sequence[Node], values: dict[str, Array]) -> Lo
 
 
 def _logits(graph: QGraph, parts: Sequence[tuple[dict[str, Array], Int64]]) -> Logits:
-    stored = np.concatenate([values[graph.output] for values, _ in parts])
+    stored, *rest = (
+        np.concatenate([values[name] for values, _ in parts]) for name in graph.outputs.values()
+    )
+    others = dict(zip(graph.others, rest, strict=True))
     if graph[graph.output].quant is None:
-        return Logits(stored, stored, None, stored)
+        return Logits(stored, stored, None, stored, others)
     accumulator = np.concatenate([sums for _, sums in parts])
     unrounded = accumulator.astype(np.float32) * graph.accumulator_scale()
     return Logits(
@@ -124,6 +130,7 @@ def _logits(graph: QGraph, parts: Sequence[tuple[dict[str, Array], Int64]]) -> L
         dequantize(stored, graph.quant(graph.output)),
         accumulator.astype(np.int32).reshape(stored.shape),
         unrounded.reshape(stored.shape),
+        others,
     )
 
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from edge.errors import IncompatibleError, UsageError
 from quantize import reference
+from quantize.outputs import refuse_others
 from quantize.qgraph import (
     Activation,
     Arithmetic,
@@ -314,9 +315,15 @@ class Streaming:
     hop
         Samples between decisions, a multiple of the input pool's stride. The first decision falls
         on the sample that completes the first window.
+
+    Raises
+    ------
+    IncompatibleError
+        When the graph gives more than logits.
     """
 
     def __init__(self, graph: QGraph, hop: int) -> None:
+        refuse_others(graph, "Streaming")
         self.graph = graph
         self.hop = hop
         self.stages = plan(graph, hop)

@@ -9,6 +9,7 @@ from edge.errors import IncompatibleError
 from edge.firmware import Job
 from firmware_bridge import project
 from firmware_bridge.project import Project, Use
+from quantize.outputs import refuse_others
 
 CORES = ("cortex-m33", "cortex-m4", "cortex-m55", "cortex-m7")
 RUNTIME = "not counted: ExecuTorch's wheels hold no runtime and no kernels to measure"
@@ -20,7 +21,8 @@ def make(job: Job) -> Project:
     Raises
     ------
     IncompatibleError
-        For a device that is no Cortex-M, or a node that the backend cannot compute.
+        For a device that is no Cortex-M, a node that the backend cannot compute, or a bundle that
+        gives more than logits.
     MissingToolError
         When ExecuTorch is not installed.
     """
@@ -30,6 +32,7 @@ def make(job: Job) -> Project:
             f"{job.device.core}. Type --engine c."
         )
     graph, contract = job.opened.graph(), job.opened.contract()
+    refuse_others(graph, "--engine executorch")
     golden = job.golden(graph)
     program = _cortex_m.write(graph, job.device.core, golden)
     planned = sum(program.planned_bytes)

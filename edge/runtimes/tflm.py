@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,7 @@ from edge.runtime import Built
 from edge.spec import Precision
 from edge.target import Ability, Session, Sources
 from edge.targets import tflite
+from quantize import outputs
 from quantize.reference import dequantize, quantize
 
 TARGET = "tflite"
@@ -57,9 +58,13 @@ def build(sources: Sources) -> Built:
     def invoke(stored: NDArray[np.int8]) -> Any:
         interpreter.set_input(stored, 0)
         interpreter.invoke()
-        return interpreter.get_output(0)
+        return [interpreter.get_output(i) for i in range(len(graph.outputs))]
 
-    session = Session(encode, invoke, lambda stored: dequantize(stored[0], target))
+    def value(place: int, name: str) -> Callable[[Any], NDArray[np.float32]]:
+        return lambda stored: outputs.real(graph, name, stored[place])[0]
+
+    others = {name: value(1 + i, name) for i, name in enumerate(graph.others)}
+    session = Session(encode, invoke, lambda stored: dequantize(stored[0][0], target), others)
     return Built(session, len(data), arena_bytes(data))
 
 

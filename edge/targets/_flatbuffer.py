@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flatbuffers
@@ -97,6 +97,13 @@ class FileBuilder:
             operator.builtinOptions = options
         self.subgraph.operators.append(operator)
 
+    def signature(self, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
+        """Name the file's ends, for ``get_signature_runner()``."""
+        made = schema.SignatureDefT()
+        made.signatureKey, made.subgraphIndex = "serving_default", 0
+        made.inputs, made.outputs = _tensor_map(inputs), _tensor_map(outputs)
+        self.model.signatureDefs = [made]
+
     def finish(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         """The file."""
         self.subgraph.inputs, self.subgraph.outputs = list(inputs), list(outputs)
@@ -115,6 +122,15 @@ class FileBuilder:
         tensor.buffer = 0
         self.subgraph.tensors.append(tensor)
         return len(self.subgraph.tensors) - 1
+
+
+def _tensor_map(indices: Mapping[str, int]) -> list[Any]:
+    found = []
+    for name, index in indices.items():
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = name, index
+        found.append(entry)
+    return found
 
 
 def _quantization(scale: Sequence[float], zero_point: int, axis: int) -> Any:

@@ -8,8 +8,9 @@ name of one's own choice, a build and a test that runs there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from edge.versions import installed
 from firmware_bridge import host
 from firmware_bridge.generate import Origin, generate
 from quantize import qgraph
+from quantize.outputs import flat
+from quantize.qgraph import Quant
 from quantize.reference import dequantize, quantize
 
 NAME = "edge"
@@ -70,17 +73,21 @@ def write(sources: Sources, precision: Precision) -> Mapping[str, bytes]:
     return {name: text.encode() for name, text in sorted(made.files.items())}
 
 
-def load(files: Mapping[str, bytes]) -> Session:
+def load(files: Mapping[str, bytes], others: Sequence[str] = ()) -> Session:
     """The sources, compiled for this machine."""
-    library = host.load({name: data.decode() for name, data in files.items()}, NAME)
+    library = host.load({name: data.decode() for name, data in files.items()}, NAME, others)
 
     def encode(window: NDArray[np.float32]) -> NDArray[np.int8]:
         return np.ascontiguousarray(quantize(window.T, library.source))
 
-    def decode(logits: NDArray[np.int8]) -> NDArray[np.float32]:
-        return dequantize(logits, library.target)
+    def decode(given: Sequence[NDArray[np.int8]]) -> NDArray[np.float32]:
+        return dequantize(given[0], library.target)
 
-    return Session(encode, library.prepared(), decode)
+    def value(place: int, quant: Quant) -> Callable[[Any], NDArray[np.float32]]:
+        return lambda given: flat(dequantize(given[place], quant)[None, None])[0]
+
+    values = {name: value(1 + i, library.others[name][1]) for i, name in enumerate(others)}
+    return Session(encode, library.prepared(), decode, values)
 
 
 RUNTIMES: Mapping[str, Loader] = MappingProxyType({"c": load})

@@ -12,7 +12,7 @@ convolution, without an error.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -82,7 +82,7 @@ def write(sources: Sources, precision: Precision) -> bytes:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
-    from quantize import ptq
+    from quantize import ptq, taps
 
     graph = sources.graph(precision)
     _, _, n_times, n_chans = graph[graph.input].shape
@@ -93,7 +93,7 @@ def write(sources: Sources, precision: Precision) -> bytes:
     else:
         module = _open_head(sources)
     program = to_edge_transform_and_lower(
-        torch.export.export(_pooled_maxima(module), example, strict=False),
+        torch.export.export(_pooled_maxima(taps.give(module, graph)), example, strict=False),
         partitioner=[XnnpackPartitioner(configs=_partitioner_configs())],
         compile_config=EdgeCompileConfig(_check_ir_validity=False),
     )
@@ -210,7 +210,7 @@ def planned_bytes(data: bytes) -> int:
     return sum(plan.non_const_buffer_sizes)
 
 
-def load(data: bytes) -> Session:
+def load(data: bytes, others: Sequence[str] = ()) -> Session:
     """The program in ExecuTorch's own runtime."""
     try:
         import torch
@@ -237,7 +237,10 @@ def load(data: bytes) -> Session:
         logits: NDArray[np.float32] = outputs[0][0].numpy().copy()
         return logits
 
-    return Session(encode, invoke, decode)
+    def value(place: int) -> Callable[[Any], NDArray[np.float32]]:
+        return lambda outputs: np.array(outputs[place].numpy(), order="C").ravel()
+
+    return Session(encode, invoke, decode, {name: value(1 + i) for i, name in enumerate(others)})
 
 
 RUNTIMES: Mapping[str, Loader] = MappingProxyType({"executorch": load})

@@ -12,7 +12,7 @@ Activations are stored as uint8, 128 above the graph's int8: the same steps, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -137,11 +137,17 @@ class _Writer:
             self._quantize(source.name, source.name, source.quant)
         for node in graph.nodes:
             self._node(node)
+        for name, tensor in graph.others.items():
+            self._emit("Identity", [self._real(tensor)], name)
+        outputs = {graph.output: graph.output, **graph.others}
         made = helper.make_graph(
             self.nodes,
             "eeg-edge",
             [helper.make_tensor_value_info(graph.input, kind, [1, n_chans, 1, n_times])],
-            [helper.make_tensor_value_info(graph.output, kind, list(graph[graph.output].shape))],
+            [
+                helper.make_tensor_value_info(name, kind, _channels_first(graph[tensor].shape))
+                for name, tensor in outputs.items()
+            ],
             self.initializers,
         )
         model = helper.make_model(
@@ -307,7 +313,7 @@ def _channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (shape[0], shape[3], *shape[1:3]) if len(shape) == 4 else shape
 
 
-def load(data: bytes) -> Session:
+def load(data: bytes, others: Sequence[str] = ()) -> Session:
     """The file in ONNX Runtime's CPU kernels."""
     session = _session(data)
     name = session.get_inputs()[0].name
@@ -319,7 +325,11 @@ def load(data: bytes) -> Session:
         logits: NDArray[np.float32] = outputs[0][0]
         return logits
 
-    return Session(encode, lambda feed: session.run(None, feed), decode)
+    def value(place: int) -> Callable[[Any], NDArray[np.float32]]:
+        return lambda outputs: np.ravel(outputs[place])
+
+    values = {name: value(1 + i) for i, name in enumerate(others)}
+    return Session(encode, lambda feed: session.run(None, feed), decode, values)
 
 
 def _session(data: bytes, optimized: str = "") -> Any:

@@ -7,7 +7,7 @@ int8 in and out, or float32. Needs neither torch nor a converter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edge.errors import MissingToolError
 from edge.spec import Precision
 from edge.target import Ability, Loader, Session, Sources
+from quantize.outputs import flat
 from quantize.qgraph import (
     POOL_WEIGHT,
     Activation,
@@ -140,7 +141,13 @@ class _Writer:
         for node in self.graph.nodes:
             self._activation(node.output)
             self._node(node)
-        return self.file.finish([self.indices[self.graph.input]], [self.indices[self.graph.output]])
+        source, names = self.graph.input, self.graph.outputs
+        outputs = [self.indices[name] for name in names.values()]
+        if self.graph.others:
+            self.file.signature(
+                {source: self.indices[source]}, dict(zip(names, outputs, strict=True))
+            )
+        return self.file.finish([self.indices[source]], outputs)
 
     def _activation(self, name: str) -> None:
         tensor = self.graph[name]
@@ -293,7 +300,7 @@ class _Writer:
         self._convolution(node, self.indices[node.input], weight, bias, "VALID")
 
 
-def load(data: bytes, *, delegate: bool = True) -> Session:
+def load(data: bytes, others: Sequence[str] = (), *, delegate: bool = True) -> Session:
     """The file in LiteRT, or in tflite-runtime where that is what is installed; one thread.
 
     Parameters
@@ -311,18 +318,22 @@ def load(data: bytes, *, delegate: bool = True) -> Session:
         ),
     )
     interpreter.allocate_tensors()
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    source = interpreter.get_input_details()[0]
+    target, *rest = interpreter.get_output_details()
 
     def encode_window(window: NDArray[np.float32]) -> NDArray[Any]:
         return encode(np.ascontiguousarray(window.T, dtype=np.float32)[None, None], source)
 
-    def invoke(samples: NDArray[Any]) -> NDArray[Any]:
+    def invoke(samples: NDArray[Any]) -> list[NDArray[Any]]:
         interpreter.set_tensor(source["index"], samples)
         interpreter.invoke()
-        logits: NDArray[Any] = interpreter.get_tensor(target["index"])
-        return logits
+        return [interpreter.get_tensor(details["index"]) for details in (target, *rest)]
 
-    return Session(encode_window, invoke, lambda stored: decode(stored[0], target))
+    def value(place: int, details: Mapping[str, Any]) -> Callable[[Any], NDArray[np.float32]]:
+        return lambda stored: flat(decode(stored[place], details))[0]
+
+    values = {name: value(1 + i, rest[i]) for i, name in enumerate(others)}
+    return Session(encode_window, invoke, lambda stored: decode(stored[0][0], target), values)
 
 
 RUNTIMES: Mapping[str, Loader] = MappingProxyType(

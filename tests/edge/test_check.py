@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from edge.ladder import HeldOut, Rung, Yardstick
 from edge.runtime import Built
 from edge.spec import Precision, Reason, Verdict
 from edge.target import Ability, Session, Sources
-from quantize import reference
+from quantize import outputs, reference
 from tests.conftest import ROOT, Edge
 from tests.edge.test_modes_on_targets import sources
 from tests.firmware_bridge.models import shipped_graph
@@ -197,6 +197,7 @@ def test_a_runtime_that_is_not_here() -> None:
 def measured(change: Any) -> Cell:
     """A small network in a fake runtime."""
     made, x = sources("eca")
+    made = replace(made, int8_graph=outputs.give(made.graph(Precision.INT8), ()))
     logits = reference.run(made.graph(Precision.INT8), x).real
     top = Rung(ladder.BRAINDECODE, logits)
     runs = [logits, logits]

@@ -1,4 +1,4 @@
-"""Every mode on every target, float and int8, held to the one graph."""
+"""Every mode on every target, float and int8, held to the one graph: logits and features."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from edge import registry, target
-from edge.lower import lower
+from edge import lower, registry, target
 from edge.spec import ModelSpec, Precision
 from edge.target import Sources
-from quantize import ptq, reference
+from quantize import outputs, ptq, reference
 from quantize.extract import extract
+from quantize.qgraph import QGraph
 from quantize.recipe import Recipe
 from tests.networks import SMALL, randomized, windows
+
+GIVEN = ("features",)
 
 VARIANTS = {
     "ge extra_params": ("ge", {"extra_params": True}),
@@ -35,27 +37,36 @@ def sources(variant: str) -> tuple[Sources, NDArray[np.float32]]:
     """Both graphs of a random network, and windows that it was not calibrated on."""
     mode, arguments = VARIANTS[variant]
     spec = ModelSpec(mode, 4, 300, 3, {**SMALL, **arguments})
-    net = lower(randomized(spec, 1), spec)
+    net = lower.lower(randomized(spec, 1), spec)
     qdq = ptq.quantize(net, windows(spec, 60), Recipe())
     floats = extract(ptq.trace(net, spec.n_chans, spec.n_times))
-    return Sources(floats, extract(qdq), net, qdq), windows(spec, 20, 7)
+    graphs = [outputs.give(graph, GIVEN) for graph in (floats, extract(qdq))]
+    return Sources(*graphs, net, qdq), windows(spec, 20, 7)
+
+
+def features(graph: QGraph, logits: reference.Logits) -> NDArray[np.float32]:
+    """The reference's, (n, n_values)."""
+    return outputs.real(graph, "features", logits.others["features"])
 
 
 @pytest.mark.parametrize("name", target.default_names(int8=False))
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_float(variant: str, name: str) -> None:
-    """The float graph's logits within 1e-4, on every runtime of the target."""
+    """The float graph's values within 1e-4, on every runtime of the target."""
     made, x = sources(variant)
     chosen = target.load(name)
     data = chosen.write(made, Precision.FLOAT)
-    expected = reference.run(made.float_graph, x).real
-    assert made.net is not None
-    with torch.no_grad():
-        network = made.net(torch.from_numpy(x)[:, :, None]).numpy()
-    np.testing.assert_allclose(expected, network, rtol=0, atol=1e-4 * np.abs(network).max())
+    logits = reference.run(made.float_graph, x)
+    expected = {"logits": logits.real, "features": features(made.float_graph, logits)}
+    for output, wanted in expected.items():
+        with torch.no_grad():
+            network = lower.VALUES[output](made.net, torch.from_numpy(x)[:, :, None]).numpy()
+        np.testing.assert_allclose(wanted, network, rtol=0, atol=1e-4 * np.abs(network).max())
     for load in chosen.RUNTIMES.values():
-        got = load(data)(x)
-        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+        got = load(data, GIVEN)
+        for output, values in got.values(x).items():
+            atol = 1e-4 * np.abs(expected[output]).max()
+            np.testing.assert_allclose(values, expected[output], rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize("name", registry.names("edge.targets"))
@@ -68,12 +79,18 @@ def test_int8(variant: str, name: str) -> None:
     assert target.judge(graph, chosen.ABILITIES).verdict != "BLOCKED"
     data = chosen.write(made, Precision.INT8)
     logits = reference.run(graph, x)
-    integers = logits.unrounded if chosen.OPEN_HEAD else logits.real
-    noise = np.square(integers - reference.run(made.float_graph, x).real).sum()
+    floats = reference.run(made.float_graph, x)
+    pairs = {
+        "logits": (logits.unrounded if chosen.OPEN_HEAD else logits.real, floats.real),
+        "features": (features(graph, logits), features(made.float_graph, floats)),
+    }
     for load in chosen.RUNTIMES.values():
-        got = load(data)(x)
-        assert np.square(got - integers).sum() < 2 * noise
-        allowed = target.allowed_steps(chosen, graph)
-        if allowed is not None:
-            steps = np.rint((got - integers) / graph.quant(graph.output).scale)
-            assert np.abs(steps).max() <= allowed
+        got = load(data, GIVEN).values(x)
+        for output, (integers, unrounded) in pairs.items():
+            noise = np.square(integers - unrounded).sum()
+            assert np.square(got[output] - integers).sum() < 2 * noise
+            allowed = target.allowed_steps(chosen, graph)
+            if allowed is not None:
+                scale = graph.quant(graph.outputs[output]).scale
+                steps = np.rint((got[output] - integers) / scale)
+                assert np.abs(steps).max() <= allowed

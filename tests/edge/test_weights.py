@@ -213,7 +213,7 @@ def refused(path: Path) -> tuple[type[EdgeError], str]:
 
 def test_pickled_model(module: Any, tmp_path: Path) -> None:
     """A pickle is never opened, and its class is named."""
-    torch.save(module, tmp_path / "w.pt")
+    torch.save(model.network_class().from_config(module.get_config()), tmp_path / "w.pt")
     (tmp_path / "w.json").write_text(json.dumps(module.get_config()))
     assert refused(tmp_path / "w.pt") == (
         IncompatibleError,
