@@ -7,7 +7,7 @@ device before anything is written, and written beside its destination and rename
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,26 +16,49 @@ from rich.table import Table
 from edge import bundle, manifest, registry
 from edge.bundle import Bundle
 from edge.console import Console
-from edge.errors import BudgetError
+from edge.errors import BudgetError, IncompatibleError, UsageError, invalid_value
 from firmware_bridge import device as devices
-from firmware_bridge import project
+from firmware_bridge import footprint, project, signal
 from firmware_bridge.device import Device
-from firmware_bridge.project import Golden, Project, Use
+from firmware_bridge.project import Golden, Program, Project, Use
+from firmware_bridge.signal import SignalChain
 from firmware_bridge.source import refuse_name
 from quantize.qgraph import QGraph
 
 ENGINES = "edge.engines"
+FORMS = ("windowed", "streaming")
+"""A whole window a call, or a sample a call; a firmware needs one of them."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What ``edge firmware`` was asked for."""
+    """What ``edge firmware`` was asked for.
+
+    ``form`` is empty for every form that the bundle has; ``uv_per_count`` is None for what the
+    contract says.
+    """
 
     folder: Path
     device: str
     out: Path
     engine: str
     name: str
+    form: tuple[str, ...] = ()
+    uv_per_count: float | None = None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The signal chain before a decoder, and what it takes; or why there is none."""
+
+    made: SignalChain | None
+    uses: tuple[Use, ...] = ()
+    why_not: str = ""
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Sources by name."""
+        return {} if self.made is None else {n: t.encode() for n, t in self.made.files.items()}
 
 
 @dataclass(frozen=True)
@@ -46,14 +69,23 @@ class Job:
     ----------
     name
         What symbols begin with.
+    form
+        Forms that were asked for; empty for all that there are.
     check
-        Called with what the program takes, as soon as that is known; raises when it is too much.
+        Called with the programs, as soon as it is known what they take; raises when that is too
+        much.
     """
 
     opened: Bundle
     device: Device
     name: str
-    check: Callable[[Sequence[Use]], None]
+    form: tuple[str, ...]
+    chain: Chain
+    check: Callable[[Sequence[Program]], None]
+
+    def program(self, form: str, *uses: Use) -> Program:
+        """A model's program, the signal chain counted in."""
+        return Program(form, uses).beside(self.chain.uses)
 
     def golden(self, graph: QGraph) -> Golden:
         """The bundle's golden windows as integers."""
@@ -61,12 +93,26 @@ class Job:
         windows = found["x_int8"].reshape(-1, *graph[graph.input].shape[-2:])
         return Golden(windows, found["logits_int8"], 1 if graph.float_nodes() else 0)
 
+    def fitting(self, golden: Golden, programs: Sequence[Program]) -> Golden:
+        """As many golden windows as the flash holds beside all programs, linked together."""
+        twice = (len(programs) - 1) * sum(use.flash_bytes for use in self.chain.uses)
+        taken = sum(program.flash_bytes for program in programs) - twice
+        return golden.fitting(self.device.flash_bytes - taken)
+
 
 class Engine(Protocol):
-    """The interface of a file in :mod:`edge.engines`."""
+    """The interface of a file in :mod:`edge.engines`.
+
+    Attributes
+    ----------
+    FORMS
+        What it can be called with.
+    """
+
+    FORMS: tuple[str, ...]
 
     def make(self, job: Job) -> Project:
-        """All that is to be written."""
+        """All that is to be written, apart from the signal chain."""
 
 
 def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
@@ -75,43 +121,88 @@ def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
     Raises
     ------
     UsageError
-        For a device, an engine or a name that cannot be, or a folder that is somebody else's.
+        For a device, an engine, a form or a name that cannot be, or a folder that is somebody
+        else's.
     IncompatibleError
-        When the bundle's files are not those that were exported, or an operation has no kernel.
+        When the bundle's files are not those that were exported, an operation has no kernel, or a
+        signal chain is asked for that cannot be.
     BudgetError
         When the device is too small; what takes how much has been printed then.
     MissingToolError
         When an engine's toolchain is not installed.
     """
     engine = _engine(request.engine)
+    _refuse_forms(request, engine)
     refuse_name(request.name)
     device = devices.load(request.device)
     bundle.refuse_destination(request.out, project.is_ours, "firmware")
     opened = bundle.read(request.folder)
+    chain = _chain(opened, request, device)
 
-    def check(uses: Sequence[Use]) -> None:
+    def check(programs: Sequence[Program]) -> None:
         try:
-            project.refuse(uses, device)
+            project.refuse(programs, device)
         except BudgetError:
-            console.err.print(memory_table(uses, device))
+            console.err.print(memory_table(programs, device))
             raise
 
-    made = engine.make(Job(opened, device, request.name, check))
+    made = engine.make(Job(opened, device, request.name, request.form, chain, check))
     extra = {"contract.json": (request.folder / bundle.CONTRACT).read_bytes()}
-    made = Project({**made.files, **extra}, made.uses, made.ops)
+    made = replace(made, files={**chain.files, **made.files, **extra})
     document = project.document(
         made,
         request.device,
         device,
         engine=request.engine,
         name=request.name,
+        signal_chain=None if chain.made is None else chain.made.arithmetic,
         bundle_sha256=manifest.sha256((request.folder / bundle.MANIFEST).read_bytes()),
     )
     with bundle.writing(request.out) as folder:
         for name, data in made.files.items():
             (folder / name).write_bytes(data)
         (folder / project.MANIFEST).write_text(manifest.to_json(document))
-    return document, memory_table(made.uses, device)
+    return document, memory_table(made.programs, device)
+
+
+def _chain(opened: Bundle, request: Request, device: Device) -> Chain:
+    """The signal chain that the contract describes: in ``float`` where the processor has it.
+
+    Raises
+    ------
+    IncompatibleError
+        When it is asked for, by --uv-per-count, and cannot be.
+    """
+    try:
+        contract = opened.contract().with_counts(request.uv_per_count)
+        made = signal.generate(
+            contract, request.name, "float" if device.processor.has_fpu else "fixed"
+        )
+    except IncompatibleError as error:
+        if request.uv_per_count is not None:
+            raise
+        return Chain(None, why_not=str(error))
+    takes = footprint.of(footprint.chain(made), device.processor)
+    size = takes.code + takes.constants
+    return Chain(
+        made,
+        (
+            Use("signal chain: code and constants", 0, size, takes.how),
+            Use("signal chain: state", made.state_bytes, 0, f"{made.arithmetic} arithmetic"),
+            Use(project.STACK, takes.stack, 0, footprint.stack_bound(takes)),
+        ),
+    )
+
+
+def _refuse_forms(request: Request, engine: Engine) -> None:
+    for form in request.form:
+        if form not in FORMS:
+            raise UsageError(invalid_value("--form", form, FORMS))
+        if form not in engine.FORMS:
+            raise UsageError(
+                f"--engine {request.engine} has no {form} form, it takes "
+                f"{' and '.join(engine.FORMS)} calls. Type --engine c."
+            )
 
 
 def _engine(name: str) -> Engine:
@@ -120,20 +211,25 @@ def _engine(name: str) -> Engine:
     return found
 
 
-def memory_table(uses: Sequence[Use], device: Device) -> Table:
-    """Who uses what, and what is left."""
+def memory_table(programs: Sequence[Program], device: Device) -> Table:
+    """Who uses what, program by program, and what is left."""
     made = Table(title=device.title, title_justify="left")
     made.add_column("what", no_wrap=True)
     for column in ("RAM bytes", "flash bytes"):
         made.add_column(column, justify="right")
     made.add_column("how it is known")
-    for use in uses:
-        made.add_row(use.what, _bytes(use.ram_bytes), _bytes(use.flash_bytes), use.how)
-    made.add_section()
-    ram, flash = (sum(getattr(use, f"{kind}_bytes") for use in uses) for kind in ("ram", "flash"))
-    made.add_row("together", f"{ram:,}", f"{flash:,}", "")
+    for program in programs:
+        for use in program.uses:
+            made.add_row(use.what, _bytes(use.ram_bytes), _bytes(use.flash_bytes), use.how)
+        made.add_row(
+            f"{program.form}, together", f"{program.ram_bytes:,}", f"{program.flash_bytes:,}"
+        )
+        made.add_section()
     made.add_row("the device has", f"{device.ram_bytes:,}", f"{device.flash_bytes:,}", "")
-    made.add_row("left", f"{device.ram_bytes - ram:,}", f"{device.flash_bytes - flash:,}", "")
+    for program in programs:
+        ram = device.ram_bytes - program.ram_bytes
+        flash = device.flash_bytes - program.flash_bytes
+        made.add_row(f"left beside {program.form}", f"{ram:,}", f"{flash:,}", "")
     return made
 
 

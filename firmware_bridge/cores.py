@@ -20,6 +20,8 @@ class Core:
         there is none.
     compiler, gcc
         A gcc for it, and what that is told.
+    has_fpu
+        Whether ``float`` is the processor's own.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Core:
     emulated: str
     compiler: str
     gcc: tuple[str, ...] = ()
+    has_fpu: bool = True
 
     @property
     def is_thumb(self) -> bool:
@@ -64,6 +67,7 @@ CORES: Mapping[str, Core] = MappingProxyType(
                 "",
                 "riscv32-esp-elf-gcc",
                 ("-march=rv32imc", "-mabi=ilp32"),
+                has_fpu=False,
             ),
             Core(
                 "mips32-m4k",
@@ -72,6 +76,7 @@ CORES: Mapping[str, Core] = MappingProxyType(
                 "",
                 "xc32-gcc",
                 ("-mprocessor=32MX250F128B",),
+                has_fpu=False,
             ),
         )
     }

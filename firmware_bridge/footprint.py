@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge.errors import MissingToolError
 from firmware_bridge import link
 from firmware_bridge.cores import Core
 from firmware_bridge.generate import Firmware
+from firmware_bridge.signal import SignalChain
+from firmware_bridge.stream import StreamFirmware
 from quantize.qgraph import QGraph
 
 CODE_ESTIMATE_BYTES = 20 * 1024
 """Code and constants: more than any core measured takes (``benchmarks/results/firmware.json``)."""
+CHAIN_ESTIMATE_BYTES = 8 * 1024
+"""The same of a signal chain; ``float`` in software is most of it."""
 STACK_ESTIMATE_BYTES = 2048
 WIDEST_WEIGHT_BYTES = 4
 """Of any layout, fill included: int8 weights in pairs of 16 bits, rounded up to four channels."""
@@ -30,29 +35,68 @@ class Footprint:
     how: str
 
 
-def of(firmware: Firmware, graph: QGraph, core: Core) -> Footprint:
-    """What a model takes on a core."""
+@dataclass(frozen=True)
+class Sources:
+    """C that is measured: its files, the one to compile, what is called, and an estimate of it."""
+
+    files: Mapping[str, str]
+    source: str
+    entries: tuple[str, ...]
+    code_estimate: int
+    n_weights: int
+
+
+def windowed(firmware: Firmware, graph: QGraph) -> Sources:
+    """``NAME_infer``."""
+    return _model(firmware, (f"{firmware.name}_infer",), graph)
+
+
+def streaming(firmware: StreamFirmware, graph: QGraph) -> Sources:
+    """``NAME_push`` and ``NAME_reset``."""
+    return _model(firmware, (f"{firmware.prefix}_push", f"{firmware.prefix}_reset"), graph)
+
+
+def _model(firmware: Firmware, entries: tuple[str, ...], graph: QGraph) -> Sources:
+    weights = (values.size for key, values in graph.constants.items() if key.endswith("weight"))
+    source = f"{firmware.name}.c"
+    return Sources(firmware.files, source, entries, CODE_ESTIMATE_BYTES, sum(weights))
+
+
+def chain(made: SignalChain) -> Sources:
+    """``NAME_signal`` and ``NAME_signal_reset``."""
+    function = f"{made.name}_signal"
+    entries = (function, f"{function}_reset")
+    return Sources(made.files, f"{function}.c", entries, CHAIN_ESTIMATE_BYTES, 0)
+
+
+def of(sources: Sources, core: Core) -> Footprint:
+    """What they take on a core."""
     for compiler in link.COMPILERS:
         try:
-            program = link.build(firmware, core, compiler=compiler)
+            made = link.image(
+                sources.files, [sources.source], sources.entries, core, compiler=compiler
+            )
         except MissingToolError:
             continue
-        flash = link.flash(program.elf)
+        flash = link.flash(made.elf)
         said = "zig cc" if compiler == "zig" else core.compiler
         return Footprint(
             flash.code,
             flash.constants,
             flash.weights,
-            program.stack_bound_bytes + LIBRARY_STACK_BYTES,
+            sum(made.frames) + LIBRARY_STACK_BYTES,
             f"compiled for {core.name}: {said} -O2",
         )
-    weights = sum(
-        values.size for name, values in graph.constants.items() if name.endswith("weight")
-    )
     return Footprint(
-        CODE_ESTIMATE_BYTES,
+        sources.code_estimate,
         0,
-        WIDEST_WEIGHT_BYTES * weights,
+        WIDEST_WEIGHT_BYTES * sources.n_weights,
         STACK_ESTIMATE_BYTES,
         f"estimate, no compiler for {core.name} is installed: pip install ziglang",
     )
+
+
+def stack_bound(takes: Footprint) -> str:
+    """How the stack is known."""
+    compiled = takes.how.startswith("compiled")
+    return "bound: every function's frame once" if compiled else "estimate"

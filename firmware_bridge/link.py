@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,35 +85,58 @@ def build(
     MissingToolError
         When something is not installed.
     """
-    refuse_missing()
     layers = range(len(firmware.steps))
+    files, sources, flags = dict(firmware.files), [f"{firmware.name}.c"], list(options)
+    if markers:
+        files["markers.h"] = "#define EDGE_LAYER(i) edge_layer_##i()\n" + "".join(
+            f"void edge_layer_{i}(void);\n" for i in layers
+        )
+        files["markers.c"] = "".join(
+            f'void edge_layer_{i}(void) {{ __asm__ volatile("" ::: "memory"); }}\n' for i in layers
+        )
+        sources.append("markers.c")
+        flags += ["-include", "markers.h"]
+    entries = [f"{firmware.name}_{function}" for function in ("infer", "infer_sums")]
+    made = image(files, sources, entries, core, flags, compiler)
+    size, steps = firmware.state_bytes, len(firmware.steps)
+    return Program(core, firmware.name, made.elf, size, steps, made.frames)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A linked ELF, and bytes of stack by function."""
+
+    elf: bytes
+    frames: tuple[int, ...]
+
+
+def image(
+    files: Mapping[str, str],
+    sources: Sequence[str],
+    entries: Sequence[str],
+    core: Core,
+    options: Sequence[str] = OPTIONS,
+    compiler: str = "zig",
+) -> Image:
+    """Compile ``sources`` and link what the functions ``entries`` need.
+
+    Raises
+    ------
+    MissingToolError
+        When something is not installed.
+    """
+    refuse_missing()
+    program, target = _compiler(core, compiler)
+    arguments: list[str | Path] = [*target, "-std=c99", *options]
+    arguments += ["-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"]
+    arguments += [f"-Wl,-e,{entries[0]}", *(f"-Wl,-u,{entry}" for entry in entries[1:])]
+    arguments += [*sources, "-o", "program.elf", *(["-lm"] if compiler == "gcc" else [])]
     with tempfile.TemporaryDirectory() as name:
-        folder = toolchain.write(firmware.files, Path(name))
-        sources, flags = [f"{firmware.name}.c"], list(options)
-        if markers:
-            (folder / "markers.h").write_text(
-                "#define EDGE_LAYER(i) edge_layer_##i()\n"
-                + "".join(f"void edge_layer_{i}(void);\n" for i in layers)
-            )
-            text = "".join(
-                f'void edge_layer_{i}(void) {{ __asm__ volatile("" ::: "memory"); }}\n'
-                for i in layers
-            )
-            (folder / "markers.c").write_text(text)
-            sources.append("markers.c")
-            flags += ["-include", "markers.h"]
-        program, target = _compiler(core, compiler)
-        arguments: list[str | Path] = [*target, "-std=c99", *flags]
-        arguments += ["-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"]
-        entries = [f"{firmware.name}_{function}" for function in ("infer", "infer_sums")]
-        arguments += [f"-Wl,-e,{entries[0]}", f"-Wl,-u,{entries[1]}"]
-        arguments += [*sources, "-o", "program.elf", *(["-lm"] if compiler == "gcc" else [])]
+        folder = toolchain.write(files, Path(name))
         toolchain.compile_c(program, arguments, cwd=folder)
         elf = (folder / "program.elf").read_bytes()
         reports = [path.read_text() for path in sorted(folder.glob("*.su"))]
-    frames = tuple(_frames(elf)) + tuple(_reported(reports))
-    size, steps = firmware.state_bytes, len(firmware.steps)
-    return Program(core, firmware.name, elf, size, steps, frames)
+    return Image(elf, tuple(_frames(elf)) + tuple(_reported(reports)))
 
 
 def _compiler(core: Core, compiler: str) -> tuple[tuple[str, ...], list[str]]:

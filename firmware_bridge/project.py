@@ -53,17 +53,18 @@ class Golden:
         return Golden(self.windows[:count], self.logits[:count], self.steps)
 
 
-@dataclass(frozen=True)
-class Project:
-    """Files by name, relative to the folder, and what the program takes, apart from golden vectors.
+STACK = "stack of a call"
 
-    ``ops`` are the operators of the runtime that the program must be linked with; empty where there
-    is no runtime.
+
+@dataclass(frozen=True)
+class Program:
+    """One of the forms in which a model is linked into a firmware, and what that takes.
+
+    ``form`` is ``windowed`` (a whole window a call) or ``streaming`` (sample by sample).
     """
 
-    files: Mapping[str, bytes]
+    form: str
     uses: tuple[Use, ...]
-    ops: tuple[str, ...] = ()
 
     @property
     def ram_bytes(self) -> int:
@@ -75,29 +76,62 @@ class Project:
         """Everything together."""
         return sum(use.flash_bytes for use in self.uses)
 
+    def beside(self, others: Sequence[Use]) -> Program:
+        """The same with what runs before a call of it; of two stacks the deeper one counts."""
+        uses = (*self.uses, *others)
+        stacks = sorted((u for u in uses if u.what == STACK), key=lambda use: use.ram_bytes)
+        return Program(self.form, (*(u for u in uses if u.what != STACK), *stacks[-1:]))
 
-def refuse(uses: Sequence[Use], device: Device) -> None:
-    """Raise when a device has too little memory.
+    def over(self, device: Device) -> list[str]:
+        """What there is too little of."""
+        largest = max(self.uses, key=lambda use: use.ram_bytes)
+        needs = [
+            ("bytes of RAM", self.ram_bytes, device.ram_bytes),
+            ("bytes of flash", self.flash_bytes, device.flash_bytes),
+        ]
+        if self.ram_bytes <= device.ram_bytes:
+            kind = f"bytes of RAM in one piece ({largest.what})"
+            needs.insert(0, (kind, largest.ram_bytes, device.ram_block_bytes))
+        return [
+            f"{need:,} {kind} where there are {there:,}"
+            for kind, need, there in needs
+            if need > there
+        ]
+
+
+@dataclass(frozen=True)
+class Project:
+    """Files by name, relative to the folder, and what they take, apart from golden vectors.
+
+    ``ops`` are the operators of the runtime that the program must be linked with; empty where there
+    is no runtime.
+    """
+
+    files: Mapping[str, bytes]
+    programs: tuple[Program, ...]
+    ops: tuple[str, ...] = ()
+
+
+def refuse(programs: Sequence[Program], device: Device) -> None:
+    """Raise when a device has too little memory for one of the programs, each by itself.
 
     Raises
     ------
     BudgetError
         With what there is and what is needed.
     """
-    needs = {
-        "RAM": (sum(use.ram_bytes for use in uses), device.ram_bytes),
-        "flash": (sum(use.flash_bytes for use in uses), device.flash_bytes),
-    }
-    over = [
-        f"{need:,} bytes of {kind} where there are {there:,}"
-        for kind, (need, there) in needs.items()
-        if need > there
+    over = {program.form: program.over(device) for program in programs}
+    too_large = [
+        f"the {form} program needs {' and '.join(needs)}" for form, needs in over.items() if needs
     ]
-    if over:
-        raise BudgetError(
-            f"The model needs {' and '.join(over)} on {device.title}. Nothing was written. "
-            f"Name another --device, or train on shorter windows or fewer channels."
-        )
+    if not too_large:
+        return
+    fits = [form for form, needs in over.items() if not needs]
+    what_to_do = "Name another --device, or train on shorter windows or fewer channels."
+    if fits:
+        what_to_do = f"Type --form {fits[0]}, which fits."
+    complaint = f"{', '.join(too_large)} on {device.title}. Nothing was written. {what_to_do}"
+    raise BudgetError(complaint[0].upper() + complaint[1:])
 
 
 def render(template: str, **values: Any) -> bytes:
@@ -145,15 +179,25 @@ def numbers(values: NDArray[Any]) -> str:
 
 
 def document(project: Project, device_name: str, device: Device, **values: Any) -> dict[str, Any]:
-    """What the folder is, for programs: ``firmware.json`` and ``--json``."""
+    """What the folder is, for programs: ``firmware.json`` and ``--json``.
+
+    ``ram_bytes`` and ``flash_bytes`` are the largest of all programs.
+    """
     return {
         "device": {"name": device_name, **asdict(device)},
         "files": {name: manifest.sha256(data) for name, data in sorted(project.files.items())},
-        "flash_bytes": project.flash_bytes,
+        "flash_bytes": max(program.flash_bytes for program in project.programs),
         "ops": list(project.ops),
-        "ram_bytes": project.ram_bytes,
+        "programs": {
+            program.form: {
+                "flash_bytes": program.flash_bytes,
+                "ram_bytes": program.ram_bytes,
+                "uses": [asdict(use) for use in program.uses],
+            }
+            for program in project.programs
+        },
+        "ram_bytes": max(program.ram_bytes for program in project.programs),
         "schema_version": manifest.SCHEMA_VERSION,
-        "uses": [asdict(use) for use in project.uses],
         **values,
     }
 
@@ -164,4 +208,4 @@ def is_ours(folder: Path) -> bool:
         found = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and "uses" in found and "schema_version" in found
+    return isinstance(found, dict) and {"engine", "device", "schema_version"} <= found.keys()

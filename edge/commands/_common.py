@@ -98,6 +98,14 @@ def common(function: F) -> F:
     )
 
 
+uv_per_count = click.option(
+    "--uv-per-count",
+    type=click.FloatRange(0, min_open=True),
+    help="µV that a count of the converter stands for, where the contract does not say.",
+)
+"""What the signal chain in C must know."""
+
+
 def print_json(console: Console, value: Any) -> None:
     """A value as one JSON document on stdout."""
     from edge import manifest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import registry
-from edge.commands._common import PATH, common, load, print_json, run
+from edge.commands._common import PATH, Names, common, load, print_json, run, uv_per_count
 
 if TYPE_CHECKING:
     from edge.console import Console
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     show_default=True,
     help=f"What runs the model: {', '.join(registry.names('edge.engines'))}.",
 )
+@click.option(
+    "--form",
+    type=Names(),
+    default=(),
+    help="windowed, streaming or both; without it every form that there is.",
+)
+@uv_per_count
 @click.option("--name", default="edge", show_default=True, help="What C symbols begin with.")
 @common
 def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:

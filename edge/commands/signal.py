@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.commands._common import PATH, common, load, print_json, run
-from edge.errors import IncompatibleError
+from edge.commands._common import PATH, common, load, print_json, run, uv_per_count
 
 if TYPE_CHECKING:
     from edge.console import Console
-    from edge.data.contract import SignalContract
 
 
 @click.command(
@@ -24,11 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--arithmetic", default="float", show_default=True, help="float, or fixed without an FPU."
 )
-@click.option(
-    "--uv-per-count",
-    type=click.FloatRange(0, min_open=True),
-    help="µV that a count of the converter stands for, where the contract does not say.",
-)
+@uv_per_count
 @click.option("--name", default="edge", show_default=True, help="What C symbols begin with.")
 @common
 def command(bundle: Path, out: Path, as_json: bool, verbose: bool, **options: Any) -> None:
@@ -37,7 +30,7 @@ def command(bundle: Path, out: Path, as_json: bool, verbose: bool, **options: An
     def work(console: Console) -> None:
         generator, toolchain = load("firmware_bridge.signal"), load("firmware_bridge.toolchain")
         bundles = load("edge.bundle")
-        contract = _with_counts(bundles.read(bundle).contract(), options["uv_per_count"])
+        contract = bundles.read(bundle).contract().with_counts(options["uv_per_count"])
         made = generator.generate(contract, options["name"], options["arithmetic"])
         bundles.refuse_parent(out)
         toolchain.write(made.files, out)
@@ -58,22 +51,3 @@ def command(bundle: Path, out: Path, as_json: bool, verbose: bool, **options: An
         )
 
     run(work, verbose)
-
-
-def _with_counts(contract: SignalContract, uv_per_count: float | None) -> SignalContract:
-    """The contract, and what it did not know.
-
-    Raises
-    ------
-    IncompatibleError
-        When it knows better.
-    """
-    known = contract.uv_per_count
-    if uv_per_count is None:
-        return contract
-    if known not in (None, uv_per_count):
-        raise IncompatibleError(
-            f"--uv-per-count is {uv_per_count:g} and the contract says {known:g}. Leave it out, or "
-            f"export with the right contract."
-        )
-    return dataclasses.replace(contract, uv_per_count=uv_per_count)

@@ -141,6 +141,23 @@ class SignalContract:
         std = np.array(self.scaling.std, np.float32)[:, None]
         return np.asarray((windows - mean) / std, np.float32)
 
+    def with_counts(self, uv_per_count: float | None) -> SignalContract:
+        """The same contract with what a count of the converter stands for, where that is given.
+
+        Raises
+        ------
+        IncompatibleError
+            When it knows better.
+        """
+        if uv_per_count is None:
+            return self
+        if self.uv_per_count not in (None, uv_per_count):
+            raise IncompatibleError(
+                f"--uv-per-count is {uv_per_count:g} and the contract says {self.uv_per_count:g}. "
+                f"Leave it out, or export with the right contract."
+            )
+        return replace(self, uv_per_count=uv_per_count)
+
     def fitted(self, windows: NDArray[np.float32]) -> SignalContract:
         """The same contract with per-channel scaling fitted on training windows.
 

@@ -12,6 +12,7 @@ from firmware_bridge.project import Project, Use
 from quantize.outputs import refuse_others
 
 CORES = ("cortex-m33", "cortex-m4", "cortex-m55", "cortex-m7")
+FORMS = ("windowed",)
 RUNTIME = "not counted: ExecuTorch's wheels hold no runtime and no kernels to measure"
 
 
@@ -36,18 +37,24 @@ def make(job: Job) -> Project:
     golden = job.golden(graph)
     program = _cortex_m.write(graph, job.device.core, golden)
     planned = sum(program.planned_bytes)
-    uses = (
-        Use("program", 0, len(program.data), f"{job.name}.pte"),
-        Use("tensors and scratch, the window's among them", planned, 0, "planned by ExecuTorch"),
-        Use("runtime, kernels and stack", 0, 0, RUNTIME),
+    programs = (
+        job.program(
+            "windowed",
+            Use("program", 0, len(program.data), f"{job.name}.pte"),
+            Use(
+                "tensors and scratch, the window's among them", planned, 0, "planned by ExecuTorch"
+            ),
+            Use("runtime, kernels and stack", 0, 0, RUNTIME),
+        ),
     )
-    job.check(uses)
-    golden = golden.fitting(job.device.flash_bytes - len(program.data))
+    job.check(programs)
+    golden = job.fitting(golden, programs)
     values = {
         "name": job.name,
         "upper": job.name.upper(),
         "device": job.device,
-        "uses": uses,
+        "programs": programs,
+        "chain": job.chain,
         "golden": golden,
         "contract": contract,
         "graph": graph,
@@ -64,4 +71,4 @@ def make(job: Job) -> Project:
         files[template] = project.render(f"executorch/{template}", **values)
     files[f"{job.name}_golden.h"] = project.golden_header(job.name, golden)
     files[f"{job.name}.pte"] = program.data
-    return Project(files, uses, program.ops)
+    return Project(files, programs, program.ops)

@@ -13,6 +13,7 @@ from edge.runtimes import tflm
 from firmware_bridge import project
 from firmware_bridge.project import Project, Use
 
+FORMS = ("windowed",)
 MARGIN_PERCENT = 10
 """On top of what TFLite Micro's interpreter takes here; a 32-bit core needs less than that."""
 LIBRARY_BYTES = 109 * 1024
@@ -66,25 +67,25 @@ def make(job: Job) -> Project:
     refuse(ops)
     measured = tflm.arena_bytes(data)
     arena = -(-measured * (100 + MARGIN_PERCENT) // 100 // 1024) * 1024
-    uses = (
-        Use("model", 0, len(data), artifact.file),
-        Use("TensorFlow Lite Micro", 0, LIBRARY_BYTES, "estimate, measured once on a Cortex-M4"),
-        Use(
-            "arena, the window in it",
-            arena,
-            0,
-            f"{measured:,} in its interpreter here, {MARGIN_PERCENT} % more, whole KB",
+    how = f"{measured:,} in its interpreter here, {MARGIN_PERCENT} % more, whole KB"
+    library = "estimate, measured once on a Cortex-M4"
+    programs = (
+        job.program(
+            "windowed",
+            Use("model", 0, len(data), artifact.file),
+            Use("TensorFlow Lite Micro", 0, LIBRARY_BYTES, library),
+            Use("arena, the window in it", arena, 0, how),
+            Use(project.STACK, STACK_BYTES, 0, "estimate"),
         ),
-        Use("stack of a call", STACK_BYTES, 0, "estimate"),
     )
-    job.check(uses)
-    free = job.device.flash_bytes - sum(use.flash_bytes for use in uses)
-    golden = job.golden(graph).fitting(free)
+    job.check(programs)
+    golden = job.fitting(job.golden(graph), programs)
     values = {
         "name": job.name,
         "upper": job.name.upper(),
         "device": job.device,
-        "uses": uses,
+        "programs": programs,
+        "chain": job.chain,
         "golden": golden,
         "contract": contract,
         "graph": graph,
@@ -102,7 +103,7 @@ def make(job: Job) -> Project:
     for template in ("CMakeLists.txt", "README.md", "main.cc"):
         files[template] = project.render(f"tflm/{template}", **values)
     files[f"{job.name}_golden.h"] = project.golden_header(job.name, golden)
-    return Project(files, uses, ops)
+    return Project(files, programs, ops)
 
 
 def operators(data: bytes) -> tuple[str, ...]:

@@ -39,8 +39,7 @@ def test_tflm_model_is_the_artifact(eca_bundle: Path, tmp_path: Path) -> None:
     header = (tmp_path / "f" / "mine_ops.h").read_text()
     assert "MicroMutableOpResolver<7>" in header
     assert sorted(re.findall(r"resolver\.(\w+)\(", header)) == sorted(
-        engine.RESOLVER[op]
-        for op in document["ops"]  # type: ignore[attr-defined]
+        engine.RESOLVER[op] for op in document["ops"]
     )
 
 
@@ -72,12 +71,13 @@ def test_over_budget(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
     used = {row[0]: row[1:3] for row in map(cells, table) if len(row) > 2}
     assert used["stack of a call"] == ["2,048", ""]
     assert used["the device has"] == ["32,768", "122,880"]
-    ram, flash = used["together"]
-    assert used["left"][0] == f"{32_768 - int(ram.replace(',', '')):,}"
+    ram, flash = used["windowed, together"]
+    assert used["left beside windowed"][0] == f"{32_768 - int(ram.replace(',', '')):,}"
     assert line == (
-        f"edge: The model needs {ram} bytes of RAM where there are 32,768 and {flash} bytes of "
-        f"flash where there are 122,880 on Microchip PIC32MX250F128B (OpenBCI Cyton). Nothing was "
-        f"written. Name another --device, or train on shorter windows or fewer channels."
+        f"edge: The windowed program needs {ram} bytes of RAM where there are 32,768 and {flash} "
+        f"bytes of flash where there are 122,880 on Microchip PIC32MX250F128B (OpenBCI Cyton). "
+        f"Nothing was written. Name another --device, or train on shorter windows or fewer "
+        f"channels."
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge import bundle, firmware
 from edge.console import console
-from edge.errors import BudgetError, MissingToolError
+from edge.errors import BudgetError, MissingToolError, UsageError
 from firmware_bridge import device as devices
 from firmware_bridge import toolchain
 from tests.conftest import Edge
@@ -21,7 +23,10 @@ from tests.conftest import Edge
 def written(edge: Edge, eca_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default model for a small microcontroller, by the command that a user types."""
     out = tmp_path_factory.mktemp("firmware") / "decoder"
-    done = edge("firmware", eca_bundle, "--device", "pic32mx250", "--out", out, "--name", "decoder")
+    done = edge(
+        *("firmware", eca_bundle, "--device", "esp32c3", "--out", out, "--name", "decoder"),
+        *("--uv-per-count", 0.02235),
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert done.stdout.rstrip().endswith(f"firmware: {out}")
@@ -42,7 +47,7 @@ def built(sources: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_replay_passes(written: Path, tmp_path: Path) -> None:
     """The program that CMake builds on this machine says PASS."""
     done = built(written, tmp_path)
-    assert (done.returncode, done.stdout) == (0, "PASS 4 windows, streamed too\n")
+    assert (done.returncode, done.stdout) == (0, "PASS 20 windows, streamed too\n")
 
 
 def test_replay_names_the_first_difference(written: Path, tmp_path: Path) -> None:
@@ -50,15 +55,30 @@ def test_replay_names_the_first_difference(written: Path, tmp_path: Path) -> Non
     copy = tmp_path / "copy"
     shutil.copytree(written, copy)
     path = copy / "decoder_golden.h"
-    head, tail = path.read_text().split("decoder_golden_logits[16] = {\n   ")
+    head, tail = path.read_text().split("decoder_golden_logits[80] = {\n   ")
     first, rest = tail.split(",", 1)
     other = int(first) - 1
-    path.write_text(f"{head}decoder_golden_logits[16] = {{\n    {other},{rest}")
+    path.write_text(f"{head}decoder_golden_logits[80] = {{\n    {other},{rest}")
     done = built(copy, tmp_path / "build")
     assert (done.returncode, done.stdout) == (
         1,
         f"FAIL window 0, logit 0: {int(first)}, expected {other}\n",
     )
+
+
+def test_one_form_alone(eca_bundle: Path, tmp_path: Path) -> None:
+    """What is not asked for is not written; golden windows are as many as the flash holds."""
+    for form, other, said in (
+        ("streaming", "edge.c", ", streamed"),
+        ("windowed", "edge_stream.c", ""),
+    ):
+        folder = tmp_path / form
+        document = write(eca_bundle, folder, "pic32mx250", form=(form,))
+        assert set(document["programs"]) == {form}
+        assert not (folder / other).exists()
+        done = built(folder, tmp_path / f"{form} build")
+        assert (done.returncode, done.stdout) == (0, f"PASS 4 windows{said}\n")
+        assert f"PASS 4 windows{said}\n" in (folder / "README.md").read_text()
 
 
 def test_builds_for_the_device(eca_bundle: Path, tmp_path: Path) -> None:
@@ -78,11 +98,9 @@ def test_builds_for_the_device(eca_bundle: Path, tmp_path: Path) -> None:
     assert (tmp_path / "f" / "device" / "libedge.a").exists()
 
 
-def write(folder: Path, out: Path, device: str, **options: str) -> dict[str, object]:
+def write(folder: Path, out: Path, device: str, **options: Any) -> dict[str, Any]:
     """Call the function behind the command."""
-    request = firmware.Request(
-        folder, device, out, options.get("engine", "c"), options.get("name", "edge")
-    )
+    request = firmware.Request(folder, device, out, **{"engine": "c", "name": "edge", **options})
     with console(verbose=False, quiet=True) as ours:
         return firmware.write(request, ours)[0]
 
@@ -96,6 +114,8 @@ def test_what_is_written(written: Path, eca_bundle: Path) -> None:
             "decoder.h",
             "decoder_stream.c",
             "decoder_stream.h",
+            "decoder_signal.c",
+            "decoder_signal.h",
             "decoder_golden.h",
             "main.c",
             "CMakeLists.txt",
@@ -107,14 +127,28 @@ def test_what_is_written(written: Path, eca_bundle: Path) -> None:
     del found["firmware.json"]
     assert document["files"] == found
     assert (document["name"], document["engine"]) == ("decoder", "c")
-    uses = {use["what"]: use for use in document["uses"]}
-    assert uses["input window"]["ram_bytes"] == 22_000
-    assert document["ram_bytes"] == sum(use["ram_bytes"] for use in document["uses"])
-    assert uses["code"]["how"].startswith("compiled for mips32-m4k")
+    assert document["signal_chain"] == "fixed"  # the core has no FPU
+    windowed, streaming = (document["programs"][form] for form in firmware.FORMS)
+    assert uses(windowed)["input window"] == 22_000
+    assert "input window" not in uses(streaming)
+    for program in (windowed, streaming):
+        assert uses(program)["signal chain: state"] == 1_504
+        assert program["ram_bytes"] == sum(uses(program).values())
+        assert program["uses"][1]["how"].startswith("compiled for riscv32-imc")
+    assert document["ram_bytes"] == windowed["ram_bytes"] > streaming["ram_bytes"]
     readme = (written / "README.md").read_text()
-    assert f"| together | {document['ram_bytes']:,} |" in readme
-    assert "PASS 4 windows, streamed too" in readme
+    assert f"| **windowed, together** | {windowed['ram_bytes']:,} |" in readme
+    assert f"| **streaming, together** | {streaming['ram_bytes']:,} |" in readme
+    assert "PASS 20 windows, streamed too" in readme
+    assert "decoder_signal(&chain, counts, frame);" in readme
     assert (written / "contract.json").read_bytes() == (eca_bundle / "contract.json").read_bytes()
+
+
+def uses(program: dict[str, Any]) -> dict[str, int]:
+    """RAM by what takes it; two entries of a name would be two uses of a program."""
+    found = {use["what"]: use["ram_bytes"] for use in program["uses"]}
+    assert len(found) == len(program["uses"])
+    return found
 
 
 def test_twice_the_same_bytes(eca_bundle: Path, tmp_path: Path) -> None:
@@ -126,23 +160,72 @@ def test_twice_the_same_bytes(eca_bundle: Path, tmp_path: Path) -> None:
     assert bundle.checksums(tmp_path / "a") == before
 
 
-def test_over_budget(eca_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line, exit code 4, and nothing written."""
+def smaller(folder: Path, monkeypatch: pytest.MonkeyPatch, **sizes: str) -> None:
+    """Put a device with other sizes in the place of every other."""
     text = (devices.FOLDER / "pic32mx250.toml").read_text()
-    (tmp_path / "small.toml").write_text(text.replace("32_768", "16_384"))
-    small = devices.load("small", tmp_path)
+    for field, size in sizes.items():
+        text = re.sub(f"{field} = [0-9_]+", f"{field} = {size}", text, count=1)
+    (folder / "small.toml").write_text(text)
+    small = devices.load("small", folder)
     monkeypatch.setattr(devices, "load", lambda _: small)
+
+
+CYTON = "on Microchip PIC32MX250F128B (OpenBCI Cyton). Nothing was written."
+
+
+def test_over_budget(eca_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line with what would fit, exit code 4, and nothing written."""
+    smaller(tmp_path, monkeypatch, ram_bytes="16_384", ram_block_bytes="16_384")
     with pytest.raises(BudgetError) as caught:
         write(eca_bundle, tmp_path / "out", "small")
-    needed = json.loads(str(caught.value).split(" bytes of RAM")[0].split()[-1].replace(",", ""))
+    needed = int(str(caught.value).split(" bytes of RAM")[0].split()[-1].replace(",", ""))
     assert 31_000 < needed < 32_000
     assert str(caught.value) == (
-        f"The model needs {needed:,} bytes of RAM where there are 16,384 on Microchip "
-        f"PIC32MX250F128B (OpenBCI Cyton). Nothing was written. Name another --device, or train "
-        f"on shorter windows or fewer channels."
+        f"The windowed program needs {needed:,} bytes of RAM where there are 16,384 {CYTON} "
+        f"Type --form streaming, which fits."
     )
     assert caught.value.exit_code == 4
     assert not (tmp_path / "out").exists()
+    fits = write(eca_bundle, tmp_path / "out", "small", form=("streaming",))
+    assert 7_000 < fits["ram_bytes"] < 8_000
+
+
+def test_neither_form_fits(
+    eca_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are named, each with what it lacks."""
+    smaller(tmp_path, monkeypatch, ram_block_bytes="4_096", flash_bytes="14_000")
+    with pytest.raises(BudgetError) as caught:
+        write(eca_bundle, tmp_path / "out", "small")
+    message = re.sub(r"14,[1-9]\d\d ", "14,### ", str(caught.value))
+    assert message == (
+        f"The windowed program needs 22,000 bytes of RAM in one piece (input window) where there "
+        f"are 4,096, the streaming program needs 6,912 bytes of RAM in one piece (state, "
+        f"activations and scratch) where there are 4,096 and 14,### bytes of flash where there are "
+        f"14,000 {CYTON} Name another --device, or train on shorter windows or fewer channels."
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "engine", "complaint"),
+    [
+        (
+            "streamed", "c", "Invalid value for '--form'. Allowed values are 'windowed' and "
+            "'streaming', but got 'streamed' instead. Did you mean 'streaming'?",
+        ),
+        (
+            "streaming", "tflm", "--engine tflm has no streaming form, it takes windowed calls. "
+            "Type --engine c.",
+        ),
+    ],
+)  # fmt: skip
+def test_form_that_cannot_be(
+    form: str, engine: str, complaint: str, eca_bundle: Path, tmp_path: Path
+) -> None:
+    """What there is."""
+    with pytest.raises(UsageError) as caught:
+        write(eca_bundle, tmp_path / "out", "nrf52840", form=(form,), engine=engine)
+    assert str(caught.value) == complaint
 
 
 def test_estimates_without_a_compiler(
@@ -153,8 +236,9 @@ def test_estimates_without_a_compiler(
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(toolchain, "has_zig", lambda: False)
     estimated = write(eca_bundle, tmp_path / "b", "nrf5340")
-    assert estimated["flash_bytes"] > measured["flash_bytes"]  # type: ignore[operator]
-    assert estimated["ram_bytes"] > measured["ram_bytes"]  # type: ignore[operator]
+    for form in firmware.FORMS:
+        for kind in ("flash_bytes", "ram_bytes"):
+            assert estimated["programs"][form][kind] > measured["programs"][form][kind]
     assert (
         "estimate, no compiler for cortex-m33 is installed: pip install ziglang"
         in (tmp_path / "b" / "README.md").read_text()
