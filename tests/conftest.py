@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -17,6 +18,30 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 Edge = Callable[..., "subprocess.CompletedProcess[str]"]
+
+Once = Callable[[str, Callable[[Path], None]], Path]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Make a folder once a run, whichever worker asks first: ``once(name, make)``.
+
+    The others wait for it. What ``make`` leaves there is for reading only.
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def get(name: str, make: Callable[[Path], None]) -> Path:
+        folder = root / f"once-{name}"
+        with (root / f"once-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "made").exists():
+                folder.mkdir()  # fails where an earlier try did: its error is the one to read
+                make(folder)
+                (folder / "made").touch()
+        return folder
+
+    return get
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +86,12 @@ def _shared(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def eca_bundle(edge: Edge, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def eca_bundle(edge: Edge, once: Once) -> Path:
     """The embedded default with its sensitivity, exported by the command a user types."""
-    out = tmp_path_factory.mktemp("export") / "eca"
-    done = edge("export", "--mode", "eca", "--int8", "--sensitivity", "--out", out)
-    assert done.returncode == 0, done.stderr
-    return out
+
+    def make(folder: Path) -> None:
+        out = folder / "eca"
+        done = edge("export", "--mode", "eca", "--int8", "--sensitivity", "--out", out)
+        assert done.returncode == 0, done.stderr
+
+    return once("eca", make) / "eca"

@@ -13,31 +13,36 @@ from edge.data import chain, raws
 from edge.frames import SourceRequest
 from edge.live.montage import montage
 from edge.sources import file as replay
-from tests.conftest import Edge
+from tests.conftest import Edge, Once
 
 
 @pytest.fixture(scope="module")
-def b04_bundle(edge: Edge, b04: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def b04_bundle(edge: Edge, b04: Path, once: Once) -> Path:
     """Sessions 1-3 of BNCI2014-004's subject 4 against 4-5, 30 epochs."""
-    folder = tmp_path_factory.mktemp("b04")
-    return _train_and_export(edge, folder, "eca", b04, "--epochs", 30)
+
+    def make(folder: Path) -> None:
+        _train_and_export(edge, folder, "eca", b04, "--epochs", 30)
+
+    return once("b04", make) / "bundle"
 
 
 @pytest.fixture(scope="module")
-def s001_bundle(edge: Edge, eegmmidb: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def s001_bundle(edge: Edge, eegmmidb: Path, once: Once) -> Path:
     """Executed movement of PhysioNet's subject 1, 22 electrodes, runs 11 and 13 held out."""
-    folder = tmp_path_factory.mktemp("s001")
-    contract = folder / "contract.toml"
-    contract.write_text(edge("train", "--example-contract").stdout)
-    return _train_and_export(edge, folder, "eca", eegmmidb, "--contract", contract, "--epochs", 60)
+
+    def make(folder: Path) -> None:
+        contract = folder / "contract.toml"
+        contract.write_text(edge("train", "--example-contract").stdout)
+        _train_and_export(edge, folder, "eca", eegmmidb, "--contract", contract, "--epochs", 60)
+
+    return once("s001", make) / "bundle"
 
 
-def _train_and_export(edge: Edge, folder: Path, mode: str, data: Path, *options: object) -> Path:
+def _train_and_export(edge: Edge, folder: Path, mode: str, data: Path, *options: object) -> None:
     done = edge("train", "--mode", mode, "--data", data, "--out", folder / "model", *options)
     assert done.returncode == 0, done.stderr
     done = edge("export", "--checkpoint", folder / "model", "--int8", "--out", folder / "bundle")
     assert done.returncode == 0, done.stderr
-    return folder / "bundle"
 
 
 def test_b04_accuracy(b04_bundle: Path) -> None:
