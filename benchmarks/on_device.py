@@ -2,6 +2,7 @@
 
     python3 runner.pyz plan.json           everything
     python3 runner.pyz fresh FILE TARGET   load one artifact in this process, run it once
+    python3 runner.pyz count plan.json     check, and infer between markers that an emulator counts
 
 It is sent as one file with :mod:`benchmarks.protocol` and :mod:`benchmarks.machine` (see
 :mod:`benchmarks.parcel`) and needs Python 3.9 and what runs an artifact: ai-edge-litert or
@@ -12,9 +13,9 @@ when nothing has come from there for a while.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
-import statistics
 import subprocess
 import sys
 import threading
@@ -30,17 +31,23 @@ from benchmarks import machine, protocol
 SILENCE_S = 60.0
 """The caller sends a line more often than that."""
 
+COUNTED = (1, 1, 11)
+"""Inferences between markers: to warm up, and two numbers whose difference is ten of them."""
+
 
 @dataclass(frozen=True)
 class Loaded:
     """An artifact ready to run.
 
     ``encode`` takes a window (n_chans, n_times) in float32, ``decode`` gives its logits as a list.
+    ``again`` infers what ``invoke`` was last given without handing it over anew, where a runtime
+    has such a call.
     """
 
     encode: Callable[[Any], Any]
     invoke: Callable[[Any], Any]
     decode: Callable[[Any], Sequence[float]]
+    again: Callable[[], Any] | None = None
 
 
 def tflite(file: str, threads: int) -> Loaded:
@@ -74,7 +81,7 @@ def tflite(file: str, threads: int) -> Loaded:
         scale, zero_point = target["quantization"]
         return [scale * (int(value) - zero_point) for value in stored[0]]
 
-    return Loaded(encode, invoke, decode)
+    return Loaded(encode, invoke, decode, interpreter.invoke)
 
 
 def onnx(file: str, threads: int) -> Loaded:
@@ -168,8 +175,8 @@ def complaint(found: dict[str, float], allowed: dict[str, float]) -> str:
     return ""
 
 
-def open_library(entrant: dict[str, Any], threads: int) -> protocol.Block:
-    """Check an artifact that a runtime of this process runs; a block of calls."""
+def open_library(entrant: dict[str, Any], threads: int) -> tuple[Loaded, Any]:
+    """Check an artifact that a runtime of this process runs; it, and the first window for it."""
     import numpy as np
 
     loaded = LOADERS[entrant["target"]](entrant["file"], threads)
@@ -178,7 +185,7 @@ def open_library(entrant: dict[str, Any], threads: int) -> protocol.Block:
     got = [loaded.decode(loaded.invoke(loaded.encode(window))) for window in windows]
     found = distances(got, golden, entrant["step"])
     say(name=entrant["name"], check=found, problem=complaint(found, entrant["allowed"]))
-    return protocol.timed(partial(loaded.invoke, loaded.encode(windows[0])))
+    return loaded, loaded.encode(windows[0])
 
 
 def open_engine(entrant: dict[str, Any]) -> protocol.Block:
@@ -215,7 +222,8 @@ def open_all(plan: dict[str, Any]) -> dict[str, protocol.Block]:
             if entrant["target"] == "c":
                 blocks[entrant["name"]] = open_engine(entrant)
             else:
-                blocks[entrant["name"]] = open_library(entrant, plan["threads"])
+                loaded, window = open_library(entrant, plan["threads"])
+                blocks[entrant["name"]] = protocol.timed(partial(loaded.invoke, window))
         except (ImportError, OSError) as error:  # noqa: PERF203
             say(name=entrant["name"], absent=str(error))
     return blocks
@@ -260,14 +268,23 @@ def fresh(file: str, target: str) -> None:
     say(load_us=1e6 * took, resident_bytes=machine.resident_bytes())
 
 
-def count(file: str, target: str, calls: int) -> None:
-    """Infer so often and end; what an emulator counts by the difference of two."""
-    import numpy as np
+def count(plan: dict[str, Any]) -> None:
+    """Check each artifact, then infer between markers, the window in its tensor already."""
+    import ctypes
 
-    loaded = LOADERS[target](file, 1)
-    encoded = loaded.encode(np.load("windows.npy")[0])
-    taken = [tuple(loaded.decode(loaded.invoke(encoded))) for _ in range(calls)]
-    say(calls=calls, median=statistics.median(taken[0]))
+    markers = ctypes.CDLL("./markers.so")
+    for entrant in plan["entrants"]:
+        loaded, window = open_library(entrant, plan["threads"])
+        loaded.invoke(window)
+        again = loaded.again or partial(loaded.invoke, window)
+        gc.collect()
+        gc.disable()
+        for calls in COUNTED:
+            markers.begin()
+            for _ in range(calls):
+                again()
+            markers.end()
+        gc.enable()
 
 
 def main(arguments: list[str]) -> None:
@@ -275,7 +292,7 @@ def main(arguments: list[str]) -> None:
     if arguments[0] == "fresh":
         fresh(*arguments[1:])
     elif arguments[0] == "count":
-        count(arguments[1], arguments[2], int(arguments[3]))
+        count(json.loads(Path(arguments[1]).read_text()))
     else:
         measure(json.loads(Path(arguments[0]).read_text()))
 

@@ -48,15 +48,28 @@ def footprint_table(report: Report) -> Table:
     return table
 
 
+COUNTS: Mapping[str, str] = {
+    "instructions_per_window": "instructions a window",
+    "ram_bytes": "RAM bytes",
+    "code_bytes": "code bytes",
+    "weights_bytes": "weights bytes",
+    "litert_ratio": "LiteRT int8 / this",
+}
+
+
 def count_table(report: Report) -> Table:
-    """Instructions and bytes of an emulated device."""
-    columns = ("instructions a window", "RAM bytes", "code bytes", "weights bytes")
-    table = _table("emulated", columns)
-    metrics = ("instructions_per_window", "ram_bytes", "code_bytes", "weights_bytes")
+    """Instructions and bytes of an emulated device; LiteRT beside where it was counted too."""
+    found = {result.metric for result in report.results}
+    shown = {metric: title for metric, title in COUNTS.items() if metric in found}
+    table = _table("emulated", tuple(shown.values()))
     for key, row in _rows(report):
-        if metrics[0] in row:
-            table.add_row(*key, *(f"{row[m].value:,.0f}" if m in row else "" for m in metrics))
+        if "instructions_per_window" in row:
+            table.add_row(*key, *(_count(row[m]) if m in row else "" for m in shown))
     return table
+
+
+def _count(result: Result) -> str:
+    return f"{result.value:,.2f}" if result.unit == "times" else f"{result.value:,.0f}"
 
 
 STREAM: Mapping[str, str] = {

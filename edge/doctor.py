@@ -65,6 +65,7 @@ EMULATORS = (
     Tool(("unicorn",), "Cortex-M4, M7, M33", "pip install unicorn"),
     Tool(("qemu-system-arm",), "Cortex-M55", "apt-get install qemu-system-arm"),
     Tool(("qemu-aarch64",), "Raspberry Pi 4 and 5", "apt-get install qemu-user"),
+    Tool(("mmdebstrap",), "LiteRT on those two", "apt-get install mmdebstrap"),
 )
 PYTHON_TOOLS = {"zig": "ziglang", "unicorn": "unicorn"}
 """Programs that a Python package brings."""

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import engine, firmware
+from benchmarks import engine, firmware, table
 from benchmarks.bench import bench
 from benchmarks.findings import Report, Request
 from edge import console
-from edge.errors import AccuracyError
-from tests.conftest import Edge
+from edge.errors import AccuracyError, MissingToolError, UsageError
+from tests.conftest import ROOT, Edge
 
 for package in ("unicorn", "elftools", "ziglang"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install '.[firmware]'")
@@ -21,21 +21,24 @@ for package in ("unicorn", "elftools", "ziglang"):
 NEEDS = {"cortex-m55": "qemu-system-arm", "rpi4": "qemu-aarch64", "rpi5": "qemu-aarch64"}
 INSTALL = {"qemu-system-arm": "qemu-system-arm", "qemu-aarch64": "qemu-user"}
 METRICS = ["instructions_per_window", "ram_bytes", "code_bytes", "weights_bytes"]
+LITERT_INT8 = 1_341_000
+"""Instructions a window on a Cortex-A76, measured by hand before, of an older lowering."""
+ROWS = (("tflite", "float"), ("tflite", "int8"), ("c", "int8"))
 
 
-def measured(folder: Path, samples: Path, *names: str) -> Report:
-    """A report of the C engine on some devices."""
+def measured(folder: Path, samples: Path, targets: tuple[str, ...], device: str) -> Report:
+    """A report of some of a bundle's targets on a device."""
     with console.console(verbose=False) as quiet:
-        return bench(Request(folder, samples, ("c",), names), quiet)
+        return bench(Request(folder, samples, targets, (device,)), quiet)
 
 
-@pytest.mark.parametrize("device", ["cortex-m4", "cortex-m55", "rpi4", "rpi5"])
+@pytest.mark.parametrize("device", ["cortex-m4", "cortex-m55", "rpi4"])
 def test_engine(device: str, eca_bundle: Path, tmp_path: Path) -> None:
     """Four figures, exact (each runner runs twice), below the bars of `benchmarks.firmware`."""
     tool = NEEDS.get(device)
     if tool is not None and shutil.which(tool) is None:
         pytest.skip(f"apt-get install {INSTALL[tool]}")
-    report = measured(eca_bundle, tmp_path / "s.jsonl", device)
+    report = measured(eca_bundle, tmp_path / "s.jsonl", ("c",), device)
     assert [r.metric for r in report.results] == METRICS
     assert {(r.target, r.precision, r.device, r.low) for r in report.results} == {
         ("c", "int8", device, None)
@@ -43,6 +46,40 @@ def test_engine(device: str, eca_bundle: Path, tmp_path: Path) -> None:
     instructions = report.results[0].value
     core = report.devices[device]["cpu"]
     assert firmware.BARS[core] / 3 < instructions <= firmware.BARS[core]
+
+
+def test_litert_beside_the_engine(
+    eca_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LiteRT's own golden logits on an emulated Raspberry Pi 5, float and int8, beside the C's."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(ROOT / ".cache"))
+    try:
+        report = measured(eca_bundle, tmp_path / "s.jsonl", (), "rpi5")
+    except MissingToolError as error:
+        pytest.skip(str(error))
+    found = {(r.target, r.precision, r.metric): r.value for r in report.results}
+    counts = {key: found[*key, METRICS[0]] for key in ROWS}
+    assert counts["c", "int8"] <= firmware.BARS["cortex-a76"]
+    assert counts["tflite", "int8"] == pytest.approx(LITERT_INT8, rel=0.25)
+    assert counts["tflite", "int8"] < counts["tflite", "float"]
+    assert found["tflite", "int8", "golden_max_steps"] <= 2
+    for key in ROWS:
+        ratio = counts["tflite", "int8"] / counts[key]
+        assert found[*key, "litert_ratio"] == ratio
+    assert found["c", "int8", "litert_ratio"] > 2
+    (counted,) = (made for made in table.tables(report) if made.title == "emulated")
+    assert [column.header for column in counted.columns][-1] == "LiteRT int8 / this"
+    assert counted.row_count == len(ROWS)
+
+
+def test_what_an_emulated_raspberry_cannot_run(eca_bundle: Path, tmp_path: Path) -> None:
+    """Refused by name, with the line to type."""
+    with pytest.raises(UsageError) as caught:
+        measured(eca_bundle, tmp_path / "s.jsonl", ("onnx",), "rpi4")
+    assert str(caught.value) == (
+        "rpi4 counts 'tflite' and 'c', not 'onnx'; a real Raspberry Pi is reached by ssh://. "
+        f"Type: edge bench {eca_bundle} --device rpi4 --target tflite,c"
+    )
 
 
 def test_several_in_one_table(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
