@@ -28,6 +28,8 @@ from quantize.outputs import refuse_others
 from quantize.qgraph import QGraph, Tensor
 
 COUNTER_BYTES = 4
+LARGEST_STEP = 255
+"""Bytes that an instruction adds to an address after its use."""
 SLACK_ROWS = 4
 """Behind a stage's first rows: the packed filter writes six at a time."""
 
@@ -138,7 +140,8 @@ def _packed(graph: QGraph, operation: Operation, emission: Emission, n: int) -> 
     weight = graph.constants[f"{operation.node.output}.weight"][0, 0].T
     n_taps = (weight.shape[1] + 2) // 2
     needed = 4 * (n // 2 + 3 + n_taps + 2)  # a packed channel, 2 words beyond
-    if operation.node.stride > 1 or not fields_hold(weight) or needed > emission.scratch_bytes:
+    too_wide = len(weight) > LARGEST_STEP or needed > emission.scratch_bytes
+    if operation.node.stride > 1 or not fields_hold(weight) or too_wide:
         return emission
     first, *others = emission.constants
     taps = Constant(first.name, first.comment, {**first.layouts, "dsp": dsp_taps(weight)})
@@ -148,7 +151,7 @@ def _packed(graph: QGraph, operation: Operation, emission: Emission, n: int) -> 
         call=call_lines,
         constants=(taps, *others),
         kernels=("edge_depthwise_packed.h",),
-        macros={"EDGE_DEPTHWISE_TAPS": n_taps},
+        macros={"EDGE_DEPTHWISE_CHANS": len(weight), "EDGE_DEPTHWISE_TAPS": n_taps},
     )
 
 
@@ -399,7 +402,7 @@ int {name}_push_sums({name}_stream_t *m, const int8_t *frame, int32_t *sums)
         return 0;
     }}
     int8_t *const arena = (int8_t *)m->arena;
-    memcpy({frames} + m->waiting * {upper}_N_CHANS, frame, {upper}_N_CHANS);
+    edge_beats_shift({frames} + m->waiting * {upper}_N_CHANS, frame, {upper}_N_CHANS);
     m->waiting++;
     if (m->waiting < {beat_length}) {{
         return 0;

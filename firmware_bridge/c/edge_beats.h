@@ -125,10 +125,26 @@ EDGE_INLINE void edge_beats_pool(const edge_beats_shape *s, const int16_t *sums,
 /* Move n bytes down in memory; the ranges may overlap. */
 EDGE_INLINE void edge_beats_shift(int8_t *to, const int8_t *from, int32_t n)
 {
+#if EDGE_PORT == EDGE_PORT_DSP
+    if ((((uintptr_t)to | (uintptr_t)from) & 3u) == 0) { /* what LDM and STM need */
+        for (; n >= 32; n -= 32) {
+            __asm__ volatile("ldm %1!, {r3-r6, r8-r11}\n"
+                             "stm %0!, {r3-r6, r8-r11}\n"
+                             : "+r"(to), "+r"(from)
+                             :
+                             : "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "memory");
+        }
+    }
+#endif
     for (; n >= 16; n -= 16, to += 16, from += 16) {
         uint32_t words[4];
         EDGE_COPY(words, from, 16);
         EDGE_COPY(to, words, 16);
+    }
+    for (; n >= 4; n -= 4, to += 4, from += 4) {
+        uint32_t word;
+        EDGE_COPY(&word, from, 4);
+        EDGE_COPY(to, &word, 4);
     }
     for (; n > 0; n--) {
         *to++ = *from++;

@@ -8,10 +8,12 @@
  *   rows                (n_mixed rounded up to 4, row) int8
  *   scratch             int32 words: samples as pairs ((beat + 1) / 2, n_pairs, 2), a packed row
  *                       (EDGE_BEATS_WORDS), another (EDGE_BEATS_WORDS); int8: outputs of this beat
- *                       and of a window's begin, each rounded up to 8, one more before them
+ *                       and of a window's begin, each rounded up to 8
  */
 #ifndef EDGE_BEATS_DSP_H
 #define EDGE_BEATS_DSP_H
+
+#include "edge_packed_dsp.h"
 
 /* Mix the pairs of samples of a beat for four channels; one sample more where it is odd. */
 EDGE_NOINLINE void edge_beats_mix_4(const edge_beats_shape *s, const int32_t *samples,
@@ -34,51 +36,50 @@ EDGE_NOINLINE void edge_beats_mix_4(const edge_beats_shape *s, const int32_t *sa
 }
 
 /* Filter and look up outputs 1 ... 2 * n_sums - 1 of a packed row; output 0 is not one.
- *   x   packed words, EDGE_STEM_TAPS + 2 beyond the last sum
- *   y   (2 * n_sums rounded up to 6,) int8
+ *   row      factors and table
+ *   x        packed words, EDGE_STEM_TAPS + 2 beyond the last sum
+ *   n_sums   at least 1
+ *   y        (2 * n_sums rounded up to 6,) int8
  */
-EDGE_INLINE void edge_beats_filter(const int32_t *x, int32_t n_sums, const int32_t *taps,
-                                   const int32_t *factors, const int8_t *table, int8_t *y)
+EDGE_INLINE void edge_beats_filter(edge_packed_row *row, const int32_t *x, int32_t n_sums,
+                                   const int32_t *taps, int8_t *y)
 {
-    const int32_t bias = factors[0] - ((int32_t)1 << 20);
-    const int32_t multiplier = factors[1], added = factors[2], right = factors[3];
-    const int8_t *middle = table + 128;
-    int32_t carried = bias;
-    for (; n_sums >= 2; n_sums -= 3, x += 3, y += 6) {
-        uint32_t a, b, c, d, e, f;
-        EDGE_STEM_FILTER_6(x, taps, a, b, c, d, e, f);
-        int32_t z[6];
-        EDGE_SPLIT(a, b, bias, carried, z[0], z[1]);
-        EDGE_SPLIT(c, d, bias, carried, z[2], z[3]);
-        EDGE_SPLIT(e, f, bias, carried, z[4], z[5]);
-        EDGE_UNROLL
-        for (int32_t q = 0; q < 6; q++) {
-            y[q] = middle[edge_finish_dsp(z[q], multiplier, added, right)];
-        }
+    const int32_t n_turns = (n_sums + 1) / 3; /* a sum that is left alone costs less than three */
+    row->x = x;
+    row->taps = taps;
+    row->y = y;
+    row->end = x + 3 * n_turns;
+    row->carried = row->bias;
+    if (n_turns > 0) {
+        EDGE_PACKED_ROW(row, EDGE_STEM_TAPS, 1, EDGE_PACKED_TABLE);
     }
-    if (n_sums == 1) {
-        int64_t a = EDGE_MIDDLE;
+    if (n_sums == 3 * n_turns + 1) {
+        int64_t a = (int64_t)(row->start[0] | (uint64_t)row->start[1] << 32);
         EDGE_UNROLL
         for (int32_t j = 0; j < EDGE_STEM_TAPS; j++) {
-            a += (int64_t)x[j] * taps[j];
+            a += (int64_t)row->end[j] * taps[j];
         }
-        int32_t z[2];
-        EDGE_SPLIT((uint32_t)a, (uint32_t)((uint64_t)a >> 32), bias, carried, z[0], z[1]);
+        int32_t z[2], carried = row->carried;
+        EDGE_SPLIT((uint32_t)a, (uint32_t)((uint64_t)a >> 32), row->bias, carried, z[0], z[1]);
         (void)carried;
-        y[0] = middle[edge_finish_dsp(z[0], multiplier, added, right)];
-        y[1] = middle[edge_finish_dsp(z[1], multiplier, added, right)];
+        y += 6 * n_turns;
+        if (n_turns > 0) {
+            y[-1] = row->middle[edge_finish_dsp(z[0], row->multiplier, row->added, row->right)];
+        }
+        y[0] = row->middle[edge_finish_dsp(z[1], row->multiplier, row->added, row->right)];
     }
 }
 
 /* One channel of a beat; pointers begin at the channel. */
 EDGE_NOINLINE void edge_beats_channel(const edge_beats_shape *s, int8_t *row, const int32_t *taps,
-                                      const int32_t *factors, const int8_t *table, int32_t first,
+                                      const int32_t *factors, edge_packed_row *turn, int32_t first,
                                       int32_t due, int32_t *packed, int16_t *carries,
                                       int16_t *pending, int16_t *sums)
 {
     const int32_t zero = s->stem.mix_zero, pad = s->stem.pad, history = s->stem.length - 1;
     int8_t *now = (int8_t *)(packed + 2 * EDGE_BEATS_WORDS);
     int8_t *began = now + ((s->beat + s->n_last + 13) & ~7);
+    edge_packed_begin(turn, factors);
     if (s->beat % 2) { /* undo the one sample more */
         row[history + s->beat] = (int8_t)zero;
     }
@@ -87,7 +88,7 @@ EDGE_NOINLINE void edge_beats_channel(const edge_beats_shape *s, int8_t *row, co
     for (int32_t i = 1; i <= s->row / 2; i++) {
         packed[i] = edge_pack(row[2 * i - 1], 2 * i < s->row ? row[2 * i] : 0);
     }
-    edge_beats_filter(packed, (s->beat + s->n_last) / 2 + 1, taps, factors, table, now);
+    edge_beats_filter(turn, packed, (s->beat + s->n_last) / 2 + 1, taps, now);
     if (first && pad > 0) {
         int32_t *x = packed + EDGE_BEATS_WORDS;
         const int32_t *from = packed;
@@ -112,9 +113,9 @@ EDGE_NOINLINE void edge_beats_channel(const edge_beats_shape *s, int8_t *row, co
                 x[i] = edge_pack(sample[2 * i - 1], sample[2 * i]);
             }
         }
-        edge_beats_filter(x, pad / 2 + 1, taps, factors, table, began);
+        edge_beats_filter(turn, x, pad / 2 + 1, taps, began);
     }
-    edge_beats_blocks(s, now + 1, began + 1, first, due, carries, pending, sums);
+    edge_beats_blocks(s, now, began, first, due, carries, pending, sums);
     edge_beats_shift(row, row + s->beat, history);
 }
 
@@ -135,9 +136,11 @@ EDGE_INLINE void edge_beats(const edge_beats_shape *s, const int8_t *frames,
         edge_beats_mix_4(s, samples, mix_weight + EDGE_STEM_PAIRS * c, mix_scaling + 4 * c,
                          rows + c * s->row + history);
     }
+    edge_packed_row turn;
+    edge_packed_open(&turn, table);
     for (int32_t c = 0; c < s->stem.n_mixed; c++) {
         edge_beats_channel(s, rows + c * s->row, temporal_weight + c * EDGE_STEM_TAPS,
-                           temporal_scaling + 4 * c, table, first, due, packed, carries + c,
+                           temporal_scaling + 4 * c, &turn, first, due, packed, carries + c,
                            pending + c, sums + c);
     }
 }

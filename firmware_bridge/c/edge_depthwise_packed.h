@@ -7,6 +7,7 @@
  *   padded                   4-byte aligned
  *   y                        (n + 4, n_chans): up to 4 rows more are overwritten
  *   EDGE_DEPTHWISE_TAPS      (length + 2) / 2, defined by the model
+ *   EDGE_DEPTHWISE_CHANS     n_chans, in [1, 255]
  */
 #ifndef EDGE_DEPTHWISE_PACKED_H
 #define EDGE_DEPTHWISE_PACKED_H
@@ -15,27 +16,27 @@
 #include "edge_stem.h"
 
 #if EDGE_PORT == EDGE_PORT_DSP
-/* Pack positions -1 ... of one padded channel into n words. */
+#include "edge_packed_dsp.h"
+
+/* Pack positions -1 ... of one padded channel; what is neither read from x nor beside it is there.
+ *   x        (n_times, n_chans) int8, at the channel
+ *   packed   words; those of the padding hold zeros already
+ */
 EDGE_INLINE void edge_pack_column(const int8_t *x, int32_t n_times, int32_t n_chans, int32_t pad,
-                                  int32_t zero, int32_t n, int32_t *packed)
+                                  int32_t zero, int32_t *packed)
 {
-    const int32_t zeros = edge_pack(zero, zero);
-    int32_t i = 0, t = 0; /* word, sample */
-    for (; 2 * i < pad; i++) {
-        packed[i] = zeros;
-    }
+    packed += (pad + 1) / 2;
     if (pad % 2 == 0) {
-        packed[i++] = edge_pack(zero, x[0]);
-        t = 1;
+        *packed++ = edge_pack(zero, *x);
+        x += n_chans;
+        n_times--;
     }
-    for (; t + 1 < n_times && i < n; t += 2, i++) {
-        packed[i] = edge_pack(x[t * n_chans], x[(t + 1) * n_chans]);
+    EDGE_UNROLL_SOME
+    for (; n_times >= 2; n_times -= 2, x += 2 * n_chans) {
+        *packed++ = edge_pack(x[0], x[n_chans]);
     }
-    if (t < n_times && i < n) {
-        packed[i++] = edge_pack(x[t * n_chans], zero);
-    }
-    for (; i < n; i++) {
-        packed[i] = zeros;
+    if (n_times > 0) {
+        *packed = edge_pack(*x, zero);
     }
 }
 
@@ -46,30 +47,26 @@ EDGE_INLINE void edge_depthwise_packed(const int8_t *x, int32_t n_times, int32_t
                                        const int8_t *table, int8_t *y)
 {
     (void)stride, (void)zero_point, (void)length;
-    const int32_t n_sums = (n / 2 + 3) / 3 * 3;
+    const int32_t n_sums = (n / 2 + 3) / 3 * 3, n_words = n_sums + EDGE_DEPTHWISE_TAPS - 1;
+    const int32_t beyond = 2 * n_words - 1 - pad; /* samples that the sums reach */
     int32_t *packed = (int32_t *)(void *)padded;
+    edge_packed_row row;
+    edge_packed_open(&row, table);
+    row.end = packed + n_sums;
+    for (int32_t i = 0; i < n_words; i++) {
+        packed[i] = edge_pack(zero_in, zero_in);
+    }
+    n_times = n_times < beyond ? n_times : beyond;
     for (int32_t c = 0; c < n_chans; c++, x++, y++, scaling += 4, weight += EDGE_DEPTHWISE_TAPS) {
-        const int32_t bias = scaling[0] - ((int32_t)1 << 20);
-        const int32_t multiplier = scaling[1], added = scaling[2], right = scaling[3];
-        edge_pack_column(x, n_times, n_chans, pad, zero_in, n_sums + EDGE_DEPTHWISE_TAPS - 1,
-                         packed);
-        int32_t carried = bias;
-        int8_t *to = y - n_chans; /* output 0 is not one */
-        for (int32_t i = 0; i < n_sums; i += 3) {
-            uint32_t p, q, r, s, t, u;
-            EDGE_FILTER_6(EDGE_DEPTHWISE_TAPS, packed + i, weight, p, q, r, s, t, u);
-            int32_t z[6];
-            EDGE_SPLIT(p, q, bias, carried, z[0], z[1]);
-            EDGE_SPLIT(r, s, bias, carried, z[2], z[3]);
-            EDGE_SPLIT(t, u, bias, carried, z[4], z[5]);
-            EDGE_UNROLL
-            for (int32_t k = 0; k < 6; k++, to += n_chans) {
-                const int8_t value =
-                    edge_look_up(table, edge_finish_dsp(z[k], multiplier, added, right));
-                if (k > 0 || i > 0) {
-                    *to = value;
-                }
-            }
+        edge_pack_column(x, n_times, n_chans, pad, zero_in, packed);
+        edge_packed_begin(&row, scaling);
+        row.x = packed;
+        row.taps = weight;
+        row.y = y;
+        if (table != NULL) {
+            EDGE_PACKED_ROW(&row, EDGE_DEPTHWISE_TAPS, EDGE_DEPTHWISE_CHANS, EDGE_PACKED_TABLE);
+        } else {
+            EDGE_PACKED_ROW(&row, EDGE_DEPTHWISE_TAPS, EDGE_DEPTHWISE_CHANS, EDGE_PACKED_NO_TABLE);
         }
     }
 }

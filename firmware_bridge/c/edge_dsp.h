@@ -10,6 +10,9 @@
 
 #include "edge_port.h"
 
+/* Load a value now, once: a compiler that runs out of registers would load it at every use. */
+#define EDGE_IN_REGISTERS(x) __asm__ volatile("" : "+r"(x))
+
 /* Four int8 as they lie in memory, at any address. */
 EDGE_INLINE uint32_t edge_load_4(const int8_t *x)
 {

@@ -208,9 +208,6 @@ EDGE_INLINE void edge_stem_mix_dsp(const edge_stem_shape *s, const int8_t *windo
         (carry) = (bias) + ((int32_t)(high) >> 10);                                        \
     } while (0)
 
-/* Load a value now, once: a compiler that runs out of registers would load it at every use. */
-#define EDGE_IN_REGISTERS(x) __asm__ volatile("" : "+r"(x))
-
 /* Fields begin in their middle, so that the lower two are never negative. */
 #define EDGE_MIDDLE (((int64_t)1 << 20) + ((int64_t)1 << 41))
 

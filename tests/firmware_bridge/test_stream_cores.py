@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,12 @@ for package in ("unicorn", "elftools", "ziglang"):
 
 
 def held_to_reference(
-    graph: QGraph, core: str, count: int, options: tuple[str, ...] = (), factor: int = 1
+    graph: QGraph,
+    core: str,
+    count: int,
+    options: tuple[str, ...] = (),
+    factor: int = 1,
+    compiler: str = "zig",
 ) -> list[emulator.Run]:
     """Every decision's logits; the first ones too, before which there was nothing."""
     hop, n_times = factor * pool_stride(graph), graph[graph.input].shape[2]
@@ -26,7 +33,10 @@ def held_to_reference(
     windows = np.swapaxes(all_windows(x, n_times, hop), 1, 2)
     expected = reference.run(graph, reference.dequantize(windows, graph.quant(graph.input)))
     built = stream_emulator.build(
-        generate_stream(graph, hop), emulator.CORES[core], (*emulator.OPTIONS, *options)
+        generate_stream(graph, hop),
+        emulator.CORES[core],
+        (*emulator.OPTIONS, *options),
+        compiler=compiler,
     )
     runs = list(stream_emulator.replay(built, x, n_times, expected.stored.shape[1]))
     np.testing.assert_array_equal([run.output for run in runs], expected.stored)
@@ -58,3 +68,11 @@ def test_other_cores(core: str) -> None:
 def test_optimization_changes_nothing(options: tuple[str, ...]) -> None:
     """The written-out loops compile without an optimizer, too."""
     held_to_reference(network(SHAPES["blocks of five"]), "cortex-m4", 6, options)
+
+
+@pytest.mark.parametrize("shape", ["default", "long filter"])
+def test_gcc(shape: str) -> None:
+    """What Arm's toolchain makes of them; a long filter's loop is longer than it believes."""
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed: apt install gcc-arm-none-eabi")
+    held_to_reference(network(SHAPES[shape]), "cortex-m4", 4, compiler="gcc")
