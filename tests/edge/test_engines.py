@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from benchmarks import tflm as micro
 from edge import bundle, registry
 from edge.engines import _cortex_m
 from edge.engines import tflm as engine
-from edge.errors import IncompatibleError
+from edge.errors import IncompatibleError, MissingToolError
 from edge.runtimes import tflm
 from edge.targets import tflite
 from tests.conftest import ROOT, Edge
@@ -58,6 +61,30 @@ def test_tflm_computes_the_golden_logits(eca_bundle: Path) -> None:
     golden = bundle.read(eca_bundle).golden()
     data = (eca_bundle / "model.tflite.int8.tflite").read_bytes()
     assert (tflm.infer(data, golden["x_int8"][:, None]) == golden["logits_int8"]).all()
+
+
+def test_tflm_program_runs(eca_bundle: Path, tmp_path: Path) -> None:
+    """Built by its own CMakeLists.txt with TensorFlow Lite Micro in C++, it says PASS."""
+    try:
+        tree = micro.fetch()
+    except MissingToolError as error:
+        pytest.skip(str(error))
+    write(eca_bundle, tmp_path / "f", "stm32f407", engine="tflm", uv_per_count=0.02235)
+    done = subprocess.run(
+        [micro.build(tmp_path / "f", tmp_path / "b")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "PASS 18 windows\n")
+    header = tree / micro.HEADERS / "tensorflow/lite/micro/micro_mutable_op_resolver.h"
+    methods = set(re.findall(r"TfLiteStatus (Add\w+)\(", header.read_text()))
+    assert set(engine.RESOLVER.values()) <= methods
+
+
+def test_stored_tflm_results_hold() -> None:
+    """Every mode's program builds; all but those with EXP replay their golden windows."""
+    replays = json.loads(micro.RESULTS.read_text())["replays"]
+    assert [one["mode"] for one in replays] == sorted(registry.names("edge.modes"))
+    for one in replays:
+        assert one["passed"] is (None if "EXP" in one["ops"] else True)
 
 
 def test_over_budget(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
