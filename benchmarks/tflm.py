@@ -103,8 +103,8 @@ def build(project: Path, folder: Path) -> Path:
     }
     defined = [f"-D{name}={value}" for name, value in variables.items()]
     for command in (
-        ["cmake", "-S", project, "-B", folder, *defined],
-        ["cmake", "--build", folder],
+        ["cmake", "-S", str(project), "-B", str(folder), *defined],
+        ["cmake", "--build", str(folder)],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

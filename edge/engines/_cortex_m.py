@@ -4,11 +4,13 @@ The flow that ExecuTorch ships (``executorch.backends.cortex_m``: a quantizer, p
 operators) would quantize the network a second time, knows no ELU, and averages with the input's
 scale. Its operators take plain integers, though, and one of them looks values up in a table; so the
 program is written from the one integer graph, node by node, and gives the reference's integers: an
-activation is its table, a pool or a mean a depthwise convolution with equal weights.
+activation is its table, a pool or a mean a depthwise convolution with equal weights, a value for
+all channels, or one channel of all, a convolution whose weights are ones and zeros.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 import types
@@ -28,10 +30,12 @@ from quantize.arithmetic import INT8_MAX, INT8_MIN
 from quantize.qgraph import (
     POOL_WEIGHT,
     Activation,
+    Arithmetic,
     AveragePool,
     Conv,
     Dequantize,
     LeakyRelu,
+    Maximum,
     Mean,
     Multiply,
     Node,
@@ -42,6 +46,8 @@ from quantize.qgraph import (
 )
 
 DILATION = [1, 1]
+ONE = (2**30, 1)
+"""Multiplier and shift that change nothing."""
 
 
 @dataclass(frozen=True)
@@ -213,10 +219,12 @@ def _missing(graph: QGraph, node: Node) -> str:
         return "no operator"
     if isinstance(node, AveragePool) and scaling.of_pool(graph, node) is None:
         return "no pool with this rounding"
-    if isinstance(node, Multiply):
+    if isinstance(node, Arithmetic) and node.function == "div":
+        return "no quotient"
+    if isinstance(node, Arithmetic | Multiply):
         a, b = graph[node.input].shape, graph[node.other].shape
-        channels_only = len(b) == 4 and b[:3] == (1, 1, 1) and b[3] == a[3]
-        return "" if a == b or channels_only else "no product with this broadcast"
+        broadcasts = (a, (1, 1, 1, a[-1]), (1, 1, a[-2], 1))
+        return "" if b in broadcasts else f"no {node.kind} with this broadcast"
     return ""
 
 
@@ -306,9 +314,64 @@ def _write_multiply(to: _Writing, node: Multiply, values: Values) -> Any:
     of = scaling.of_multiply(to.graph, node)
     return to.ops.quantized_mul(
         *(values[node.input], to.graph.quant(node.input).zero_point),
-        *(values[node.other], to.graph.quant(node.other).zero_point),
+        *(_as_wide(to, node, values), to.graph.quant(node.other).zero_point),
         *(of.zero_point, int(of.multiplier[0]), int(of.shift[0])),
     )
+
+
+def _write_arithmetic(to: _Writing, node: Arithmetic, values: Values) -> Any:
+    """A sum; a difference is the sum with a negative multiplier."""
+    a, b, target = (to.graph.quant(name) for name in (node.input, node.other, node.output))
+    (first, second), last = reference.add_factors(a, b, target)
+    (m1, s1), (m2, s2), (m, s) = ((int(x[0]), int(x[1])) for x in (first, second, last))
+    return to.ops.quantized_add(
+        *(values[node.input], a.zero_point, m1, s1),
+        *(_as_wide(to, node, values), b.zero_point, -m2 if node.function == "sub" else m2, s2),
+        *(target.zero_point, m, s, INT8_MIN, INT8_MAX),
+    )
+
+
+def _as_wide(to: _Writing, node: Arithmetic | Multiply, values: Values) -> Any:
+    """The second operand; one that is the same for all channels is repeated for each of them."""
+    n_chans, own = to.graph[node.input].shape[-1], to.graph[node.other].shape
+    x = values[node.other]
+    if own[-1] == n_chans:
+        return x
+    return _pointwise(to, f"{node.output}.wide", x, np.ones((n_chans, 1), np.int8), node.other)
+
+
+def _pointwise(to: _Writing, name: str, x: Any, weight: NDArray[np.int8], tensor: str) -> Any:
+    """A convolution with weights (n_outputs, n_inputs) of ones and zeros: values are copied."""
+    n_outputs, zero_point = len(weight), to.graph.quant(tensor).zero_point
+    multiplier, shift = (np.full(n_outputs, factor, np.int32) for factor in ONE)
+    return to.ops.quantized_conv2d(
+        *(x, to.net.constant(f"{name}.weight", weight.reshape(n_outputs, 1, 1, -1))),
+        to.net.constant(f"{name}.bias", np.zeros(n_outputs, np.int32)),
+        *([1, 1], [0, 0], DILATION, -zero_point, zero_point),
+        to.net.constant(f"{name}.multiplier", multiplier),
+        to.net.constant(f"{name}.shift", shift),
+        *(INT8_MIN, INT8_MAX, to.net.scratch()),
+    )
+
+
+def _write_maximum(to: _Writing, node: Maximum, values: Values) -> Any:
+    """Over time a pool; over channels one after the other.
+
+    What ``maximum`` writes has its channels first, so only single channels are given to it, where
+    that makes no difference.
+    """
+    x, zero_point = values[node.input], to.graph.quant(node.input).zero_point
+    n_times, n_chans = to.graph[node.input].shape[-2:]
+    if node.over == "time":
+        window, rest = [1, n_times], ([0, 0], DILATION, False)
+        return to.ops.quantized_max_pool2d(
+            x, window, window, *rest, zero_point, zero_point, INT8_MIN, INT8_MAX
+        )
+    channels = [
+        _pointwise(to, f"{node.output}.of_{c}", x, np.eye(1, n_chans, c, np.int8), node.input)
+        for c in range(n_chans)
+    ]
+    return functools.reduce(to.ops.maximum, channels)
 
 
 def _write_reshape(to: _Writing, node: Reshape, values: Values) -> Any:
@@ -320,9 +383,11 @@ def _write_reshape(to: _Writing, node: Reshape, values: Values) -> Any:
 WRITERS: Mapping[type, Callable[..., Any]] = MappingProxyType(
     {
         Activation: _write_table,
+        Arithmetic: _write_arithmetic,
         AveragePool: _write_pool,
         Conv: _write_conv,
         LeakyRelu: _write_table,
+        Maximum: _write_maximum,
         Mean: _write_mean,
         Multiply: _write_multiply,
         Relu: _write_table,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from executorch.extension.pybindings import _portable_lib
 
 from benchmarks import tflm as micro
 from edge import bundle, registry
@@ -22,7 +23,7 @@ from tests.conftest import ROOT, Edge
 from tests.edge.test_firmware import write
 from tests.firmware_bridge.models import expected, random_graph, stored_windows
 
-RUNS_ON_CORTEX_M = ("eca", "fca", "ge", "none", "se")
+RUNS_ON_CORTEX_M = ("cbam", "eca", "fca", "ge", "gsop", "none", "se")
 """Modes that ExecuTorch's Cortex-M operators compute."""
 
 pytest.importorskip("tflite_micro", reason="tflite-micro has wheels for Linux x86-64 only")
@@ -156,6 +157,9 @@ def test_executorch_program(eca_bundle: Path, tmp_path: Path) -> None:
     header = (tmp_path / "f" / "mine_program.h").read_text()
     (planned,) = map(int, re.findall(r"PLANNED_BYTES_0 (\d+)", header))
     assert document["ram_bytes"] == planned < 90_000
+    meta = _portable_lib._load_program_from_buffer(data).method_meta("forward")
+    assert meta.input_tensor_meta(0).sizes() == (1, 22, 1, 1000)  # the runtime's own reader
+    assert meta.output_tensor_meta(0).sizes() == (1, 4)
     listed = (tmp_path / "f" / "ops.cmake").read_text()
     assert f'EXECUTORCH_SELECT_OPS_LIST "{",".join(ops)}"' in listed
 
