@@ -36,6 +36,13 @@ from quantize.streaming import all_windows
 RESULTS = Path(__file__).parent / "results" / "streaming.json"
 REFERENCE = 15_180_000
 """Instructions a decision of TFLM + CMSIS-NN on a Cortex-M4, which computes the whole window."""
+BUILDS = (
+    ("cortex-m4", "zig"),
+    ("cortex-m4", "gcc"),
+    ("cortex-a72", "zig"),
+    ("cortex-a76", "zig"),
+)
+"""Cores, and who compiles for them; costs of all channels."""
 INSTRUCTION_BARS: Mapping[str, int] = {"cortex-m4": 95_000, "cortex-a72": 45_000}
 RAM_BARS: Mapping[tuple[str, int], int] = {("cortex-m4", 22): 10_240, ("cortex-m4", 8): 8_704}
 BAR_CHANNELS, FEWER_CHANNELS = 22, 8
@@ -61,6 +68,7 @@ class Cost:
     """A decision on a core; ``ram_bytes`` is state and stack."""
 
     core: str
+    compiler: str
     n_chans: int
     hop: int
     n_decisions: int
@@ -121,17 +129,18 @@ def with_channels(graph: QGraph, n_chans: int) -> QGraph:
     return replace(graph, tensors=tensors, constants=constants)
 
 
-def cost(graph: QGraph, golden: Int8, core: str, hop: int, n_decisions: int) -> Cost:
+def cost(graph: QGraph, golden: Int8, build: tuple[str, str], hop: int, n_decisions: int) -> Cost:
     """Run some decisions on an emulated core."""
+    core, compiler = build
     n_times, n_chans = graph[graph.input].shape[-2:]
     x = signal(graph, golden, n_times + (n_decisions - 1) * hop)
     windows = np.swapaxes(all_windows(x, n_times, hop), 1, 2)
     expected = reference.run(graph, reference.dequantize(windows, graph.quant(graph.input))).stored
     firmware = generate_stream(graph, hop)
-    built = stream_emulator.build(firmware, emulator.CORES[core])
+    built = stream_emulator.build(firmware, emulator.CORES[core], compiler=compiler)
     runs = list(stream_emulator.replay(built, x, n_times, expected.shape[1]))
     return Cost(
-        *(core, n_chans, hop, len(runs)),
+        *(core, compiler, n_chans, hop, len(runs)),
         all(np.array_equal(run.output, row) for run, row in zip(runs, expected, strict=True)),
         max(run.instructions for run in runs),
         INSTRUCTION_BARS.get(core) if n_chans == BAR_CHANNELS else None,
@@ -146,12 +155,22 @@ def tables(exact: Sequence[Exactness], costs: Sequence[Cost]) -> tuple[Table, Ta
     for row in exact:
         first.add_row(row.mode, *(f"{n:,}" for n in (row.hop, row.n_decisions, row.n_different)))
     second = Table(
-        *("core", "channels", "instructions a decision", "bar", "RAM bytes", "bar", "holds"),
+        *(
+            "core",
+            "compiler",
+            "channels",
+            "instructions a decision",
+            "bar",
+            "RAM bytes",
+            "bar",
+            "holds",
+        ),
         title=f"a decision, state and stack (TFLM + CMSIS-NN on a Cortex-M4: {REFERENCE:,})",
     )
     for found in costs:
         second.add_row(
             found.core,
+            found.compiler,
             str(found.n_chans),
             f"{found.instructions_per_decision:,}",
             "" if found.instruction_bar is None else f"{found.instruction_bar:,}",
@@ -181,10 +200,10 @@ def main(bundles: tuple[Path, ...], hop: int, decisions: int, emulated: int, sav
             exact.append(exactness(made.manifest.model.mode, graph, golden, hop, decisions))
             notes.print(f"{exact[-1].mode}: {exact[-1].n_different} differ")
             if i == 0:
-                costs = [cost(graph, golden, core, hop, emulated) for core in INSTRUCTION_BARS]
+                costs = [cost(graph, golden, build, hop, emulated) for build in BUILDS]
                 fewer = with_channels(graph, FEWER_CHANNELS)
                 few = np.ascontiguousarray(golden[..., :FEWER_CHANNELS])
-                costs.append(cost(fewer, few, "cortex-m4", hop, 20))
+                costs.append(cost(fewer, few, BUILDS[0], hop, 20))
     except EdgeError as error:
         notes.print(f"streaming: {error}", markup=False)
         sys.exit(error.exit_code)

@@ -14,7 +14,8 @@ from firmware_bridge.stem_layouts import Layouts, fields_hold, macros, pack, pai
 from firmware_bridge.stream_plan import StemPlan, StreamPlan
 from quantize.qgraph import QGraph
 
-FAST_PORTS = ("dsp",)
+FROM_PORTS = {"dsp": "dsp", "neon": "neon", "dot": "neon", "plain": "plain"}
+"""Ports that have a streaming stem, and whose layout it reads; the others take the plain one."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,14 @@ def memory_of(plan: StemPlan, n_mixed: int, n_chans: int) -> StemMemory:
     """Sizes for the port that needs most."""
     ends = plan.beat + plan.n_last + plan.pad
     pairs = 2 * len(pair_order(n_chans)) * ((plan.beat + 1) // 2)
+    dsp = 4 * (pairs + 2 * words(plan)) + ends + 32
+    lanes = max(plan.pad - plan.offset, 0) + plan.length + plan.beat + plan.n_last + 4
     return StemMemory(
-        rows=padded(n_mixed, 4) * plan.row,
+        rows=max(padded(n_mixed, 4) * plan.row, padded(n_mixed, 8) * lanes),
         carries=2 * n_mixed,
         pending=2 * n_mixed * max(plan.n_left, 1),
         sums=2 * n_mixed * plan.n_sums,
-        scratch=max(ends + plan.pad + plan.length, 4 * (pairs + 2 * words(plan)) + ends + 32),
+        scratch=max(ends + plan.pad + plan.length, dsp, 8 * (ends + 12)),
     )
 
 
@@ -100,7 +103,4 @@ def emit_stream_stem(graph: QGraph, plan: StreamPlan, shape: str) -> Emission:
 
 
 def _of_ports(layouts: Layouts) -> Layouts:
-    """Layouts of the ports that have a streaming stem; the others take the plain one."""
-    return {
-        port: values for port, values in layouts.items() if port in FAST_PORTS or port == "plain"
-    }
+    return {port: layouts[source] for port, source in FROM_PORTS.items() if source in layouts}

@@ -154,6 +154,8 @@ EDGE_INLINE void edge_beats_shift(int8_t *to, const int8_t *from, int32_t n)
 #include "edge_beats_plain.h"
 #if EDGE_PORT == EDGE_PORT_DSP
 #include "edge_beats_dsp.h"
+#elif EDGE_PORT == EDGE_PORT_NEON || EDGE_PORT == EDGE_PORT_DOT
+#include "edge_beats_neon.h"
 #else
 #define edge_beats edge_beats_plain
 #endif
