@@ -36,6 +36,8 @@ def bench(request: Request, console: Console) -> Report:
     }
     opened = bundle.read(request.bundle)
     _refuse(request, opened)
+    for device in request.devices:
+        devices.refuse_threads(device, request.threads)
     around = machine.machine()
     found: dict[str, Findings] = {}
     failures = []

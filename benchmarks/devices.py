@@ -1,7 +1,8 @@
 """Where a bundle can be measured: a device is a file in ``benchmarks/runners``.
 
 A device with an address, ``ssh://user@host``, is found by what stands before the ``://``, and its
-file says in ``ADDRESS`` how the rest is written.
+file says in ``ADDRESS`` how the rest is written. Where ``THREADS`` is true, more than one can be
+asked for.
 """
 
 from __future__ import annotations
@@ -34,6 +35,22 @@ def load(device: str) -> Runner:
     found: Any = registry.load(PACKAGE, name, "--device")
     runner: Runner = found
     return runner
+
+
+def refuse_threads(device: str, threads: int) -> None:
+    """Raise where more than one thread is asked for and there is only one.
+
+    Raises
+    ------
+    UsageError
+        With what is counted there.
+    """
+    name = device.partition("://")[0]
+    if threads > 1 and not getattr(registry.load(PACKAGE, name, "--device"), "THREADS", False):
+        raise UsageError(
+            f"--threads {threads} with --device {device}, whose instructions are those of one "
+            f"thread. Leave --threads out, or measure on a device: --device ssh://…"
+        )
 
 
 def _address(name: str) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge import bundle, target
 from edge.bundle import Bundle
 from edge.errors import MissingToolError
-from edge.target import Loader, Session
+from edge.target import Session
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Entrant:
     target, precision
         As in :class:`benchmarks.findings.Result`.
     path
-        The file; the bundle's folder for ``pytorch``.
+        The file; the bundle's folder for what runs braindecode's module, ``MODULES``.
     """
 
     target: str
@@ -41,9 +41,13 @@ class Entrant:
         """Target and precision."""
         return f"{self.target} {self.precision}"
 
-    def load(self) -> Session:
+    def load(self, threads: int = 1) -> Session:
         """Ready to run in this process."""
-        return open_session(self.target, self.path)
+        return open_session(self.target, self.path, threads)
+
+
+Loader = Callable[[bytes, int], Session]
+"""From a stock file and a number of threads."""
 
 
 def _stock(name: str) -> Loader:
@@ -55,23 +59,27 @@ def _stock(name: str) -> Loader:
 LOADERS: Mapping[str, Callable[[], Loader]] = MappingProxyType(
     {
         "stock-executorch": lambda: _stock("load_executorch"),
+        "stock-litert": lambda: _stock("load_litert"),
         "stock-onnx": lambda: _stock("load_onnx"),
     }
 )
 
+PYTORCH = "pytorch"
+MODULES: Mapping[str, str] = MappingProxyType({PYTORCH: "eager", "torch-compile": "compiled"})
+"""Ways to run braindecode's module by name: functions of :mod:`benchmarks.stock`."""
 
-def open_session(name: str, path: Path) -> Session:
+
+def open_session(name: str, path: Path, threads: int = 1) -> Session:
     """Load the file of an entrant."""
-    if name == PYTORCH:
+    if name in MODULES:
         from benchmarks import stock
         from edge import model
 
-        return stock.eager(model.load(path).module)
-    load = LOADERS[name]() if name in LOADERS else target.load(name).RUNTIMES[name]
-    return load(bundle.read_content(path))
-
-
-PYTORCH = "pytorch"
+        session: Session = getattr(stock, MODULES[name])(model.load(path).module, threads)
+        return session
+    if name in LOADERS:
+        return LOADERS[name]()(path.read_bytes(), threads)
+    return target.load(name).RUNTIMES[name](bundle.read_content(path), (), threads)
 
 
 def ours(opened: Bundle, only: Sequence[str]) -> tuple[Entrant, ...]:

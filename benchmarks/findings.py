@@ -33,6 +33,8 @@ class Request:
         Where every single latency is written, as JSON lines.
     stream
         Whether a live signal is decoded instead of windows.
+    threads
+        Of every runtime; the C engine has one whatever is asked for.
     """
 
     bundle: Path
@@ -41,6 +43,7 @@ class Request:
     devices: tuple[str, ...] = ("local",)
     stock: bool = True
     stream: bool = False
+    threads: int = 1
     protocol: Protocol = field(default_factory=Protocol)
 
 
@@ -164,3 +167,8 @@ def latencies(about: About, name: str, rounds: Sequence[Samples]) -> list[Result
         found.append(about.exact(f"latency_p{percent}_us", "us", value, n_calls))
     spread = protocol.spread(rounds, name)
     return [*found, about.exact("latency_spread", "IQR/median", spread, n_calls)]
+
+
+def threads_note(request: Request) -> str:
+    """On how many threads runtimes were measured."""
+    return f"threads: {request.threads}; the C engine has one"

@@ -1,6 +1,6 @@
 """One artifact in a process of its own: time to load, memory resident after one window.
 
-    python -m benchmarks.fresh TARGET FILE SHAPE
+    python -m benchmarks.fresh TARGET FILE SHAPE THREADS
 
 Prints one JSON object. With the target ``none`` nothing is loaded: Python and numpy alone.
 """
@@ -20,22 +20,22 @@ from benchmarks import machine
 from edge.errors import MissingToolError
 
 
-def measure(target: str, path: str, shape: tuple[int, int]) -> dict[str, float]:
+def measure(target: str, path: str, shape: tuple[int, int], threads: int) -> dict[str, float]:
     """Import, load, run once; µs and bytes."""
     window = np.zeros(shape, np.float32)
     if target == "none":
         return {"resident_bytes": machine.resident_bytes()}
     from benchmarks.entrants import open_session
 
-    open_session(target, Path(path))  # imports the runtime
+    open_session(target, Path(path), threads)  # imports the runtime
     start = time.perf_counter()
-    session = open_session(target, Path(path))
+    session = open_session(target, Path(path), threads)
     loaded = time.perf_counter() - start
     session(window[None])
     return {"load_us": 1e6 * loaded, "resident_bytes": machine.resident_bytes()}
 
 
-def run(target: str, path: Path, shape: tuple[int, int]) -> dict[str, float]:
+def run(target: str, path: Path, shape: tuple[int, int], threads: int = 1) -> dict[str, float]:
     """:func:`measure` in a fresh interpreter.
 
     Raises
@@ -50,6 +50,7 @@ def run(target: str, path: Path, shape: tuple[int, int]) -> dict[str, float]:
         target,
         str(path),
         "x".join(map(str, shape)),
+        str(threads),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -61,9 +62,9 @@ def run(target: str, path: Path, shape: tuple[int, int]) -> dict[str, float]:
 
 def main(arguments: list[str]) -> None:
     """Entry point of the process."""
-    target, path, shape = arguments
+    target, path, shape, threads = arguments
     n_chans, n_times = map(int, shape.split("x"))
-    found: Any = measure(target, path, (n_chans, n_times))
+    found: Any = measure(target, path, (n_chans, n_times), int(threads))
     print(json.dumps(found))
 
 

@@ -67,6 +67,10 @@ def refuse(request: Request) -> None:
             f"--stream measures on this machine, but got --device {','.join(request.devices)}. "
             f"Run it there, or leave --stream out."
         )
+    if request.threads > 1:
+        raise UsageError(
+            f"--stream decodes on one thread, but got --threads {request.threads}. Leave it out."
+        )
     if request.targets:
         raise UsageError("--stream measures the streaming engine; leave --target out.")
 

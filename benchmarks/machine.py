@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import subprocess
 from pathlib import Path
 
 from edge.versions import versions
 
+ROOT = Path(__file__).resolve().parents[1]
+
 
 def machine() -> dict[str, str]:
-    """CPU, cores, kernel, governor, load, Python and the versions of what is installed."""
+    """CPU, cores, kernel, governor, load, Python, versions of what is installed, and the tool's."""
     return {
+        **_revision(),
         "cpu": _cpu(),
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -21,6 +25,22 @@ def machine() -> dict[str, str]:
         "python": platform.python_version(),
         **versions(),
     }
+
+
+def _revision() -> dict[str, str]:
+    """The commit that this code is, where it is a checkout, and ``-dirty`` where it is changed.
+
+    An installed wheel has a version instead (``eeg-edge`` among the others); what is sent to a
+    device is the tool of whoever sent it.
+    """
+    if not (ROOT / ".git").exists():
+        return {}
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return {"revision": "unknown"}
+    return {"revision": done.stdout.strip()}
 
 
 def _line(path: str) -> str:

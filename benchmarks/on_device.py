@@ -1,7 +1,8 @@
 """What runs on a device: checks artifacts against golden vectors there, then times them.
 
     python3 runner.pyz plan.json           everything
-    python3 runner.pyz fresh FILE TARGET   load one artifact in this process, run it once
+    python3 runner.pyz fresh FILE TARGET THREADS
+                                           load one artifact in this process, run it once
     python3 runner.pyz count plan.json     check, and infer between markers that an emulator counts
 
 It is sent as one file with :mod:`benchmarks.protocol` and :mod:`benchmarks.machine` (see
@@ -247,7 +248,8 @@ def measure(plan: dict[str, Any]) -> None:
     present = [e for e in plan["entrants"] if e["name"] in blocks and e["target"] != "c"]
     for _ in range(settings.processes):
         for entrant in present:
-            arguments = [sys.executable, sys.argv[0], "fresh", entrant["file"], entrant["target"]]
+            what = [entrant["file"], entrant["target"], str(plan["threads"])]
+            arguments = [sys.executable, sys.argv[0], "fresh", *what]
             done = subprocess.run(
                 arguments, capture_output=True, check=True, stdin=subprocess.DEVNULL
             )
@@ -255,14 +257,14 @@ def measure(plan: dict[str, Any]) -> None:
     say(done=True)
 
 
-def fresh(file: str, target: str) -> None:
+def fresh(file: str, target: str, threads: int) -> None:
     """Time to load, the runtime imported already, and what is resident after a window."""
     import numpy as np
 
     load = LOADERS[target]
-    load(file, 1)
+    load(file, threads)
     start = time.perf_counter()
-    loaded = load(file, 1)
+    loaded = load(file, threads)
     took = time.perf_counter() - start
     loaded.invoke(loaded.encode(np.load("windows.npy")[0]))
     say(load_us=1e6 * took, resident_bytes=machine.resident_bytes())
@@ -290,7 +292,7 @@ def count(plan: dict[str, Any]) -> None:
 def main(arguments: list[str]) -> None:
     """Entry point on the device."""
     if arguments[0] == "fresh":
-        fresh(*arguments[1:])
+        fresh(arguments[1], arguments[2], int(arguments[3]))
     elif arguments[0] == "count":
         count(json.loads(Path(arguments[1]).read_text()))
     else:

@@ -77,7 +77,7 @@ def pack(opened: Bundle, request: Request, program: bytes | None) -> bytes:
         planned.append({**_named(own), "file": "engine", "allowed": allowed})
         files |= {"engine": program, "windows.bin": case.windows.tobytes()}
         files["logits.bin"] = case.logits.tobytes()
-    plan = {"entrants": planned, "threads": 1, "protocol": asdict(request.protocol)}
+    plan = {"entrants": planned, "threads": request.threads, "protocol": asdict(request.protocol)}
     files["plan.json"] = json.dumps(plan).encode()
     return _tar(files)
 

@@ -61,7 +61,7 @@ Runnable = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Session:
-    """A loaded artifact, ready to run; one thread.
+    """A loaded artifact, ready to run.
 
     Called, it is a :data:`Runnable`: scaled windows (n, n_chans, n_times) in float32 to logits
     (n, n_outputs) in float32. Its three steps stand apart because a benchmark times the second.
@@ -106,10 +106,11 @@ Content = bytes | Mapping[str, bytes]
 class Loader(Protocol):
     """From the :data:`Content` that a target's own ``write`` makes to something that runs.
 
-    ``others`` are the names of what it gives beside the logits, in its order.
+    ``others`` are the names of what it gives beside the logits, in its order; ``threads`` how many
+    the runtime may use.
     """
 
-    def __call__(self, content: Any, others: Sequence[str] = (), /) -> Session:
+    def __call__(self, content: Any, others: Sequence[str] = (), threads: int = 1, /) -> Session:
         """Loaded, ready to run."""
 
 

@@ -1,4 +1,4 @@
-"""local: this machine; every runtime in this process, one thread, and in a process of its own."""
+"""local: this machine; every runtime in this process, and in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import entrants, fresh, machine, protocol
+from benchmarks import entrants, fresh, machine, planned, protocol
 from benchmarks.entrants import Entrant
-from benchmarks.findings import About, Findings, Request, Result, latencies
+from benchmarks.findings import About, Findings, Request, Result, latencies, threads_note
 from benchmarks.protocol import Estimate, Samples
 from edge import bundle
 from edge.bundle import Bundle
 from edge.console import Console
 from edge.errors import MissingToolError
 from edge.target import Session
-from edge.targets import executorch
 
 DEVICE = "local"
+THREADS = True
 STOCK = "stock-executorch"
 
 NOTES = (
     """latency: the runtime's own call on one window that is scaled, quantized and laid out
-    already; one thread; everything loaded in one process, blocks interleaved""",
+    already; everything loaded in one process, blocks interleaved""",
     """stock_ratio: latency of the stock ExecuTorch program of the same weights and precision over
     this one's, in the same round""",
     """load_us: from bytes to a loaded model in a fresh process that has imported the runtime""",
     """resident_bytes: most memory resident in a fresh Python process after one window, imports
     included""",
-    """planned_bytes: ExecuTorch's memory plan, input included, XNNPACK's own workspace not; the
-    other runtimes do not tell""",
+    planned.NOTE,
 )
 
 
@@ -45,7 +44,7 @@ def run(opened: Bundle, _: str, request: Request, console: Console) -> Findings:
     windows = opened.contract().scale(np.asarray(golden, np.float32))
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
         found, skipped = _entrants(opened, request, windows, Path(folder), console)
-        sessions, absent = _open(found)
+        sessions, absent = _open(found, request.threads)
         rounds = _latency(sessions, windows[0], request, console)
         present = [entrant for entrant in found if entrant.name in sessions]
         results = [
@@ -53,7 +52,7 @@ def run(opened: Bundle, _: str, request: Request, console: Console) -> Findings:
             *_fresh(present, windows[0].shape, request, console),
             *(result for entrant in present for result in _sizes(entrant)),
         ]
-    notes = tuple(" ".join(note.split()) for note in NOTES)
+    notes = (threads_note(request), *(" ".join(note.split()) for note in NOTES))
     return Findings(tuple(results), notes, skipped | absent, rounds, machine.machine())
 
 
@@ -76,14 +75,12 @@ def _entrants(
             return own, {STOCK: str(error)}
 
 
-def _open(
-    found: Sequence[Entrant],
-) -> tuple[dict[str, Session], dict[str, str]]:
+def _open(found: Sequence[Entrant], threads: int) -> tuple[dict[str, Session], dict[str, str]]:
     """Load everything; what has no runtime here is named with the line that installs it."""
     sessions, absent = {}, {}
     for entrant in found:
         try:
-            sessions[entrant.name] = entrant.load()
+            sessions[entrant.name] = entrant.load(threads)
         except MissingToolError as error:
             absent[entrant.name] = str(error)
     if not sessions:
@@ -142,7 +139,8 @@ def _fresh(
     with console.progress("fresh processes", repeats) as advance:
         for _ in range(repeats):
             for entrant in kinds:
-                for metric, value in fresh.run(entrant.target, entrant.path, shape).items():
+                one = fresh.run(entrant.target, entrant.path, shape, request.threads)
+                for metric, value in one.items():
                     values.setdefault((entrant, metric), []).append(value)
             advance(f"{len(kinds)} each")
     return [
@@ -157,10 +155,10 @@ def _fresh(
 
 def _sizes(entrant: Entrant) -> list[Result]:
     path, about = entrant.path, _about(entrant)
-    weights = path / "model.safetensors" if entrant.target == entrants.PYTORCH else path
+    weights = path / "model.safetensors" if entrant.target in entrants.MODULES else path
     size = bundle.content_bytes(bundle.read_content(weights))
     found = [about.exact("file_bytes", "bytes", size)]
-    if entrant.target.endswith("executorch"):
-        planned = executorch.planned_bytes(path.read_bytes())
-        found.append(about.exact("planned_bytes", "bytes", planned))
+    memory = planned.planned_bytes(entrant.target, path)
+    if memory is not None:
+        found.append(about.exact("planned_bytes", "bytes", memory))
     return found

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from benchmarks import engine, entrants, link, linux, parcel, protocol
-from benchmarks.findings import About, Findings, Request, Result, latencies
+from benchmarks import engine, entrants, link, linux, parcel, planned, protocol
+from benchmarks.findings import About, Findings, Request, Result, latencies, threads_note
 from benchmarks.firmware import case_of
 from benchmarks.link import Session
 from benchmarks.protocol import Estimate, Samples
@@ -22,6 +23,7 @@ from edge.errors import AccuracyError, MissingToolError
 from edge.spec import Precision
 
 ADDRESS = link.ADDRESS
+THREADS = True
 
 Line = dict[str, Any]
 """What the device says: one JSON object."""
@@ -29,13 +31,14 @@ Line = dict[str, Any]
 NOTES = (
     (
         "latency: the runtime's own call on one window that is scaled, quantized and laid out "
-        "already, one thread, blocks interleaved, by the device's clock"
+        "already, blocks interleaved, by the device's clock"
     ),
     "load_us: from a file to a loaded model in a fresh process that has imported the runtime",
     (
         "resident_bytes: most memory resident in a fresh process after one window, of Python with "
         "its imports, for the C engine of the program itself"
     ),
+    planned.NOTE,
 )
 INSTALL = {
     "tflite": "pip install ai-edge-litert",
@@ -63,7 +66,9 @@ def run(opened: Bundle, device: str, request: Request, console: Console) -> Find
             else:
                 said = _drive(session, request, engine.allowed_steps(case_of(opened.folder)))
                 skipped |= _without_python(opened, request)
-    return _findings(device, said, skipped, _sizes(opened, request, program))
+    sizes = _sizes(opened, request, program)
+    found = _findings(device, said, skipped, sizes)
+    return replace(found, notes=(threads_note(request), *found.notes))
 
 
 def _program(
@@ -124,17 +129,28 @@ def _drive(session: Session, request: Request, allowed: int) -> list[Line]:
     return [*said, *({"round": samples} for samples in rounds)]
 
 
-def _sizes(opened: Bundle, request: Request, program: bytes | None) -> dict[str, int]:
-    """Bytes of what was sent, by name."""
-    found = entrants.ours(opened, request.targets)
-    sizes = {e.name: e.path.stat().st_size for e in found if e.target != engine.TARGET}
-    engines = {} if program is None else {f"{engine.TARGET} {Precision.INT8}": len(program)}
-    return sizes | engines
+Sizes = Mapping[str, Mapping[str, int | None]]
+"""Of what was sent, by name and metric."""
 
 
-def _findings(
-    device: str, said: Sequence[Line], skipped: dict[str, str], sizes: Mapping[str, int]
-) -> Findings:
+def _sizes(opened: Bundle, request: Request, program: bytes | None) -> Sizes:
+    """Bytes of the files, and what their runtimes plan, by the runtimes that are here."""
+    sizes: dict[str, dict[str, int | None]] = {
+        entrant.name: {
+            "file_bytes": entrant.path.stat().st_size,
+            "planned_bytes": planned.planned_bytes(entrant.target, entrant.path),
+        }
+        for entrant in entrants.ours(opened, request.targets)
+        if entrant.target != engine.TARGET
+    }
+    if program is not None:
+        state = case_of(opened.folder).firmware.state_bytes
+        name = f"{engine.TARGET} {Precision.INT8}"
+        sizes[name] = {"file_bytes": len(program), "planned_bytes": state}
+    return sizes
+
+
+def _findings(device: str, said: Sequence[Line], skipped: dict[str, str], sizes: Sizes) -> Findings:
     """What the lines of a device mean.
 
     Raises
@@ -157,7 +173,12 @@ def _findings(
     if not names:
         raise MissingToolError(" ".join(dict.fromkeys(skipped.values())))
     results = [result for name in names for result in _results(device, name, said, rounds)]
-    results += [_about(device, n).exact("file_bytes", "bytes", sizes[n]) for n in names]
+    results += [
+        _about(device, name).exact(metric, "bytes", value)
+        for name in names
+        for metric, value in sizes[name].items()
+        if value is not None
+    ]
     around = next(line["around"] for line in said if "around" in line)
     return Findings(tuple(results), NOTES, skipped, rounds, around)
 

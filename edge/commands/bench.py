@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--stock/--no-stock", default=True, help="Time stock exports of the weights beside.")
 @click.option("--stream", is_flag=True, help="From sample to decision, on a paced live signal.")
 @click.option("--samples", type=_common.PATH, help="Every latency; BUNDLE.bench.jsonl.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--limit-s", type=click.FloatRange(1), default=60, show_default=True)
 @_common.common
 def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
@@ -64,6 +65,7 @@ def _request(bundle: Path, options: dict[str, Any]) -> Any:
         devices=tuple(dict.fromkeys(name for names in options["devices"] for name in names)),
         stock=options["stock"],
         stream=options["stream"],
+        threads=options["threads"],
         samples=samples,
         protocol=protocol.Protocol(limit_s=options["limit_s"]),
     )

@@ -51,6 +51,7 @@ class FileBuilder:
         self.subgraph.operators = []
         self.model.subgraphs = [self.subgraph]
         self._codes: dict[tuple[int, int], int] = {}
+        self._buffers: dict[bytes, int] = {}
 
     def tensor(self, name: str, shape: Sequence[int], quant: Quant | None) -> int:
         """An activation, int8 with ``quant`` or float32 without; returns its index."""
@@ -61,13 +62,16 @@ class FileBuilder:
     def constant(
         self, name: str, data: NDArray[Any], scale: NDArray[np.float32] | None, axis: int = 0
     ) -> int:
-        """A constant with its bytes in the file; ``scale`` runs along ``axis``."""
+        """A constant with its bytes in the file, equal ones once; ``scale`` runs along ``axis``."""
         parameters = None if scale is None else _quantization(scale.tolist(), 0, axis)
         index = self._tensor(name, data.shape, data.dtype, parameters)
-        buffer = _AlignedBuffer()
-        buffer.data = np.ascontiguousarray(data).tobytes()
-        self.model.buffers.append(buffer)
-        self.subgraph.tensors[index].buffer = len(self.model.buffers) - 1
+        payload = np.ascontiguousarray(data).tobytes()
+        if payload not in self._buffers:
+            buffer = _AlignedBuffer()
+            buffer.data = payload
+            self._buffers[payload] = len(self.model.buffers)
+            self.model.buffers.append(buffer)
+        self.subgraph.tensors[index].buffer = self._buffers[payload]
         return index
 
     def operator(

@@ -73,9 +73,14 @@ def write(sources: Sources, precision: Precision) -> Mapping[str, bytes]:
     return {name: text.encode() for name, text in sorted(made.files.items())}
 
 
-def load(files: Mapping[str, bytes], others: Sequence[str] = ()) -> Session:
+def compiled(files: Mapping[str, bytes], others: Sequence[str] = ()) -> host.Library:
     """The sources, compiled for this machine."""
-    library = host.load({name: data.decode() for name, data in files.items()}, NAME, others)
+    return host.load({name: data.decode() for name, data in files.items()}, NAME, others)
+
+
+def load(files: Mapping[str, bytes], others: Sequence[str] = (), _: int = 1) -> Session:
+    """The sources, compiled for this machine; one thread whatever is asked for."""
+    library = compiled(files, others)
 
     def encode(window: NDArray[np.float32]) -> NDArray[np.int8]:
         return np.ascontiguousarray(quantize(window.T, library.source))

@@ -167,7 +167,17 @@ def _open_head(sources: Sources) -> Any:
     node.args = tuple(arguments)
     qdq.graph.eliminate_dead_code()
     qdq.recompile()
+    _drop_unused(qdq)
     return qdq
+
+
+def _drop_unused(module: Any) -> None:
+    """Remove what no node reads any more: an export would store it in the program."""
+    used = {node.target for node in module.graph.find_nodes(op="get_attr")}
+    stored = [*dict(module.named_parameters()), *dict(module.named_buffers())]
+    for name in set(stored) - used:
+        owner, _, last = name.rpartition(".")
+        delattr(module.get_submodule(owner), last)
 
 
 def _pooled_maxima(module: Any) -> Any:
@@ -210,7 +220,7 @@ def planned_bytes(data: bytes) -> int:
     return sum(plan.non_const_buffer_sizes)
 
 
-def load(data: bytes, others: Sequence[str] = ()) -> Session:
+def load(data: bytes, others: Sequence[str] = (), threads: int = 1) -> Session:
     """The program in ExecuTorch's own runtime."""
     try:
         import torch
@@ -222,7 +232,8 @@ def load(data: bytes, others: Sequence[str] = ()) -> Session:
             "Type: pip install 'eeg-edge[export]'"
         ) from None
 
-    _portable_lib._unsafe_reset_threadpool(1)  # the pool is the process's; unsafe while it runs
+    # The pool is the process's; unsafe while it runs.
+    _portable_lib._unsafe_reset_threadpool(threads)
     program = Runtime.get().load_program(data)
     method = program.load_method("forward")
 

@@ -313,9 +313,9 @@ def _channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (shape[0], shape[3], *shape[1:3]) if len(shape) == 4 else shape
 
 
-def load(data: bytes, others: Sequence[str] = ()) -> Session:
+def load(data: bytes, others: Sequence[str] = (), threads: int = 1) -> Session:
     """The file in ONNX Runtime's CPU kernels."""
-    session = _session(data)
+    session = _session(data, threads)
     name = session.get_inputs()[0].name
 
     def encode(window: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
@@ -332,7 +332,7 @@ def load(data: bytes, others: Sequence[str] = ()) -> Session:
     return Session(encode, lambda feed: session.run(None, feed), decode, values)
 
 
-def _session(data: bytes, optimized: str = "") -> Any:
+def _session(data: bytes, threads: int = 1, optimized: str = "") -> Any:
     """A session; the graph that ONNX Runtime made of the file is written to ``optimized``."""
     try:
         import onnxruntime
@@ -342,7 +342,7 @@ def _session(data: bytes, optimized: str = "") -> Any:
             "Type: pip install onnxruntime"
         ) from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     # Without VNNI the x86 kernels add pairs of products in saturating int16 unless told not to.
     options.add_session_config_entry("session.x64quantprecision", "1")

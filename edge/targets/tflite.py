@@ -300,24 +300,11 @@ class _Writer:
         self._convolution(node, self.indices[node.input], weight, bias, "VALID")
 
 
-def load(data: bytes, others: Sequence[str] = (), *, delegate: bool = True) -> Session:
-    """The file in LiteRT, or in tflite-runtime where that is what is installed; one thread.
-
-    Parameters
-    ----------
-    delegate
-        Whether XNNPACK, the default delegate, may take the graph.
-    """
-    interpreter_module = _interpreter_module()
-    kinds = interpreter_module.OpResolverType
-    interpreter = interpreter_module.Interpreter(
-        model_content=data,
-        num_threads=1,
-        experimental_op_resolver_type=(
-            kinds.AUTO if delegate else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        ),
-    )
-    interpreter.allocate_tensors()
+def load(
+    data: bytes, others: Sequence[str] = (), threads: int = 1, *, delegate: bool = True
+) -> Session:
+    """The file in LiteRT, or in tflite-runtime where that is what is installed."""
+    interpreter = open_interpreter(data, threads, delegate=delegate)
     source = interpreter.get_input_details()[0]
     target, *rest = interpreter.get_output_details()
 
@@ -334,6 +321,32 @@ def load(data: bytes, others: Sequence[str] = (), *, delegate: bool = True) -> S
 
     values = {name: value(1 + i, rest[i]) for i, name in enumerate(others)}
     return Session(encode_window, invoke, lambda stored: decode(stored[0][0], target), values)
+
+
+def open_interpreter(data: bytes, threads: int = 1, *, delegate: bool = True) -> Any:
+    """The interpreter, its tensors allocated.
+
+    Parameters
+    ----------
+    delegate
+        Whether XNNPACK, the default delegate, may take the graph.
+
+    Raises
+    ------
+    MissingToolError
+        When neither LiteRT nor tflite-runtime is installed.
+    """
+    module = _interpreter_module()
+    kinds = module.OpResolverType
+    interpreter = module.Interpreter(
+        model_content=data,
+        num_threads=threads,
+        experimental_op_resolver_type=(
+            kinds.AUTO if delegate else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        ),
+    )
+    interpreter.allocate_tensors()
+    return interpreter
 
 
 RUNTIMES: Mapping[str, Loader] = MappingProxyType(

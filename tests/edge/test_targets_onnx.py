@@ -90,7 +90,7 @@ def test_runtime_fuses_what_the_table_says(mode: str, tmp_path: Path) -> None:
     """ONNX Runtime's own graph has an integer kernel for each operation that is called int8."""
     graph, _ = quantized(ModelSpec(mode, 4, 300, 3, SMALL))
     data = target.write(Sources(graph, graph), Precision.INT8)
-    target._session(data, str(tmp_path / "o.onnx"))
+    target._session(data, optimized=str(tmp_path / "o.onnx"))
     nodes = onnx.load(tmp_path / "o.onnx").graph.node
     needs = [operation(graph, node) for node in graph.nodes]
     conversions = ("QuantizeLinear", "DequantizeLinear", "Transpose")
