@@ -130,7 +130,7 @@ def figures(document: dict[str, object]) -> Found:
 
 
 LATENCY = {"latency_median_us", "latency_p95_us", "latency_p99_us", "latency_spread"}
-ENGINE = LATENCY | {"golden_max_steps", "resident_bytes", "file_bytes"}
+ENGINE = LATENCY | {"golden_max_steps", "resident_bytes", "file_bytes", "planned_bytes"}
 SHORT = ("--limit-s", "1", "--json")
 
 
@@ -144,7 +144,7 @@ def test_runtimes(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
-    loaded = LATENCY | {"load_us", "resident_bytes", "file_bytes"}
+    loaded = LATENCY | {"load_us", "resident_bytes", "file_bytes", "planned_bytes"}
     device = "ssh://library"
     assert figures(document) == {
         (device, "tflite", "float"): loaded | {"golden_max_relative_error"},

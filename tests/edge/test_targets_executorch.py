@@ -53,7 +53,7 @@ def test_the_qdq_graph_is_not_changed(sources: Sources) -> None:
     executorch.write(sources, Precision.INT8)
     assert sources.qdq is not None
     graph = sources.graph(Precision.INT8)
-    rung = ladder._run_qdq(sources.qdq, windows(SPEC, 3), ())
+    rung = ladder._run_qdq(sources.qdq, windows(SPEC, 3), ("logits",))["logits"]
     step = graph.quant(graph.output).scale
     np.testing.assert_allclose(rung / step, np.rint(rung / step), atol=1e-3)
 
