@@ -25,8 +25,9 @@ from rich.table import Table
 from benchmarks import emulator, qemu
 from edge import bundle
 from edge.errors import EdgeError, MissingToolError
+from edge.targets import c
 from edge.versions import installed
-from firmware_bridge.generate import Firmware, generate
+from firmware_bridge.generate import Firmware, generate, written
 from quantize.qgraph import AveragePool, Conv, QGraph
 
 RESULTS = Path(__file__).parent / "results" / "firmware.json"
@@ -264,11 +265,17 @@ def steps_table(costs: Sequence[Cost]) -> Table:
 
 
 def case_of(folder: Path) -> Case:
-    """The integer graph of a bundle and its golden vectors."""
+    """The C that a bundle ships, or where it has none what would be, and its golden vectors."""
     opened = bundle.read(folder)
     graph, golden = opened.graph(), opened.golden()
     windows = np.ascontiguousarray(golden["x_int8"].reshape(-1, *graph[graph.input].shape[-2:]))
-    return Case(graph, generate(graph), windows, golden["logits_int8"])
+    shipped = [one for one in opened.manifest.artifacts if one.target == "c"]
+    if not shipped:
+        return Case(graph, generate(graph), windows, golden["logits_int8"])
+    content = bundle.read_content(folder / shipped[0].file)
+    assert not isinstance(content, bytes)  # a folder of sources
+    made = written({name: data.decode() for name, data in content.items()}, c.NAME)
+    return Case(graph, made, windows, golden["logits_int8"])
 
 
 @click.command()

@@ -5,6 +5,7 @@ The same text whenever the graph, the name and the origin are the same.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,6 +106,18 @@ def generate(graph: QGraph, name: str = "edge", origin: Origin | None = None) ->
     }
     labels = tuple(step.operation.output for step in steps)
     return Firmware(name, files, plan, floats, (*labels, head.output))
+
+
+def written(files: Mapping[str, str], name: str) -> Firmware:
+    """A model's sources as some version wrote them; sizes and operations are read from them."""
+    header, source = files[f"{name}.h"], files[f"{name}.c"]
+    arena, floats = (
+        [int(n) for n in re.findall(rf"^    {member}\[(\d+)\];", header, re.MULTILINE)]
+        for member in ("int32_t arena", "float floats")
+    )
+    steps = re.findall(r"/\* (\S+) \*/\s*\{?\s*EDGE_LAYER\(\d+\);", source)
+    plan, apart = (memory.whole(4 * sum(words)) for words in (arena, floats))
+    return Firmware(name, files, plan, apart, tuple(steps))
 
 
 def _source(

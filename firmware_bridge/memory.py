@@ -77,3 +77,10 @@ def plan(buffers: Sequence[Buffer]) -> Plan:
             offset = max(offset, aligned(other.end))
         placed.append(Placed(buffer, offset))
     return Plan(tuple(sorted(placed, key=lambda p: (p.buffer.first, p.offset, p.buffer.name))))
+
+
+def whole(n_bytes: int) -> Plan:
+    """A plan of which only the size is known."""
+    if n_bytes == 0:
+        return Plan(())
+    return Plan((Placed(Buffer("everything", n_bytes - SLACK_BYTES, 0, 0), 0),))

@@ -39,6 +39,28 @@ TAKEN = frozenset({"arena", "floats", "m", "sums", "window"})
 RESERVED = frozenset({"main", "device"})
 """Files of ``edge firmware`` that no model may be called like; kernels are called ``edge_...``."""
 
+HEADERS = frozenset(
+    """
+    assert complex ctype errno features fenv float inttypes iso646 limits locale malloc math memory
+    setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string
+    strings tgmath threads time uchar wchar wctype
+    """.split()  # noqa: SIM905
+)
+"""Of C: a model's own ``NAME.h`` would be found in their place."""
+
+TYPES = re.compile(
+    r"u?int(_least|_fast)?(8|16|32|64)|u?int(ptr|max)|s?size|ptrdiff|l{0,2}div|fpos|off|clock|wint"
+    r"|max_align|nullptr|char(8|16|32)"
+)
+"""Of C, less ``_t``, which a model's struct would be called."""
+
+TARGETS = frozenset(
+    """
+    all clean depend edit_cache help install m package rebuild_cache replay test
+    """.split()  # noqa: SIM905
+)
+"""Of the CMake project, or of CMake; ``m`` is the library of ``<math.h>``."""
+
 LINE = 100
 """Columns of generated source, about."""
 
@@ -56,9 +78,11 @@ def refuse_name(name: str) -> None:
             f"--name {name!r} is not a C identifier of one's own. Use letters, digits and single "
             f"underscores, a letter first: --name my_decoder."
         )
-    if name in RESERVED or name.startswith("edge_"):
+    taken = name in RESERVED | HEADERS | TARGETS or name.startswith("edge_")
+    if taken or TYPES.fullmatch(name):
         raise UsageError(
-            f"--name {name!r} is taken by a file of the engine's own. Type e.g. --name my_decoder."
+            f"--name {name!r} is taken: by C, by CMake, or by a file of the engine's own. "
+            f"Type e.g. --name my_decoder."
         )
 
 

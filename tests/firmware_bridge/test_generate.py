@@ -15,7 +15,8 @@ from edge.errors import IncompatibleError, UsageError
 from firmware_bridge import host, toolchain
 from firmware_bridge.cores import CORES, Core
 from firmware_bridge.emitters import emit
-from firmware_bridge.generate import Origin, generate
+from firmware_bridge.generate import Origin, generate, written
+from firmware_bridge.source import refuse_name
 from quantize.qgraph import QGraph
 from tests.firmware_bridge.models import (
     ACTIVATIONS,
@@ -202,6 +203,15 @@ def test_generation_is_deterministic() -> None:
     assert "C3, C4* /" in first.files["mine.h"]
 
 
+@pytest.mark.parametrize("mode", ["eca", "srm"])
+def test_sources_say_what_they_take(mode: str) -> None:
+    """Sizes and operations are read back from the text of a bundle."""
+    made = generate(mode_graph(mode), "mine")
+    read = written(made.files, "mine")
+    assert (read.state_bytes, read.floats.n_bytes) == (made.state_bytes, made.floats.n_bytes)
+    assert read.steps == made.steps
+
+
 @pytest.mark.parametrize("name", ["", "2fast", "a-b", "int", "a b", "été", "_x", "a__b"])
 def test_names_that_are_not_identifiers(name: str) -> None:
     """One line that says what to type."""
@@ -210,6 +220,17 @@ def test_names_that_are_not_identifiers(name: str) -> None:
     assert str(caught.value) == (
         f"--name {name!r} is not a C identifier of one's own. Use letters, digits and single "
         f"underscores, a letter first: --name my_decoder."
+    )
+
+
+@pytest.mark.parametrize("name", ["stdint", "limits", "uint8", "int_fast16", "size", "replay", "m"])
+def test_names_that_are_taken(name: str) -> None:
+    """A header, a type or a target that would be hidden by the model's."""
+    with pytest.raises(UsageError) as caught:
+        refuse_name(name)
+    assert str(caught.value) == (
+        f"--name {name!r} is taken: by C, by CMake, or by a file of the engine's own. "
+        f"Type e.g. --name my_decoder."
     )
 
 
