@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks import live
+from benchmarks import live, realtime
 from benchmarks.findings import About, Request
 from edge.data import filters, sim
 from edge.errors import UsageError
@@ -65,3 +66,12 @@ def test_other_devices_are_refused() -> None:
         "--stream measures on this machine, but got --device cortex-m4. Run it there, or leave "
         "--stream out."
     )
+
+
+def test_a_session_against_real_time() -> None:
+    """A decision that one side lacks differs; the bar is held by the median of what it took."""
+    one = {9: np.float32([1, 2]), 12: np.float32([3, 4])}
+    assert realtime.differences(one, {n: row.copy() for n, row in one.items()}) == 0
+    assert realtime.differences(one, {9: np.float32([1, 2.5])}) == 2
+    found = realtime.Finding("eca", 22, 160.0, 1, 100.0, (0.4, 0.5, 9.0), (0.1, 0.1, 0.1), 2, 0)
+    assert (found.times_real_time, found.exact) == (200.0, True)
