@@ -6,18 +6,15 @@ computes, so its integers are held to be the same, each of them.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge import stderr
 from edge.errors import IncompatibleError, MissingToolError
 from edge.runtime import Built
 from edge.spec import Precision
@@ -48,7 +45,7 @@ def build(sources: Sources) -> Built:
     """The file in the interpreter, and the arena that it takes."""
     data = tflite.write(sources, Precision.INT8)
     graph = sources.graph(Precision.INT8)
-    with _printed():
+    with stderr.captured():
         interpreter = _interpreter(data)
     source, target = graph.quant(graph.input), graph.quant(graph.output)
 
@@ -70,7 +67,7 @@ def build(sources: Sources) -> Built:
 
 def infer(data: bytes, stored: NDArray[np.int8]) -> NDArray[np.int8]:
     """Outputs of a file for every row of ``stored``, the input tensor's own integers."""
-    with _printed():
+    with stderr.captured():
         interpreter = _interpreter(data)
         outputs = []
         for row in stored:
@@ -88,7 +85,7 @@ def arena_bytes(data: bytes) -> int:
     IncompatibleError
         When the interpreter reports nothing.
     """
-    with _printed() as printed:
+    with stderr.captured() as printed:
         _interpreter(data).print_allocations()
     found = re.search(r"Arena allocation total (\d+) bytes", printed[0])
     if found is None:
@@ -105,18 +102,3 @@ def _interpreter(data: bytes) -> Any:
             "are wheels for Linux x86-64 only. Type: pip install --pre tflite-micro"
         ) from None
     return runtime.Interpreter.from_bytes(data, arena_size=ARENA_BYTES)
-
-
-@contextlib.contextmanager
-def _printed() -> Iterator[list[str]]:
-    """What C++ prints on stderr in the block; one string in the list when it has ended."""
-    text: list[str] = []
-    kept = os.dup(2)
-    with tempfile.NamedTemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield text
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            text.append(Path(file.name).read_text(errors="replace"))
