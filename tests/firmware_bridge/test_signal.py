@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -150,6 +151,42 @@ def test_as_cplusplus(arithmetic: str, tmp_path: Path) -> None:
     toolchain.write(made.files, tmp_path)
     compiler = [*toolchain.host_compiler(), "-x", "c++", "-std=c++17"]
     toolchain.compile_c(compiler, [*toolchain.WARNINGS, "-c", "headset_signal.c"], cwd=tmp_path)
+
+
+FUZZ = """
+#include "edge_signal.h"
+#include <stdio.h>
+#include <stdlib.h>
+int main(void)
+{
+    uint32_t seed = 1;
+    edge_signal_t *chain = (edge_signal_t *)malloc(sizeof *chain);
+    int32_t *counts = (int32_t *)malloc(sizeof *counts * edge_SIGNAL_INPUTS);
+    int8_t *frame = (int8_t *)malloc(edge_SIGNAL_CHANS);
+    edge_signal_reset(chain);
+    for (int i = 0; i < 4000; i++) {
+        for (int k = 0; k < edge_SIGNAL_INPUTS; k++) {
+            seed = seed * 1664525u + 1013904223u;
+            counts[k] = i < 2000 ? (int32_t)(seed >> 8) - (1 << 23) : i & 64 ? 8388607 : -8388608;
+        }
+        edge_signal(chain, counts, frame);
+    }
+    free(chain); free(counts); free(frame);
+    puts("done");
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_sanitizers_find_nothing(arithmetic: str, tmp_path: Path) -> None:
+    """Noise and jumps from end to end of 24 bits, all memory sized to the byte."""
+    toolchain.write({**generate(CONTRACT, "edge", arithmetic).files, "main.c": FUZZ}, tmp_path)
+    flags = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sources = ["main.c", "edge_signal.c", "-o", "fuzz", "-lm"]
+    toolchain.compile_c(toolchain.host_compiler(), [*flags, *sources], cwd=tmp_path)
+    done = subprocess.run([tmp_path / "fuzz"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
 @pytest.mark.parametrize("name", ["0.5-40 Hz", "8-30 Hz"])
