@@ -19,12 +19,24 @@
 #define EDGE_DENSE_H
 
 #include "edge_requantize.h"
+#if EDGE_PORT == EDGE_PORT_NEON || EDGE_PORT == EDGE_PORT_DOT
+#include "edge_neon.h"
+#endif
 
 /* One dot product of k raw int8 values and weights, |result| <= 128 * 127 * k. */
 EDGE_INLINE int32_t edge_dot(const int8_t *x, const int8_t *weight, int32_t k)
 {
-    int32_t sum = 0;
-    for (int32_t i = 0; i < k; i++) {
+    int32_t sum = 0, i = 0;
+#if EDGE_PORT == EDGE_PORT_NEON || EDGE_PORT == EDGE_PORT_DOT
+    int32x4_t sums = vdupq_n_s32(0);
+    EDGE_ROLLED
+    for (; i + 16 <= k; i += 16) {
+        sums = edge_dot_16(sums, vld1q_s8(x + i), vld1q_s8(weight + i));
+    }
+    sum = vaddvq_s32(sums);
+#endif
+    EDGE_UNROLL_SOME
+    for (; i < k; i++) {
         sum += x[i] * weight[i];
     }
     return sum;

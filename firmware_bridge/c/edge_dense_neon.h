@@ -9,17 +9,6 @@
 
 #include "edge_neon.h"
 
-/* sums + 16 products, in four parts; two products fit in 16 bits because no weight is -128. */
-EDGE_INLINE int32x4_t edge_dot_16(int32x4_t sums, int8x16_t x, int8x16_t weight)
-{
-#if EDGE_PORT == EDGE_PORT_DOT
-    return vdotq_s32(sums, x, weight);
-#else
-    const int16x8_t low = vmull_s8(vget_low_s8(x), vget_low_s8(weight));
-    return vpadalq_s16(sums, vmlal_high_s8(low, x, weight));
-#endif
-}
-
 EDGE_INLINE void edge_dense(const int8_t *x, int32_t n, int32_t step, int32_t k, int32_t n_outputs,
                             const int8_t *weight, const int32_t *scaling, int32_t zero_point,
                             const int8_t *table, int8_t *y)

@@ -16,6 +16,7 @@
 EDGE_INLINE void edge_quantize(const float *x, int32_t n, float scale, int32_t zero_point,
                                int8_t *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
         float steps = x[i] / scale;
         if (!(steps > -512.0f)) {
@@ -41,6 +42,7 @@ EDGE_INLINE void edge_quantize(const float *x, int32_t n, float scale, int32_t z
 EDGE_INLINE void edge_dequantize(const int8_t *x, int32_t n, float scale, int32_t zero_point,
                                  float *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
         y[i] = scale * (float)(x[i] - zero_point);
     }
@@ -85,17 +87,18 @@ EDGE_INLINE void edge_float_conv(const float *x, int32_t n_times, int32_t n_inpu
                                  int32_t stride, int32_t pad, int32_t n, int32_t n_outputs,
                                  const float *weight, const float *bias, int32_t relu, float *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++, y += n_outputs) {
-        const float *w = weight;
+        const int32_t before = pad - i * stride;
+        const int32_t first = before > 0 ? before : 0;
+        const int32_t end = n_times + before < length ? n_times + before : length;
+        EDGE_ROLLED
         for (int32_t o = 0; o < n_outputs; o += 4) {
+            const float *w = weight + (o * length + 4 * first) * n_inputs;
+            const float *from = x + (first - before) * n_inputs;
             float sums[4] = {bias[o], bias[o + 1], bias[o + 2], bias[o + 3]};
-            for (int32_t k = 0; k < length; k++) {
-                const int32_t t = i * stride - pad + k;
-                if (t < 0 || t >= n_times) {
-                    w += 4 * n_inputs;
-                    continue;
-                }
-                const float *from = x + t * n_inputs;
+            EDGE_ROLLED
+            for (int32_t k = first; k < end; k++) {
                 int32_t c = 0;
 #if defined(EDGE_FLOAT_4X4)
                 for (; c + 4 <= n_inputs; c += 4) {
@@ -127,14 +130,19 @@ EDGE_INLINE void edge_float_depthwise(const float *x, int32_t n_times, int32_t n
                                       const float *weight, const float *bias, int32_t relu,
                                       float *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
+        const int32_t before = pad - i * stride;
+        const int32_t first = before > 0 ? before : 0;
+        const int32_t end = n_times + before < length ? n_times + before : length;
+        EDGE_ROLLED
         for (int32_t c = 0; c < n_chans; c++) {
+            const float *w = weight + first * n_chans + c;
+            const float *from = x + (first - before) * n_chans + c;
             float sum = bias[c];
-            for (int32_t k = 0; k < length; k++) {
-                const int32_t t = i * stride - pad + k;
-                if (t >= 0 && t < n_times) {
-                    sum += weight[k * n_chans + c] * x[t * n_chans + c];
-                }
+            EDGE_UNROLL_SOME
+            for (int32_t k = first; k < end; k++, w += n_chans, from += n_chans) {
+                sum += *w * *from;
             }
             *y++ = relu && sum < 0.0f ? 0.0f : sum;
         }
@@ -148,9 +156,12 @@ EDGE_INLINE void edge_float_pool(const float *x, int32_t n, int32_t n_chans, int
                                  int32_t stride, float *y)
 {
     const float factor = 1.0f / (float)length;
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
+        EDGE_ROLLED
         for (int32_t c = 0; c < n_chans; c++) {
             float sum = 0.0f;
+            EDGE_ROLLED
             for (int32_t k = 0; k < length; k++) {
                 sum += x[(i * stride + k) * n_chans + c];
             }
@@ -166,7 +177,9 @@ EDGE_INLINE void edge_float_multiply(const float *x, int32_t n_times, int32_t n_
                                      const float *other, int32_t time_step, int32_t chan_step,
                                      float *y)
 {
+    EDGE_ROLLED
     for (int32_t t = 0; t < n_times; t++) {
+        EDGE_UNROLL_SOME
         for (int32_t c = 0; c < n_chans; c++) {
             *y++ = *x++ * other[t * time_step + c * chan_step];
         }
@@ -180,7 +193,9 @@ EDGE_INLINE void edge_float_add(const float *x, int32_t n_times, int32_t n_chans
                                  const float *other, int32_t time_step, int32_t chan_step,
                                  float *y)
 {
+    EDGE_ROLLED
     for (int32_t t = 0; t < n_times; t++) {
+        EDGE_UNROLL_SOME
         for (int32_t c = 0; c < n_chans; c++) {
             *y++ = *x++ + other[t * time_step + c * chan_step];
         }
@@ -194,7 +209,9 @@ EDGE_INLINE void edge_float_sub(const float *x, int32_t n_times, int32_t n_chans
                                  const float *other, int32_t time_step, int32_t chan_step,
                                  float *y)
 {
+    EDGE_ROLLED
     for (int32_t t = 0; t < n_times; t++) {
+        EDGE_ROLLED
         for (int32_t c = 0; c < n_chans; c++) {
             *y++ = *x++ - other[t * time_step + c * chan_step];
         }
@@ -208,7 +225,9 @@ EDGE_INLINE void edge_float_div(const float *x, int32_t n_times, int32_t n_chans
                                  const float *other, int32_t time_step, int32_t chan_step,
                                  float *y)
 {
+    EDGE_ROLLED
     for (int32_t t = 0; t < n_times; t++) {
+        EDGE_ROLLED
         for (int32_t c = 0; c < n_chans; c++) {
             *y++ = *x++ / other[t * time_step + c * chan_step];
         }
@@ -221,8 +240,10 @@ EDGE_INLINE void edge_float_div(const float *x, int32_t n_times, int32_t n_chans
 EDGE_INLINE void edge_float_maximum_over_time(const float *x, int32_t n_times, int32_t n_chans,
                                               float *y)
 {
+    EDGE_ROLLED
     for (int32_t c = 0; c < n_chans; c++) {
         float largest = x[c];
+        EDGE_ROLLED
         for (int32_t t = 1; t < n_times; t++) {
             const float value = x[t * n_chans + c];
             largest = value > largest ? value : largest;
@@ -234,8 +255,10 @@ EDGE_INLINE void edge_float_maximum_over_time(const float *x, int32_t n_times, i
 EDGE_INLINE void edge_float_maximum_over_channels(const float *x, int32_t n_times, int32_t n_chans,
                                                   float *y)
 {
+    EDGE_ROLLED
     for (int32_t t = 0; t < n_times; t++) {
         float largest = x[0];
+        EDGE_ROLLED
         for (int32_t c = 1; c < n_chans; c++) {
             largest = x[c] > largest ? x[c] : largest;
         }
@@ -247,6 +270,7 @@ EDGE_INLINE void edge_float_maximum_over_channels(const float *x, int32_t n_time
 /* Functions of one value: x (n,) float, y (n,) float, may be x. */
 EDGE_INLINE void edge_float_relu(const float *x, int32_t n, float *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
         y[i] = x[i] > 0.0f ? x[i] : 0.0f;
     }
@@ -254,6 +278,7 @@ EDGE_INLINE void edge_float_relu(const float *x, int32_t n, float *y)
 
 EDGE_INLINE void edge_float_leaky_relu(const float *x, int32_t n, float slope, float *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
         y[i] = x[i] >= 0.0f ? x[i] : slope * x[i];
     }
@@ -261,6 +286,7 @@ EDGE_INLINE void edge_float_leaky_relu(const float *x, int32_t n, float slope, f
 
 EDGE_INLINE void edge_float_elu(const float *x, int32_t n, float *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
         y[i] = x[i] < 0.0f ? expm1f(x[i]) : x[i];
     }
@@ -268,6 +294,7 @@ EDGE_INLINE void edge_float_elu(const float *x, int32_t n, float *y)
 
 EDGE_INLINE void edge_float_sigmoid(const float *x, int32_t n, float *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
         y[i] = 1.0f / (1.0f + expf(-x[i]));
     }
@@ -276,6 +303,7 @@ EDGE_INLINE void edge_float_sigmoid(const float *x, int32_t n, float *y)
 /* From expf alone, which every C library for a microcontroller has; within 1e-7. */
 EDGE_INLINE void edge_float_tanh(const float *x, int32_t n, float *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
         const float magnitude = x[i] < 0.0f ? -x[i] : x[i];
         const float small = expf(-2.0f * magnitude);
@@ -286,6 +314,7 @@ EDGE_INLINE void edge_float_tanh(const float *x, int32_t n, float *y)
 
 EDGE_INLINE void edge_float_exp(const float *x, int32_t n, float *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
         y[i] = expf(x[i]);
     }
@@ -293,6 +322,7 @@ EDGE_INLINE void edge_float_exp(const float *x, int32_t n, float *y)
 
 EDGE_INLINE void edge_float_log(const float *x, int32_t n, float *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
         y[i] = logf(x[i]);
     }
@@ -300,6 +330,7 @@ EDGE_INLINE void edge_float_log(const float *x, int32_t n, float *y)
 
 EDGE_INLINE void edge_float_sqrt(const float *x, int32_t n, float *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
         y[i] = sqrtf(x[i]);
     }
@@ -307,6 +338,7 @@ EDGE_INLINE void edge_float_sqrt(const float *x, int32_t n, float *y)
 
 EDGE_INLINE void edge_float_gelu(const float *x, int32_t n, float *y)
 {
+    EDGE_ROLLED
     for (int32_t i = 0; i < n; i++) {
         y[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678f));
     }

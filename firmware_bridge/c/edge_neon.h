@@ -21,6 +21,17 @@ EDGE_INLINE int8x8_t edge_narrow_8(int32x4_t low, int32x4_t high, int16x8_t zero
     return vqmovn_s16(vqaddq_s16(both, zero_point));
 }
 
+/* sums + 16 products, in four parts; two products fit in 16 bits because no weight is -128. */
+EDGE_INLINE int32x4_t edge_dot_16(int32x4_t sums, int8x16_t x, int8x16_t weight)
+{
+#if EDGE_PORT == EDGE_PORT_DOT
+    return vdotq_s32(sums, x, weight);
+#else
+    const int16x8_t low = vmull_s8(vget_low_s8(x), vget_low_s8(weight));
+    return vpadalq_s16(sums, vmlal_high_s8(low, x, weight));
+#endif
+}
+
 /* A table of 256 int8 in sixteen registers. */
 typedef struct {
     uint8x16x4_t quarter[4];

@@ -61,6 +61,15 @@
 #define EDGE_UNROLL_SOME
 #endif
 
+/* Before a loop that takes little of the time: as little code as it can be. */
+#if defined(__clang__)
+#define EDGE_ROLLED _Pragma("clang loop unroll(disable) interleave(disable)")
+#elif defined(__GNUC__)
+#define EDGE_ROLLED _Pragma("GCC unroll 1")
+#else
+#define EDGE_ROLLED
+#endif
+
 /* A benchmark may define EDGE_LAYER(i) to learn which step runs; it does nothing by itself. */
 #ifndef EDGE_LAYER
 #define EDGE_LAYER(i) ((void)0)
