@@ -7,7 +7,9 @@ import pytest
 
 from benchmarks import emulator
 from edge import registry
+from firmware_bridge import cores, footprint
 from firmware_bridge.generate import generate
+from firmware_bridge.stream import generate_stream
 from quantize.qgraph import QGraph
 from tests.firmware_bridge.models import (
     SHAPES,
@@ -115,3 +117,14 @@ def test_no_memory_of_its_own() -> None:
     assert flash.ram == 0
     assert flash.weights > 3000
     assert flash.code + flash.constants <= 16 * 1024
+
+
+@pytest.mark.parametrize(("mode", "core"), [("eca", "cortex-a72"), ("cat", "cortex-m4")])
+def test_estimates_hold(mode: str, core: str) -> None:
+    """What is said where there is no compiler lies above the largest that one made."""
+    graph = mode_graph(mode)
+    sources = footprint.streaming(generate_stream(graph, 15), graph)
+    takes = footprint.of(sources, cores.CORES[core])
+    assert takes.code + takes.constants <= sources.code_estimate
+    assert takes.weights <= footprint.WIDEST_WEIGHT_BYTES * sources.n_weights
+    assert takes.stack <= footprint.STACK_ESTIMATE_BYTES
