@@ -153,6 +153,29 @@ def head_call(graph: QGraph, head: TabledConv) -> str:
     return call("edge_accumulate", source, *sizes, f"{name}_weight", f"{name}_bias", "sums")
 
 
+def rounded(
+    graph: QGraph, head: TabledConv, name: str, state: str, function: str, given: str
+) -> str:
+    """``NAME_<function>`` and ``NAME_<function>_float`` behind ``NAME_<function>_sums``.
+
+    Parameters
+    ----------
+    state, given
+        Type of the model's struct, and what the function is given beside it.
+    """
+    of = scaling.of_conv(graph, head.node)
+    return _ROUNDED.format(
+        name=name,
+        upper=name.upper(),
+        state=state,
+        function=function,
+        given=given,
+        head=identifier(head.node.output),
+        zero_point=of.zero_point,
+        low=of.zero_point if head.node.relu else -128,
+    )
+
+
 def _head_rows(graph: QGraph, head: TabledConv) -> Array:
     """(n_outputs, n_values).
 
@@ -196,3 +219,32 @@ def comment_lines(text: str) -> list[str]:
             line = " *  "
         line += f" {word}"
     return [*lines, line]
+
+
+_ROUNDED = """\
+int {name}_{function}({state} *m, const int8_t *{given}, int8_t *logits)
+{{
+    int32_t sums[{upper}_N_OUTPUTS];
+    if (logits == NULL || !{name}_{function}_sums(m, {given}, sums)) {{
+        return 0;
+    }}
+    for (int32_t o = 0; o < {upper}_N_OUTPUTS; o++) {{
+        const int32_t value =
+            edge_requantize(sums[o], {head}_multiplier[o], {head}_shift[o], {zero_point});
+        logits[o] = (int8_t)edge_saturate(value, {low}, 127);
+    }}
+    return 1;
+}}
+
+int {name}_{function}_float({state} *m, const int8_t *{given}, float *logits)
+{{
+    int32_t sums[{upper}_N_OUTPUTS];
+    if (logits == NULL || !{name}_{function}_sums(m, {given}, sums)) {{
+        return 0;
+    }}
+    for (int32_t o = 0; o < {upper}_N_OUTPUTS; o++) {{
+        logits[o] = (float)sums[o] * {head}_scale[o];
+    }}
+    return 1;
+}}
+"""

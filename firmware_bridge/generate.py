@@ -12,17 +12,13 @@ from typing import Any
 
 from edge.errors import IncompatibleError
 from firmware_bridge import body as body_of
-from firmware_bridge import memory, scaling
+from firmware_bridge import memory
 from firmware_bridge.body import Step, comment_lines, indented, is_float, resolve_aliases
 from firmware_bridge.emitters import emit
 from firmware_bridge.float_emitters import literal
 from firmware_bridge.memory import Plan
 from firmware_bridge.operations import TabledConv, schedule
-from firmware_bridge.source import (
-    identifier,
-    refuse_name,
-    time_and_channels,
-)
+from firmware_bridge.source import identifier, refuse_name, time_and_channels
 from quantize.qgraph import QGraph
 
 
@@ -130,7 +126,6 @@ def _source(
 ) -> str:
     emissions = [step.emission for step in steps]
     constants = [c.text() for e in emissions for c in e.constants]
-    of = scaling.of_conv(graph, head.node)
     body = body_of.steps_text(steps)
     body.append(f"/* {head.output} */\nEDGE_LAYER({len(steps)});")
     body.append(body_of.head_call(graph, head))
@@ -143,9 +138,7 @@ def _source(
         window=identifier(graph.input),
         declarations=indented("\n".join(declarations)),
         body=indented("\n".join(body)),
-        head=identifier(head.node.output),
-        zero_point=of.zero_point,
-        low=of.zero_point if head.node.relu else -128,
+        rounded=body_of.rounded(graph, head, name, f"{name}_t", "infer", "window"),
     )
 
 
@@ -325,29 +318,4 @@ int {name}_infer_sums({name}_t *m, const int8_t *window, int32_t *sums)
     return 1;
 }}
 
-int {name}_infer({name}_t *m, const int8_t *window, int8_t *logits)
-{{
-    int32_t sums[{upper}_N_OUTPUTS];
-    if (logits == NULL || !{name}_infer_sums(m, window, sums)) {{
-        return 0;
-    }}
-    for (int32_t o = 0; o < {upper}_N_OUTPUTS; o++) {{
-        const int32_t value =
-            edge_requantize(sums[o], {head}_multiplier[o], {head}_shift[o], {zero_point});
-        logits[o] = (int8_t)edge_saturate(value, {low}, 127);
-    }}
-    return 1;
-}}
-
-int {name}_infer_float({name}_t *m, const int8_t *window, float *logits)
-{{
-    int32_t sums[{upper}_N_OUTPUTS];
-    if (logits == NULL || !{name}_infer_sums(m, window, sums)) {{
-        return 0;
-    }}
-    for (int32_t o = 0; o < {upper}_N_OUTPUTS; o++) {{
-        logits[o] = (float)sums[o] * {head}_scale[o];
-    }}
-    return 1;
-}}
-"""
+{rounded}"""

@@ -12,24 +12,21 @@ from dataclasses import dataclass, replace
 
 from edge.errors import IncompatibleError
 from firmware_bridge import body as body_of
-from firmware_bridge import memory, scaling, stream_plan
+from firmware_bridge import memory, stream_plan
 from firmware_bridge.body import Step, indented, is_float, resolve_aliases
 from firmware_bridge.emitters import emit
 from firmware_bridge.generate import Firmware, Origin, header_values, state_members
 from firmware_bridge.memory import Buffer, Plan
-from firmware_bridge.operations import Operation, Stem, TabledConv, reads, schedule
-from firmware_bridge.source import Constant, Emission, call, identifier, refuse_name, shape_text
-from firmware_bridge.stem_layouts import dsp_taps, fields_hold
-from firmware_bridge.stream_beat import Beat, Part, gathers
-from firmware_bridge.stream_count import Count
-from firmware_bridge.stream_plan import StreamPlan, StreamStage
+from firmware_bridge.operations import TabledConv, schedule
+from firmware_bridge.source import Emission, identifier, refuse_name, shape_text
+from firmware_bridge.stream_beat import Beat, gathers
+from firmware_bridge.stream_part import Part, only_read, part_of
+from firmware_bridge.stream_plan import StreamPlan
 from firmware_bridge.stream_stem import emit_stream_stem, memory_of, shape_definition
 from quantize.outputs import refuse_others
-from quantize.qgraph import QGraph, Tensor
+from quantize.qgraph import QGraph
 
 COUNTER_BYTES = 4
-LARGEST_STEP = 255
-"""Bytes that an instruction adds to an address after its use."""
 SLACK_ROWS = 4
 """Behind a stage's first rows: the packed filter writes six at a time."""
 
@@ -82,8 +79,9 @@ def generate_stream(
     plan = stream_plan.plan(graph, operations, hop)
     head = plan.rest[-1]
     assert isinstance(head, TabledConv)
-    parts = [[_part(graph, name, stage, op) for op in stage.operations] for stage in plan.stages]
-    rest = [Step(op, emit(graph, op)) for op in plan.rest[:-1]]
+    parts = [[part_of(graph, name, stage, op) for op in stage.operations] for stage in plan.stages]
+    shortened = only_read(graph, plan.rest, aliases)
+    rest = [Step(op, emit(shortened, op)) for op in plan.rest[:-1]]
     stem = emit_stream_stem(graph, plan, f"{name}_shape")
     plans = _memory(graph, plan, parts, rest, aliases, stem)
     emissions = [stem, *(part.emission for stage in parts for part in stage)]
@@ -104,71 +102,6 @@ def _counters(plan: StreamPlan) -> tuple[str, ...]:
     """``waiting`` frames of the next beat, ``beats`` until a decision, next slot of every ring."""
     kept = [stage.entry for stage in plan.stages]
     return ("waiting", "beats", *(f"{identifier(k.name)}_slot" for k in kept if k.slots))
-
-
-def _part(graph: QGraph, name: str, stage: StreamStage, operation: Operation) -> Part:
-    """One operation of a stage as a function ``NAME_<output>_part``."""
-    segments = (stage.fresh, stage.left, stage.right)
-    largest = max(1, sum(s.n for s in segments))
-    at_once = largest
-    if operation is stage.operations[0]:
-        at_once = max(stage.fresh.n + stage.right.n, stage.left.n, 1)
-    function = f"{name}_{identifier(operation.output)}_part"
-    takes_sums = isinstance(operation, Stem)
-    if takes_sums:
-        source, output = "sums", "pooled"
-        emission = Emission(call("edge_beats_pool", f"&{name}_shape", source, "n", output))
-    else:
-        source, output = (identifier(n) for n in (*reads(operation), operation.output))
-        emission = _packed(
-            graph, operation, emit(*_resized(graph, operation, Count("n", at_once))), at_once
-        )
-    unused = "".join(f"    (void){argument};\n" for argument in ("n_times", "pad", "n"))
-    text = (
-        f"EDGE_NOINLINE void {function}(const int{16 if takes_sums else 8}_t *{source},\n"
-        f"    int32_t n_times, int32_t pad, int32_t n, void *{output}_scratch, int8_t *{output})\n"
-        f"{{\n{unused}    (void){output}_scratch;\n{indented(emission.call)}\n}}"
-    )
-    n_chans = graph[operation.output].shape[-1]
-    return Part(operation, emission, function, takes_sums, n_chans, largest, text)
-
-
-def _packed(graph: QGraph, operation: Operation, emission: Emission, n: int) -> Emission:
-    """The emission with the packed kernel, where it is a fast depthwise filter of stride 1."""
-    if not emission.call.startswith("edge_depthwise(") or not isinstance(operation, TabledConv):
-        return emission
-    weight = graph.constants[f"{operation.node.output}.weight"][0, 0].T
-    n_taps = (weight.shape[1] + 2) // 2
-    needed = 4 * (n // 2 + 3 + n_taps + 2)  # a packed channel, 2 words beyond
-    too_wide = len(weight) > LARGEST_STEP or needed > emission.scratch_bytes
-    if operation.node.stride > 1 or not fields_hold(weight) or too_wide:
-        return emission
-    first, *others = emission.constants
-    taps = Constant(first.name, first.comment, {**first.layouts, "dsp": dsp_taps(weight)})
-    call_lines = emission.call.replace("edge_depthwise(", "edge_depthwise_packed(", 1)
-    return replace(
-        emission,
-        call=call_lines,
-        constants=(taps, *others),
-        kernels=("edge_depthwise_packed.h",),
-        macros={"EDGE_DEPTHWISE_CHANS": len(weight), "EDGE_DEPTHWISE_TAPS": n_taps},
-    )
-
-
-def _resized(graph: QGraph, operation: Operation, n: Count) -> tuple[QGraph, Operation]:
-    """The operation on ``n`` positions of ``n_times``, with ``pad`` zeros on the left."""
-    (source,) = reads(operation)
-    counts = {source: Count("n_times", graph[source].shape[2])}
-    counts |= dict.fromkeys({operation.output, getattr(operation, "node", operation).output}, n)
-    tensors = tuple(
-        Tensor(t.name, (1, 1, counts[t.name], t.shape[3]), t.quant) if t.name in counts else t
-        for t in graph.tensors
-    )
-    resized = replace(graph, tensors=tensors)
-    if isinstance(operation, TabledConv) and operation.node.pad != (0, 0):
-        pad = (Count("pad", operation.node.pad[0]), operation.node.pad[1])
-        operation = replace(operation, node=replace(operation.node, pad=pad))
-    return resized, operation
 
 
 def _memory(
@@ -241,7 +174,6 @@ def _source(
     parts, rest, emissions = code.parts, code.rest, code.emissions
     head = plan.rest[-1]
     assert isinstance(head, TabledConv)
-    of = scaling.of_conv(graph, head.node)
     constants = {c.name: c.text() for emission in emissions for c in emission.constants}
     beat = Beat(name, plan, plans[0])
     first = 1 + sum(len(stage) for stage in parts)
@@ -279,9 +211,7 @@ def _source(
         waiting=-plan.n_times % plan.stem_plan.beat,
         until=-(-plan.n_times // plan.stem_plan.beat),
         slots="".join(f"    m->{counter} = 0;\n" for counter in _counters(plan)[2:]),
-        head=identifier(head.node.output),
-        zero_point=of.zero_point,
-        low=of.zero_point if head.node.relu else -128,
+        rounded=body_of.rounded(graph, head, name, f"{name}_stream_t", "push", "frame"),
     )
 
 
@@ -420,29 +350,4 @@ int {name}_push_sums({name}_stream_t *m, const int8_t *frame, int32_t *sums)
     return 1;
 }}
 
-int {name}_push({name}_stream_t *m, const int8_t *frame, int8_t *logits)
-{{
-    int32_t sums[{upper}_N_OUTPUTS];
-    if (logits == NULL || !{name}_push_sums(m, frame, sums)) {{
-        return 0;
-    }}
-    for (int32_t o = 0; o < {upper}_N_OUTPUTS; o++) {{
-        const int32_t value =
-            edge_requantize(sums[o], {head}_multiplier[o], {head}_shift[o], {zero_point});
-        logits[o] = (int8_t)edge_saturate(value, {low}, 127);
-    }}
-    return 1;
-}}
-
-int {name}_push_float({name}_stream_t *m, const int8_t *frame, float *logits)
-{{
-    int32_t sums[{upper}_N_OUTPUTS];
-    if (logits == NULL || !{name}_push_sums(m, frame, sums)) {{
-        return 0;
-    }}
-    for (int32_t o = 0; o < {upper}_N_OUTPUTS; o++) {{
-        logits[o] = (float)sums[o] * {head}_scale[o];
-    }}
-    return 1;
-}}
-"""
+{rounded}"""

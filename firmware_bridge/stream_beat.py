@@ -12,25 +12,12 @@ from dataclasses import dataclass
 
 from firmware_bridge.body import indented
 from firmware_bridge.memory import Plan
-from firmware_bridge.operations import Operation
 from firmware_bridge.source import Emission, call, identifier
+from firmware_bridge.stream_part import Part
 from firmware_bridge.stream_plan import Kept, Segment, StreamPlan, StreamStage, keeps_sums
 
 Move = Callable[[str, int, int], str]
 """From destination, first row and number of rows to a statement that takes them there."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A stage's operation as a function of any number of positions, at most ``largest``."""
-
-    operation: Operation
-    emission: Emission
-    function: str
-    takes_sums: bool
-    n_chans: int
-    largest: int
-    text: str
 
 
 def gathers(stage: StreamStage) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quantize import reference
 from quantize.qgraph import (
     Activation,
     AveragePool,
@@ -25,6 +26,7 @@ from quantize.qgraph import (
     Reshape,
     Tensor,
 )
+from quantize.streaming import all_windows
 
 
 @dataclass(frozen=True)
@@ -138,3 +140,10 @@ def network(shape: Shape, int8: bool = True, seed: int = 0) -> QGraph:
     make.nodes.append(Reshape("logits", x))
     make.tensor("logits", (1, s.n_outputs), like=x)
     return QGraph("x", "logits", tuple(make.tensors), tuple(make.nodes), make.constants)
+
+
+def windowed(graph: QGraph, hop: int, x: NDArray[np.generic]) -> reference.Logits:
+    """The reference on every window of a signal (n, n_chans)."""
+    windows = np.swapaxes(all_windows(x, graph[graph.input].shape[2], hop), 1, 2)
+    quant = graph[graph.input].quant
+    return reference.run(graph, windows if quant is None else reference.dequantize(windows, quant))

@@ -34,6 +34,12 @@ EDGE_INLINE int32_t edge_dot(const int8_t *x, const int8_t *weight, int32_t k)
         sums = edge_dot_16(sums, vld1q_s8(x + i), vld1q_s8(weight + i));
     }
     sum = vaddvq_s32(sums);
+#elif EDGE_PORT == EDGE_PORT_DSP
+    for (; i + 4 <= k; i += 4) {
+        const uint32_t a = edge_load_4(x + i), b = edge_load_4(weight + i);
+        sum = edge_dual_multiply(edge_even_bytes(a), edge_even_bytes(b), sum);
+        sum = edge_dual_multiply(edge_odd_bytes(a), edge_odd_bytes(b), sum);
+    }
 #endif
     EDGE_UNROLL_SOME
     for (; i < k; i++) {

@@ -36,9 +36,10 @@ EDGE_INLINE void edge_multiply_short(const int8_t *x, int32_t n_times, int32_t n
         const int32_t right = -shift;
         const int32_t added = ((int32_t)1 << (right - 1)) + zero_point * ((int32_t)1 << right);
         for (int32_t c = 0; c < n_chans; c++) {
-            const int32_t doubled = 2 * (other[c * chan_step] - zero_other);
+            int32_t doubled = 2 * (other[c * chan_step] - zero_other);
             int32_t start = -zero_x * doubled;
-            EDGE_IN_REGISTERS(start); /* else a subtraction before every product */
+            EDGE_IN_REGISTERS(doubled); /* else every product is subtracted from or doubled */
+            EDGE_IN_REGISTERS(start);
             EDGE_UNROLL_SOME
             for (int32_t t = 0; t < n_times; t++) {
                 const int32_t product = start + x[t * n_chans + c] * doubled;

@@ -16,11 +16,10 @@ from edge.errors import IncompatibleError, UsageError
 from firmware_bridge import host, host_stream, toolchain
 from firmware_bridge.generate import generate
 from firmware_bridge.stream import generate_stream
-from quantize import reference
 from quantize.qgraph import QGraph
 from quantize.streaming import all_windows, pool_stride
 from tests.firmware_bridge.models import mode_graph
-from tests.synthetic import Shape, network
+from tests.synthetic import Shape, network, windowed
 
 shapes = st.builds(
     Shape,
@@ -63,8 +62,7 @@ def held_to_reference(
     """Sums of ``count`` decisions, those that fall on them, twice with a reset between."""
     hop, n_times = factor * pool_stride(graph), graph[graph.input].shape[2]
     x = signal(graph, n_times + (count - 1) * hop)
-    windows = np.swapaxes(all_windows(x, n_times, hop), 1, 2)
-    expected = reference.run(graph, reference.dequantize(windows, graph.quant(graph.input)))
+    expected = windowed(graph, hop, x)
     stream = host_stream.open_stream(generate_stream(graph, hop), options)
     for _ in range(2):
         found = stream.push(x, "push_sums")
@@ -178,6 +176,13 @@ def test_memory() -> None:
     first, again = (generate_stream(network(SHAPES["default"]), 15) for _ in range(2))
     assert first.files == again.files
     assert first.state_bytes <= 8000
+
+
+def test_positions_that_nothing_reads() -> None:
+    """The gate multiplies the 56 of 62 tokens that seven blocks of eight read."""
+    source = generate_stream(network(SHAPES["default"]), 15).files["edge_stream.c"]
+    call = source[source.index("    edge_multiply") :]
+    assert call[: call.index(";")].split(", ")[1] == "56"
 
 
 def test_hops_that_share_nothing() -> None:

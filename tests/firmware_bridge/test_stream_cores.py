@@ -11,11 +11,10 @@ import pytest
 from benchmarks import emulator, stream_emulator
 from firmware_bridge import toolchain
 from firmware_bridge.stream import generate_stream
-from quantize import reference
 from quantize.qgraph import QGraph
-from quantize.streaming import all_windows, pool_stride
+from quantize.streaming import pool_stride
 from tests.firmware_bridge.test_stream import SHAPES, signal
-from tests.synthetic import network
+from tests.synthetic import network, windowed
 
 for package in ("unicorn", "elftools", "ziglang"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install '.[firmware]'")
@@ -32,8 +31,7 @@ def held_to_reference(
     """Every decision's logits; the first ones too, before which there was nothing."""
     hop, n_times = factor * pool_stride(graph), graph[graph.input].shape[2]
     x = signal(graph, n_times + (count - 1) * hop)
-    windows = np.swapaxes(all_windows(x, n_times, hop), 1, 2)
-    expected = reference.run(graph, reference.dequantize(windows, graph.quant(graph.input)))
+    expected = windowed(graph, hop, x)
     built = stream_emulator.build(
         generate_stream(graph, hop),
         emulator.CORES[core],

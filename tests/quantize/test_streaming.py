@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from edge import registry
 from edge.errors import UsageError
-from quantize import reference
 from quantize.qgraph import QGraph
-from quantize.streaming import Step, Streaming, all_windows, plan, pool_stride, refuse_hop
+from quantize.streaming import Step, Streaming, plan, pool_stride, refuse_hop
 from tests.firmware_bridge.models import mode_graph
-from tests.synthetic import Shape, network
+from tests.synthetic import Shape, network, windowed
 
 shapes = st.builds(
     Shape,
@@ -50,13 +49,6 @@ def streamed(graph: QGraph, hop: int, x: NDArray[np.generic], seed: int = 0) -> 
         found += streaming.push(x[begin:end])
         begin = end
     return found
-
-
-def windowed(graph: QGraph, hop: int, x: NDArray[np.generic]) -> reference.Logits:
-    """The reference on every window."""
-    windows = np.swapaxes(all_windows(x, graph[graph.input].shape[2], hop), 1, 2)
-    quant = graph[graph.input].quant
-    return reference.run(graph, windows if quant is None else reference.dequantize(windows, quant))
 
 
 def held_to_reference(graph: QGraph, hop: int, n_decisions: int) -> None:
