@@ -73,10 +73,13 @@ def emit_stem(graph: QGraph, stem: Stem) -> Emission:
     tiles = tiling(stem.pool.length, stem.pool.stride, graph[stem.output].shape[2])
     fast = of_mix.is_short and of_temporal.is_short and stem_layouts.fields_hold(filters)
     packed = stem_layouts.pack(mix_weight, of_mix, filters, of_temporal, fast)
+    taps = {**packed.temporal_weight}
+    if fast:
+        taps["neon"] = stem_layouts.neon_tap_pairs(filters)
     constants = (
         Constant(f"{identifier(mix)}_weight", f"{mix}: weights", packed.mix_weight),
         Constant(f"{identifier(mix)}_scaling", f"{mix}: factors", packed.mix_scaling),
-        Constant(f"{identifier(temporal)}_weight", f"{temporal}: taps", packed.temporal_weight),
+        Constant(f"{identifier(temporal)}_weight", f"{temporal}: taps", taps),
         Constant(
             f"{identifier(temporal)}_scaling", f"{temporal}: factors", packed.temporal_scaling
         ),

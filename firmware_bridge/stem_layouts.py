@@ -119,6 +119,21 @@ def neon_taps(filters: Array) -> Array:
     return np.ascontiguousarray(filled.reshape(-1, 8, filled.shape[1]).transpose(0, 2, 1))
 
 
+def neon_tap_pairs(filters: Array) -> Array:
+    """(n_mixed, length) as (n_mixed / 8, n_taps, 2, 8, 2) int8: pairs of taps.
+
+    For outputs at even positions, then for those at odd ones, which begin half a pair later; a
+    filter of even length gets a zero before it.
+    """
+    n_mixed, length = filters.shape
+    n_taps, lead = (length + 2) // 2, (length + 1) % 2
+    both = np.zeros((padded(n_mixed, 8), 2, 2 * n_taps), np.int8)
+    for odd in range(2):
+        both[:n_mixed, odd, odd + lead : odd + lead + length] = filters
+    ordered = both.reshape(-1, 8, 2, n_taps, 2).transpose(0, 3, 2, 1, 4)
+    return np.ascontiguousarray(ordered)
+
+
 def dot_mix_weight(weight: Array) -> Array:
     """(n_mixed, n_chans) as (n_mixed / 4, n_chans / 16, 4, 16) int8."""
     n_mixed, n_chans = weight.shape
@@ -190,7 +205,7 @@ def scratch_bytes(mix_weight: Array, filters: Array, tile: tuple[int, int, int],
     half, n_taps = n_outputs // 2, (length + 2) // 2
     packed_rows = padded(n_mixed, 4) * (half + n_taps - 1)
     dsp = 4 * (n_mixed + 2 * len(pair_order(n_chans)) * half + packed_rows)
-    neon = padded(n_mixed, 8) * (n_outputs + length + 8) + 8 * (n_outputs + 8)
+    neon = padded(n_mixed, 8) * (n_outputs + length + 9) + 8 * (n_outputs + 8)
     words = 4 * (padded(n_chans, 4) // 4) * padded(n_outputs, 16)
     row = padded(n_outputs + length - 1 + 4 * _shifted(length) + 32, 16)
     dot = words + padded(n_mixed, 4) * row

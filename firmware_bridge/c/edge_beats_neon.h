@@ -112,8 +112,12 @@ EDGE_INLINE void edge_beats_mix(const edge_beats_shape *s, const int8_t *frames,
             edge_stem_widen(frames + (i + j) * n_chans, n_chans, wide + j * EDGE_STEM_WIDE);
         }
         for (int32_t c = 0; c < row; c += 8) {
+            int8x8_t values[4];
             edge_stem_mix_4x8(wide, n_chans, weight + c * EDGE_STEM_WIDE, scaling + 3 * c, zero,
-                              rows + i * row + c, row);
+                              values);
+            for (int32_t j = 0; j < 4; j++) {
+                vst1_s8(rows + (i + j) * row + c, values[j]);
+            }
         }
     }
 }

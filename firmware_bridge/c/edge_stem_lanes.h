@@ -35,11 +35,11 @@ EDGE_INLINE void edge_stem_widen(const int8_t *x, int32_t n_chans, int16_t *to)
     }
 
 /* Mix four samples of eight channels.
- *   wide   (4, EDGE_STEM_WIDE) int16
- *   rows   (4, row) int8, at the eight channels
+ *   wide     (4, EDGE_STEM_WIDE) int16
+ *   values   (4, 8) int8
  */
 EDGE_INLINE void edge_stem_mix_4x8(const int16_t *wide, int32_t n_chans, const int16_t *weight,
-                                   const int32_t *f, int16x8_t zero, int8_t *rows, int32_t row)
+                                   const int32_t *f, int16x8_t zero, int8x8_t *values)
 {
     int32x4_t low[4], high[4];
     for (int32_t j = 0; j < 4; j++) {
@@ -64,7 +64,7 @@ EDGE_INLINE void edge_stem_mix_4x8(const int16_t *wide, int32_t n_chans, const i
     for (int32_t j = 0; j < 4; j++) {
         const int32x4_t a = edge_finish_4(low[j], vld1q_s32(f + 4), vld1q_s32(f + 8));
         const int32x4_t b = edge_finish_4(high[j], vld1q_s32(f + 16), vld1q_s32(f + 20));
-        vst1_s8(rows + j * row, edge_narrow_8(a, b, zero));
+        values[j] = edge_narrow_8(a, b, zero);
     }
 }
 
