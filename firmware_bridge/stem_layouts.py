@@ -104,11 +104,12 @@ def dsp_taps(filters: Array) -> Array:
 
 
 def neon_mix_weight(weight: Array) -> Array:
-    """(n_mixed, n_chans) as (n_mixed / 8, n_chans rounded up to 8, 8) int16."""
+    """(n_mixed, n_chans) as (n_mixed / 8, n_chans / 2, 8, 2) int8, an even number of pairs."""
     n_mixed, n_chans = weight.shape
-    filled = np.zeros((padded(n_mixed, 8), padded(n_chans, 8)), np.int16)
+    filled = np.zeros((padded(n_mixed, 8), padded(n_chans, 4)), np.int8)
     filled[:n_mixed, :n_chans] = weight
-    return np.ascontiguousarray(filled.reshape(-1, 8, filled.shape[1]).transpose(0, 2, 1))
+    pairs_of = filled.reshape(-1, 8, filled.shape[1] // 2, 2)
+    return np.ascontiguousarray(pairs_of.transpose(0, 2, 1, 3))
 
 
 def neon_taps(filters: Array) -> Array:
@@ -181,7 +182,6 @@ def macros(mix_weight: Array, filters: Array) -> Mapping[str, int]:
         "EDGE_STEM_PAIRS": len(pair_order(n_chans)),
         "EDGE_STEM_SHIFTED": _shifted(length),
         "EDGE_STEM_TAPS": (length + 2) // 2,
-        "EDGE_STEM_WIDE": padded(n_chans, 8),
         "EDGE_STEM_WIDE_16": padded(n_chans, 16),
         "EDGE_STEM_WORDS": padded(n_chans, 4) // 4,
     }

@@ -100,21 +100,21 @@ EDGE_INLINE void edge_beats_blocks_8(const edge_beats_shape *s, const int8_t *no
  *   rows   at this beat's first sample; up to 3 rows beyond are overwritten
  */
 EDGE_INLINE void edge_beats_mix(const edge_beats_shape *s, const int8_t *frames,
-                                const int16_t *weight, const int32_t *scaling, int8_t *rows,
+                                const int8_t *weight, const int32_t *scaling, int8_t *rows,
                                 int32_t row)
 {
     const int16x8_t zero = vdupq_n_s16((int16_t)s->stem.mix_zero);
     const int32_t n_chans = s->stem.n_chans;
-    int16_t wide[4 * EDGE_STEM_WIDE];
+    int8_t wide[4 * EDGE_STEM_WIDE_16];
     memset(wide, 0, sizeof wide);
     for (int32_t i = 0; i < s->beat; i += 4) {
         for (int32_t j = 0; j < 4 && i + j < s->beat; j++) {
-            edge_stem_widen(frames + (i + j) * n_chans, n_chans, wide + j * EDGE_STEM_WIDE);
+            EDGE_COPY(wide + j * EDGE_STEM_WIDE_16, frames + (i + j) * n_chans, (size_t)n_chans);
         }
         for (int32_t c = 0; c < row; c += 8) {
             int8x8_t values[4];
-            edge_stem_mix_4x8(wide, n_chans, weight + c * EDGE_STEM_WIDE, scaling + 3 * c, zero,
-                              values);
+            edge_stem_mix_4x8(wide, n_chans, weight + 4 * c * EDGE_STEM_WORDS, scaling + 3 * c,
+                              zero, values);
             for (int32_t j = 0; j < 4; j++) {
                 vst1_s8(rows + (i + j) * row + c, values[j]);
             }
@@ -123,7 +123,7 @@ EDGE_INLINE void edge_beats_mix(const edge_beats_shape *s, const int8_t *frames,
 }
 
 EDGE_INLINE void edge_beats(const edge_beats_shape *s, const int8_t *frames,
-                            const int16_t *mix_weight, const int32_t *mix_scaling,
+                            const int8_t *mix_weight, const int32_t *mix_scaling,
                             const int8_t *temporal_weight, const int32_t *temporal_scaling,
                             const int8_t *table, int8_t *rows, int16_t *carries, int16_t *pending,
                             int32_t first, int32_t due, void *scratch, int16_t *sums)

@@ -8,37 +8,45 @@
 
 #include "edge_neon.h"
 
-/* n_chans int8 as int16; nothing is read beyond them. */
-EDGE_INLINE void edge_stem_widen(const int8_t *x, int32_t n_chans, int16_t *to)
+/* Sums of eight channels plus two pairs of products each; two products fit in 16 bits.
+ *   x, w   (8, 2) int8
+ */
+EDGE_INLINE void edge_stem_add_4(int32x4_t *low, int32x4_t *high, int8x16_t x0, int8x16_t w0,
+                                 int8x16_t x1, int8x16_t w1)
 {
-    int32_t c = 0;
-    for (; c + 8 <= n_chans; c += 8) {
-        vst1q_s16(to + c, vmovl_s8(vld1_s8(x + c)));
-    }
-    if (c < n_chans && n_chans >= 8) {
-        vst1q_s16(to + n_chans - 8, vmovl_s8(vld1_s8(x + n_chans - 8)));
-        return;
-    }
-    for (; c < n_chans; c++) {
-        to[c] = x[c];
-    }
+    const int16x8_t a = vmull_s8(vget_low_s8(x0), vget_low_s8(w0));
+    const int16x8_t b = vmull_high_s8(x0, w0);
+    *low = vpadalq_s16(*low, vmlal_s8(a, vget_low_s8(x1), vget_low_s8(w1)));
+    *high = vpadalq_s16(*high, vmlal_high_s8(b, x1, w1));
 }
 
-/* One input channel of four samples times its weights for eight mixed channels. */
-#define EDGE_STEM_LANE(k)                                                                  \
-    if (base + (k) < n_chans) {                                                            \
-        const int16x8_t w = vld1q_s16(weight + 8 * (base + (k)));                          \
+EDGE_INLINE void edge_stem_add_2(int32x4_t *low, int32x4_t *high, int8x16_t x, int8x16_t w)
+{
+    *low = vpadalq_s16(*low, vmull_s8(vget_low_s8(x), vget_low_s8(w)));
+    *high = vpadalq_s16(*high, vmull_high_s8(x, w));
+}
+
+/* Four input channels of four samples times their weights for eight mixed channels. */
+#define EDGE_STEM_LANES(k)                                                                 \
+    if (base + 2 * (k) < n_chans) {                                                        \
+        const int8x16_t w0 = vld1q_s8(weight + 8 * (base + 2 * (k)));                      \
+        const int8x16_t w1 = vld1q_s8(weight + 8 * (base + 2 * (k)) + 16);                 \
         for (int32_t j = 0; j < 4; j++) {                                                  \
-            low[j] = vmlal_laneq_s16(low[j], vget_low_s16(w), x[j], (k));                  \
-            high[j] = vmlal_high_laneq_s16(high[j], w, x[j], (k));                         \
+            const int8x16_t x0 = vreinterpretq_s8_s16(vdupq_laneq_s16(x[j], (k)));         \
+            const int8x16_t x1 = vreinterpretq_s8_s16(vdupq_laneq_s16(x[j], (k) + 1));     \
+            if (base + 2 * (k) + 2 < n_chans) {                                            \
+                edge_stem_add_4(low + j, high + j, x0, w0, x1, w1);                        \
+            } else {                                                                       \
+                edge_stem_add_2(low + j, high + j, x0, w0);                                \
+            }                                                                              \
         }                                                                                  \
     }
 
 /* Mix four samples of eight channels.
- *   wide     (4, EDGE_STEM_WIDE) int16
+ *   wide     (4, EDGE_STEM_WIDE_16) int8
  *   values   (4, 8) int8
  */
-EDGE_INLINE void edge_stem_mix_4x8(const int16_t *wide, int32_t n_chans, const int16_t *weight,
+EDGE_INLINE void edge_stem_mix_4x8(const int8_t *wide, int32_t n_chans, const int8_t *weight,
                                    const int32_t *f, int16x8_t zero, int8x8_t *values)
 {
     int32x4_t low[4], high[4];
@@ -47,19 +55,15 @@ EDGE_INLINE void edge_stem_mix_4x8(const int16_t *wide, int32_t n_chans, const i
         high[j] = vld1q_s32(f + 12);
     }
     EDGE_UNROLL
-    for (int32_t base = 0; base < EDGE_STEM_WIDE; base += 8) {
+    for (int32_t base = 0; base < EDGE_STEM_WIDE_16; base += 16) {
         int16x8_t x[4];
         for (int32_t j = 0; j < 4; j++) {
-            x[j] = vld1q_s16(wide + j * EDGE_STEM_WIDE + base);
+            x[j] = vreinterpretq_s16_s8(vld1q_s8(wide + j * EDGE_STEM_WIDE_16 + base));
         }
-        EDGE_STEM_LANE(0)
-        EDGE_STEM_LANE(1)
-        EDGE_STEM_LANE(2)
-        EDGE_STEM_LANE(3)
-        EDGE_STEM_LANE(4)
-        EDGE_STEM_LANE(5)
-        EDGE_STEM_LANE(6)
-        EDGE_STEM_LANE(7)
+        EDGE_STEM_LANES(0)
+        EDGE_STEM_LANES(2)
+        EDGE_STEM_LANES(4)
+        EDGE_STEM_LANES(6)
     }
     for (int32_t j = 0; j < 4; j++) {
         const int32x4_t a = edge_finish_4(low[j], vld1q_s32(f + 4), vld1q_s32(f + 8));

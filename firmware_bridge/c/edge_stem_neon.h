@@ -3,16 +3,16 @@
  * Inner loops in edge_stem_lanes.h.
  *
  *   window             (n_times, n_chans) int8, sample-major
- *   mix_weight         (n_mixed / 8, n_chans rounded up to 8, 8) int16
+ *   mix_weight         (n_mixed / 8, 2 * EDGE_STEM_WORDS, 8, 2) int8: pairs of channels
  *   mix_scaling        (n_mixed / 8, 2, 3, 4) int32 as in edge_dense_neon.h
- *   temporal_weight    (n_mixed / 8, length rounded up to 2, 8) int8; all filled with zeros
+ *   temporal_weight    (n_mixed / 8, EDGE_STEM_TAPS, 2, 8, 2) int8: pairs of taps for outputs at
+ *                      even positions, and for those at odd ones; all filled with zeros
  *   temporal_scaling   (n_mixed / 8, 2, 3, 4) int32
  *   table              256 int8 applied to the filtered signal
  *   scratch            int32 words: block sums (tile_blocks, n_mixed), open windows
- *                      (n_open, n_mixed), then int8 rows (tile + length + 8, n_mixed rounded up to
+ *                      (n_open, n_mixed), then int8 rows (tile + length + 9, n_mixed rounded up to
  *                      8), looked-up outputs (tile + 8, 8)
  *   y                  (n_windows, n_mixed) int8
- *   EDGE_STEM_WIDE     n_chans rounded up to 8, defined by the model
  */
 #ifndef EDGE_STEM_NEON_H
 #define EDGE_STEM_NEON_H
@@ -40,23 +40,23 @@ EDGE_INLINE void edge_stem_blank(const edge_stem_shape *s, int8_t *rows, int32_t
  *   rows   (positions / 2, row, 2) int8: two neighbouring positions side by side
  */
 EDGE_INLINE void edge_stem_mix_neon(const edge_stem_shape *s, const int8_t *window, int32_t p,
-                                    int32_t n, const int16_t *weight, const int32_t *scaling,
+                                    int32_t n, const int8_t *weight, const int32_t *scaling,
                                     int8_t *rows, int32_t row)
 {
     const int16x8_t zero = vdupq_n_s16((int16_t)s->mix_zero);
     const int32_t begin = edge_saturate(s->pad - p, 0, n);
     const int32_t end = edge_saturate(s->pad + s->n_times - p, begin, n);
-    int16_t wide[4 * EDGE_STEM_WIDE];
+    int8_t wide[4 * EDGE_STEM_WIDE_16];
     memset(wide, 0, sizeof wide);
     for (int32_t i = begin & ~3; i < end; i += 4) {
         for (int32_t j = 0; j < 4; j++) {
             const int32_t t = edge_saturate(p + i + j - s->pad, 0, s->n_times - 1);
-            edge_stem_widen(window + t * s->n_chans, s->n_chans, wide + j * EDGE_STEM_WIDE);
+            EDGE_COPY(wide + j * EDGE_STEM_WIDE_16, window + t * s->n_chans, (size_t)s->n_chans);
         }
         for (int32_t c = 0; c < row; c += 8) {
             int8x8_t values[4];
-            edge_stem_mix_4x8(wide, s->n_chans, weight + c * EDGE_STEM_WIDE, scaling + 3 * c, zero,
-                              values);
+            edge_stem_mix_4x8(wide, s->n_chans, weight + 4 * c * EDGE_STEM_WORDS, scaling + 3 * c,
+                              zero, values);
             vst1q_s8(rows + i * row + 2 * c, edge_stem_zip(values[0], values[1]));
             vst1q_s8(rows + (i + 2) * row + 2 * c, edge_stem_zip(values[2], values[3]));
         }
@@ -66,24 +66,6 @@ EDGE_INLINE void edge_stem_mix_neon(const edge_stem_shape *s, const int8_t *wind
             edge_stem_blank(s, rows, row, i);
         }
     }
-}
-
-/* sums + two taps of two neighbouring positions each, for eight channels.
- *   x, w   (8, 2) int8
- */
-EDGE_INLINE void edge_stem_four_taps(int32x4_t *low, int32x4_t *high, int8x16_t x0, int8x16_t w0,
-                                     int8x16_t x1, int8x16_t w1)
-{
-    const int16x8_t a = vmull_s8(vget_low_s8(x0), vget_low_s8(w0));
-    const int16x8_t b = vmull_high_s8(x0, w0);
-    *low = vpadalq_s16(*low, vmlal_s8(a, vget_low_s8(x1), vget_low_s8(w1)));
-    *high = vpadalq_s16(*high, vmlal_high_s8(b, x1, w1));
-}
-
-EDGE_INLINE void edge_stem_two_taps(int32x4_t *low, int32x4_t *high, int8x16_t x, int8x16_t w)
-{
-    *low = vpadalq_s16(*low, vmull_s8(vget_low_s8(x), vget_low_s8(w)));
-    *high = vpadalq_s16(*high, vmull_high_s8(x, w));
 }
 
 /* Filter n outputs of eight channels, six at a time.
@@ -108,8 +90,8 @@ EDGE_INLINE void edge_stem_filter_pairs(const edge_stem_shape *s, const int8_t *
             if (k + 1 == EDGE_STEM_TAPS) {
                 for (int32_t j = 0; j < 6; j += 2) {
                     const int8x16_t last = vld1q_s8(x + (2 * k + j) * row);
-                    edge_stem_two_taps(low + j, high + j, last, even);
-                    edge_stem_two_taps(low + j + 1, high + j + 1, last, odd);
+                    edge_stem_add_2(low + j, high + j, last, even);
+                    edge_stem_add_2(low + j + 1, high + j + 1, last, odd);
                 }
                 break;
             }
@@ -118,8 +100,8 @@ EDGE_INLINE void edge_stem_filter_pairs(const edge_stem_shape *s, const int8_t *
             for (int32_t j = 0; j < 6; j += 2) {
                 const int8x16_t x0 = vld1q_s8(x + (2 * k + j) * row);
                 const int8x16_t x1 = vld1q_s8(x + (2 * k + j + 2) * row);
-                edge_stem_four_taps(low + j, high + j, x0, even, x1, even1);
-                edge_stem_four_taps(low + j + 1, high + j + 1, x0, odd, x1, odd1);
+                edge_stem_add_4(low + j, high + j, x0, even, x1, even1);
+                edge_stem_add_4(low + j + 1, high + j + 1, x0, odd, x1, odd1);
             }
         }
         for (int32_t j = 0; j < 6; j++) {
@@ -167,7 +149,7 @@ EDGE_INLINE void edge_stem_sum_8(const edge_stem_shape *s, const int8_t *looked,
 }
 
 EDGE_INLINE void edge_stem(const edge_stem_shape *s, const int8_t *window,
-                           const int16_t *mix_weight, const int32_t *mix_scaling,
+                           const int8_t *mix_weight, const int32_t *mix_scaling,
                            const int8_t *temporal_weight, const int32_t *temporal_scaling,
                            const int8_t *table, int32_t *scratch, int8_t *y)
 {
