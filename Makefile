@@ -1,7 +1,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: export test lint zoo compatibility clean
+.PHONY: export test lint zoo compatibility peers clean
 
 export:  ## Set up and export the embedded default
 	@./setup.sh $(VENV) export
@@ -26,6 +26,11 @@ zoo:  ## Train the shipped checkpoints anew
 compatibility:  ## Run every mode on every runtime; tests/golden/compatibility.json, README's table
 	@./setup.sh $(VENV) dev
 	$(BIN)/python -m benchmarks.compatibility
+
+peers:  ## Compare with stock tools; README's table. MODES=all for every mode
+	@./setup.sh $(VENV) dev
+	@./setup.sh .cache/peers benchmarks/peers/requirements.txt || true
+	$(BIN)/python -m benchmarks.peers --modes $(or $(MODES),eca)
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Make the virtual environment and install the project into it: setup.sh VENV EXTRA
+# Make a virtual environment and install into it: setup.sh VENV EXTRA|REQUIREMENTS.txt
+# An extra of the project, with the project, or what a file lists, without it.
 # A second call installs nothing. What is missing is named with the line that installs it.
 set -eu
 venv=$1
@@ -12,9 +13,13 @@ missing() {
     exit 6
 }
 
-stamp="$venv/.installed-$extra"
+case $extra in
+*.txt) wanted="--requirement $extra" source=$extra ;;
+*) wanted="--editable .[$extra]" source=pyproject.toml ;;
+esac
+stamp="$venv/.installed-$(basename "$extra")"
 for done in "$stamp" "$venv/.installed-dev"; do
-    if [ -e "$done" ] && [ "$done" -nt pyproject.toml ]; then
+    if [ -e "$done" ] && [ "$done" -nt "$source" ]; then
         exit 0
     fi
 done
@@ -39,7 +44,8 @@ if [ "$(uname -sm)" = "Linux x86_64" ] && ! "$venv/bin/python" -c 'import torch'
     "$venv/bin/pip" install -qq --disable-pip-version-check --index-url "$cpu_index" "$torch" ||
         echo "setup: that failed; going on with the default index" >&2
 fi
-echo "setup: installing eeg-edge[$extra] into $venv"
-"$venv/bin/pip" install -qq --disable-pip-version-check --editable ".[$extra]"
+echo "setup: installing $wanted into $venv"
+# shellcheck disable=SC2086
+"$venv/bin/pip" install -qq --disable-pip-version-check $wanted
 "$venv/bin/python" -c 'import torch; print("setup: torch", torch.__version__, "CUDA" if torch.version.cuda else "CPU", "build")'
 touch "$stamp"

@@ -15,14 +15,14 @@ from typing import Any
 
 import click
 
+from benchmarks import readme
 from edge import check, registry, runtime
 from edge.console import console
 from edge.tables import check_table
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "compatibility.json"
-README = ROOT / "README.md"
-BEGIN, END = "<!-- make compatibility -->\n", "<!-- end of what make compatibility wrote -->"
+COMMAND = "make compatibility"
 
 Verdicts = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Verdict and reasons by mode and runtime, see :func:`edge.check.verdicts`."""
@@ -40,7 +40,7 @@ def main() -> None:
         raise click.ClickException(f"Nothing was written: {'; '.join(sorted(skipped))}")
     found = check.verdicts(report.cells)
     GOLDEN.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-    README.write_text(spliced(README.read_text(), markdown(found)))
+    readme.write(COMMAND, markdown(found))
 
 
 def markdown(found: Verdicts) -> str:
@@ -63,13 +63,6 @@ def _cell(cell: Mapping[str, Any], letters: dict[str, str]) -> str:
         why = reason["why"] + (f" ({reason['fix']})" if reason["fix"] else "")
         found.append(letters.setdefault(why, string.ascii_letters[len(letters)]))
     return " ".join([cell["verdict"], *found])
-
-
-def spliced(readme: str, table: str) -> str:
-    """README with another table between the two marks."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{table}{END}{after}"
 
 
 if __name__ == "__main__":

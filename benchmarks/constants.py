@@ -87,7 +87,7 @@ def _c(path: Path) -> Constants:
     """As this machine's compiler lays them out: a ``_scaling`` is bias, multiplier and shift."""
     from elftools.elf.elffile import ELFFile
 
-    symbols = ELFFile(io.BytesIO(_object(path))).get_section_by_name(".symtab").iter_symbols()
+    symbols = ELFFile(io.BytesIO(compiled(path))).get_section_by_name(".symtab").iter_symbols()
     sizes = {s.name: s["st_size"] for s in symbols if s["st_info"]["type"] == "STT_OBJECT"}
     scaling = sum(size for name, size in sizes.items() if name.endswith("_scaling"))
     others = sum(s for name, s in sizes.items() if name.endswith(("_multiplier", "_shift")))
@@ -95,7 +95,8 @@ def _c(path: Path) -> Constants:
     return Constants(sum(sizes.values()) - quantization, quantization)
 
 
-def _object(path: Path) -> bytes:
+def compiled(path: Path) -> bytes:
+    """The C engine as this machine's compiler makes it, an object file."""
     with tempfile.TemporaryDirectory(prefix="edge-constants-") as name:
         folder = Path(name)
         bundle.write_content(folder / "c", bundle.read_content(path))

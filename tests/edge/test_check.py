@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import compatibility
+from benchmarks import compatibility, readme
 from edge import check, ladder, registry, runtime, target
 from edge import compatibility as fits
 from edge.check import Cell
@@ -100,9 +100,10 @@ def test_nothing_is_blocked_and_seven_modes_are_full() -> None:
 
 def test_readme_shows_the_golden_table() -> None:
     """Generated: `make compatibility` writes both."""
-    readme = compatibility.README.read_text()
-    assert compatibility.markdown(GOLDEN) in readme
-    assert compatibility.spliced(readme, compatibility.markdown(GOLDEN)) == readme
+    text = readme.README.read_text()
+    assert compatibility.markdown(GOLDEN) in text
+    part = compatibility.markdown(GOLDEN)
+    assert readme.spliced(text, compatibility.COMMAND, part) == text
 
 
 @pytest.mark.parametrize("name", RUNTIMES)

@@ -1,0 +1,186 @@
+"""Everything that takes part, exported once and kept: ``.cache/peers/work/MODE``.
+
+Every export is a process of its own, so that one that fails, or crashes, costs its own row and is
+named there; its time is the whole process's, imports included, which is what a user waits for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import stock
+from benchmarks.entrants import PYTORCH, Entrant, ours
+from benchmarks.machine import ROOT
+from edge import bundle, checkpoints
+from edge.bundle import Bundle
+from edge.console import Console
+from edge.data import dataset
+from edge.errors import MissingToolError
+from edge.versions import versions
+
+CACHE = ROOT / ".cache" / "peers"
+PYTHON = CACHE / "bin" / "python"
+"""Of the environment that ``make peers`` installs."""
+LITERT = "stock-litert"
+COMPILED = "torch-compile"
+LIMIT_S = 900
+OURS = "edge"
+
+
+@dataclass(frozen=True)
+class Made:
+    """One export: how long it took, and why it failed; empty where it did not."""
+
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A mode's exports.
+
+    Attributes
+    ----------
+    held_out
+        Scaled windows (n, n_chans, n_times) that neither training nor calibration has seen.
+    entrants
+        What was made.
+    made
+        By the name of an entrant; ``OURS`` is the bundle.
+    """
+
+    opened: Bundle
+    held_out: NDArray[np.float32]
+    entrants: tuple[Entrant, ...]
+    made: dict[str, Made]
+
+
+def work(mode: str, console: Console, again: bool) -> Work:
+    """Export what is not there yet; ours anew when ``again``.
+
+    Raises
+    ------
+    MissingToolError
+        When our own export fails.
+    """
+    folder = CACHE / "work" / mode
+    checkpoint = checkpoints.ZOO / mode
+    _forget_others(folder, checkpoint)
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "inductor")
+    held_out = _windows(mode, folder)
+    if again:
+        shutil.rmtree(folder / OURS, ignore_errors=True)
+        (folder / f"{OURS}.json").unlink(missing_ok=True)
+    jobs = _jobs(mode, folder)
+    made = {}
+    with console.progress(f"{mode}: exports", len(jobs)) as advance:
+        for name, command in jobs.items():
+            made[name] = _kept(folder / f"{name}.json", command)
+            advance(name)
+    if made[OURS].error:
+        raise MissingToolError(f"edge export --mode {mode} --int8 failed: {made[OURS].error}")
+    opened = bundle.read(folder / OURS)
+    peers = [Entrant(PYTORCH, "float", checkpoint), Entrant(COMPILED, "float", checkpoint)]
+    peers += [Entrant(*pair, folder / _file(*pair)) for pair in _stock()]
+    there = [e for e in peers if e.name not in made or not made[e.name].error]
+    return Work(opened, held_out, (*ours(opened, ()), *there), made)
+
+
+def _forget_others(folder: Path, checkpoint: Path) -> None:
+    """Remove exports of other weights, or by other versions."""
+    weights = (checkpoint / "model.safetensors").read_bytes()
+    key = hashlib.sha256(weights + json.dumps(versions()).encode()).hexdigest()
+    stamp = folder / "key"
+    if not stamp.is_file() or stamp.read_text() != key:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        stamp.write_text(key)
+
+
+def _windows(mode: str, folder: Path) -> NDArray[np.float32]:
+    """Held-out windows; what calibrates, and the module, are left in the folder for the peers."""
+    files = [folder / name for name in ("calibration.npy", "held_out.npy", "module.pt2")]
+    if not all(file.is_file() for file in files):
+        import torch
+
+        resolved = checkpoints.resolve(checkpoints.Request(mode=mode), lambda _: None)
+        scale, split = resolved.contract.scale, resolved.split
+        calibration = scale(dataset.calibration_windows(split.train))
+        np.save(files[0], calibration)
+        np.save(files[1], scale(split.test.windows))
+        example = (torch.from_numpy(calibration[:1]),)
+        torch.export.save(torch.export.export(resolved.model.module, example), files[2])
+    held_out: NDArray[np.float32] = np.load(files[1])
+    return held_out
+
+
+def _stock() -> list[tuple[str, str]]:
+    return [*stock.EXPORTS, (LITERT, "float"), (LITERT, "int8")]
+
+
+def _file(target: str, precision: str) -> str:
+    return f"{target}.{precision}.file"
+
+
+def _jobs(mode: str, folder: Path) -> dict[str, list[str]]:
+    """Command of every export, by the entrant's name."""
+    ours_ = [sys.executable, "-m", "edge", "export", "--mode", mode, "--int8"]
+    jobs = {OURS: [*ours_, "--out", str(folder / OURS)]}
+    windows = str(folder / "calibration.npy")
+    for target, precision in (*_stock(), (COMPILED, "float")):
+        out = str(folder / _file(target, precision))
+        command = [sys.executable, "-m", "benchmarks.peers.make", target, precision]
+        command += [str(checkpoints.ZOO / mode), windows, out]
+        if target == LITERT:
+            script = str(Path(__file__).with_name("litert.py"))
+            command = [str(PYTHON), script, str(folder / "module.pt2"), windows, precision, out]
+        jobs[f"{target} {precision}"] = command
+    return jobs
+
+
+def _kept(record: Path, command: Sequence[str]) -> Made:
+    """The result of a command, from its record where it has run and not failed."""
+    if record.is_file():
+        found = Made(**json.loads(record.read_text()))
+        if not found.error:
+            return found
+    made = run(command)
+    record.write_text(json.dumps(asdict(made)))
+    return made
+
+
+def run(command: Sequence[str]) -> Made:
+    """Run a command; what it said last where it fails."""
+    if not Path(command[0]).exists():
+        return Made(0.0, "not installed; type: make peers")
+    start = time.perf_counter()
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=LIMIT_S, cwd=ROOT
+        )
+    except subprocess.TimeoutExpired:
+        return Made(LIMIT_S, f"not done after {LIMIT_S} s")
+    seconds = time.perf_counter() - start
+    if done.returncode == 0:
+        return Made(seconds)
+    said = done.stderr.strip().splitlines()
+    return Made(seconds, _complaint(said) or f"it ended with {done.returncode}")
+
+
+def _complaint(said: Sequence[str]) -> str:
+    """The line of a traceback that names the error, else the last line."""
+    named = [line for line in said if line[:1].isalpha() and "Error: " in line]
+    last = (named or said or [""])[-1].strip()
+    return last if len(last) <= 200 else f"{last[:200]}…"
