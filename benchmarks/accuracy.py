@@ -62,8 +62,8 @@ def trained(cell: Cell, data: Path, models: Path, ours: Console) -> Path:
 def measure(cell: Cell, data: Path, models: Path, ours: Console) -> dict[str, Any]:
     """What braindecode's float model and every target's int8 artifact decide, as counts.
 
-    The C engine is held to the reference's integers, each of them, by every export: its figures
-    are the reference's.
+    The C engine is held to the reference's sums, each of them, by every export: its figures are
+    the reference's, before the logits are rounded.
     """
     from edge import checkpoints, pipeline, target
     from edge.spec import Precision
@@ -77,7 +77,7 @@ def measure(cell: Cell, data: Path, models: Path, ours: Console) -> dict[str, An
     x, labels = ready.held_out.scaled, ready.held_out.labels
     wanted = ready.top.logits
     graph = ready.sources.graph(Precision.INT8)
-    rungs = {C: _outcome(wanted, reference.run(graph, x).real, labels)}
+    rungs = {C: _outcome(wanted, reference.run(graph, x).unrounded, labels)}
     for name in registry.names("edge.targets"):
         if name != C:
             chosen = target.load(name)
@@ -159,7 +159,7 @@ def run(
 @click.option("--modes", default=",".join(registry.names("edge.modes")), show_default=True)
 @click.option("--recordings", default="B01,B02,B03,B04,B05", show_default=True)
 @click.option("--seeds", default="0", show_default=True)
-@click.option("--epochs", default=20, show_default=True)
+@click.option("--epochs", default=30, show_default=True)
 def main(
     data: Path, models: Path | None, modes: str, recordings: str, seeds: str, epochs: int
 ) -> None:

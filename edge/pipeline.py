@@ -19,6 +19,7 @@ from edge import (
     checkpoints,
     compatibility,
     figures,
+    fit,
     ladder,
     manifest,
     parity,
@@ -47,6 +48,9 @@ from quantize.recipe import Recipe
 
 MAX_HELD_OUT = 480
 """Held-out windows compared at most, spread evenly."""
+MAX_EVIDENCE = 480
+"""Training windows that the policy chooses by at most, spread evenly; what is held out is reported,
+and would flatter int8 if it had been chosen by."""
 N_GOLDEN = 20
 
 
@@ -221,9 +225,12 @@ def _quantized(
 ) -> Prepared:
     """The same in int8, as far as the policy allows; calibration windows are scaled."""
     heads = frozenset(target.load(name).OPEN_HEAD for name in request.targets)
-    held_out, net = ready.held_out, ready.sources.net
+    train, net = ready.resolved.split.train, ready.sources.net
     assert net is not None
-    evidence = policy.Evidence(held_out.scaled, held_out.labels, ready.top.logits, heads)
+    index = parity.evenly(len(train.windows), MAX_EVIDENCE)
+    scaled = ready.resolved.contract.scale(train.windows[index])
+    logits = fit.predict(net, scaled[:, :, None])
+    evidence = policy.Evidence(scaled, train.labels[index], logits, heads)
     wish = policy.Wish(request.gate, request.full_int8, request.max_drop)
     made, recipe, decision = policy.quantize(net, calibration, request.recipe, evidence, wish)
     graph = outputs.give(made.graph, request.outputs)

@@ -1,11 +1,11 @@
 """Which parts of a network stay in float: none where int8 decides alike, else the cheapest that do.
 
 All int8 is tried first. Where it misses what is wanted (``--max-drop``, otherwise
-:data:`MIN_AGREEMENT` on held-out windows), a sensitivity report says what each tensor's rounding
+:data:`MIN_AGREEMENT` on training windows), a sensitivity report says what each tensor's rounding
 adds to the error. Errors of different tensors hardly correlate, so their squares add up, which
 predicts the error of any assignment of parts to float. Of those, the ones that no cheaper one beats
 are quantized and measured, the cheapest first; the first that holds is taken, and the manifest says
-what was tried.
+what was tried. Chosen is by windows of the training part: those held out are for the report alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from quantize.recipe import Recipe
 from quantize.sensitivity import WEIGHT, Sensitivity
 
 MIN_AGREEMENT = 0.985
-"""Share of held-out windows on which int8 must decide as float does, if nothing else is asked."""
+"""Share of training windows on which int8 must decide as float does, if nothing else is asked."""
 MAX_TOGETHER = 3
 """Parts that may stay in float together."""
 MAX_TRIALS = 6
@@ -41,7 +41,7 @@ GATE = "gate"
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Held-out windows and what float says about them.
+    """Windows to choose by, and what float says about them; not those that are reported.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Evidence:
     labels
         (n,) int64.
     logits
-        (n, n_outputs) float32 of braindecode's forward pass.
+        (n, n_outputs) float32 of the float network.
     open_heads
         Whether some target rounds its logits (False) and some does not (True).
     """
@@ -127,7 +127,7 @@ def quantize(
     for chosen in () if wish.met(first) else _assignments(made, evidence):
         parts = (*recipe.float_parts, *chosen)
         other_recipe = replace(recipe, float_parts=parts)
-        other = pipeline.quantize(net, calibration, other_recipe)
+        other = pipeline.quantize(net, calibration, other_recipe, made.percentiles)
         trials.append(_try(other, parts, evidence))
         if wish.met(trials[-1]):
             return other, other_recipe, Decision(str(wish), tuple(trials), parts, met=True)
@@ -250,7 +250,7 @@ def note(decision: Decision) -> str | None:
     first, last = decision.trials[0], decision.trials[-1]
     if not decision.met:
         return (
-            f"int8 agrees with float on {100 * first.agreement:.1f} % of held-out windows, "
+            f"int8 agrees with float on {100 * first.agreement:.1f} % of training windows, "
             f"loss {first.drop_points:.2f} points; {decision.wanted} is not reached"
             + tried(decision)
         )

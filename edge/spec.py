@@ -99,7 +99,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Trial:
-    """One assignment of parts to float and what it gave on held-out windows.
+    """One assignment of parts to float and what it gave on training windows.
 
     Attributes
     ----------

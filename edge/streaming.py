@@ -5,7 +5,7 @@
         print(decision.sample, decision.logits)
 
 The engine computes every window's logits from what changed since the last one
-(:mod:`quantize.streaming`): the integer engines give what ``edge run`` gives on the same windows,
+(:mod:`quantize.streaming`): the integer engines give the int8 logits of the same windows,
 bit for bit.
 """
 

@@ -61,17 +61,20 @@ class Library:
         """The sums scaled to float, (n, n_outputs) float32."""
         return self._run("infer_float", windows, np.float32)
 
-    def prepared(self) -> Callable[[Int8], tuple[Int8, ...]]:
-        """From a window (n_times, n_chans), contiguous, to logits and the others: the bare call.
+    def prepared(self) -> Callable[[Int8], tuple[NDArray[Any], ...]]:
+        """From a window (n_times, n_chans), contiguous, to logits in float and the others.
 
         State and outputs lie in memory of the function's own, which the next call overwrites.
         """
-        call = self._function("infer")
-        state, logits = self._state(), np.zeros(self.n_outputs, np.int8)
+        call = self._function("infer_float")
+        state, logits = self._state(), np.zeros(self.n_outputs, np.float32)
         state_at, logits_at = state.ctypes.data, logits.ctypes.data
-        given = (logits, *(self._view(name, state) for name in self.others))
+        given: tuple[NDArray[Any], ...] = (
+            logits,
+            *(self._view(name, state) for name in self.others),
+        )
 
-        def infer(window: Int8) -> tuple[Int8, ...]:
+        def infer(window: Int8) -> tuple[NDArray[Any], ...]:
             assert state.size  # keeps it alive
             call(state_at, window.ctypes.data, logits_at)
             return given

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-RANGE_PERCENTILE = 99.99
+RANGE_PERCENTILE = 99.9
 
 
 def equalize(net: nn.Module, windows: NDArray[np.float32]) -> nn.Module:

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.fx import GraphModule
 
-from quantize import correction, ptq
+from quantize import correction, head, ptq, ranges
 from quantize.equalize import equalize
 from quantize.extract import extract
 from quantize.qgraph import QGraph
+from quantize.ranges import Percentiles
 from quantize.recipe import Recipe
 
 
@@ -28,15 +29,23 @@ class Quantized:
         The same between quantize and dequantize nodes, for targets that lower PyTorch graphs.
     float_graph
         The network before rounding, equalized: its tensors are what the integers stand for.
+    percentiles
+        What was found for the range of every tensor; empty where the recipe has one for all.
     """
 
     graph: QGraph
     qdq: GraphModule
     float_graph: QGraph
+    percentiles: Percentiles
 
 
-def quantize(net: nn.Module, windows: NDArray[np.float32], recipe: Recipe) -> Quantized:
-    """Equalize, observe, convert, extract and correct, as the recipe says.
+def quantize(
+    net: nn.Module,
+    windows: NDArray[np.float32],
+    recipe: Recipe,
+    percentiles: Percentiles | None = None,
+) -> Quantized:
+    """Equalize, observe, choose ranges, convert, extract and correct, as the recipe says.
 
     Parameters
     ----------
@@ -44,12 +53,21 @@ def quantize(net: nn.Module, windows: NDArray[np.float32], recipe: Recipe) -> Qu
         Lowered network in float32, (batch, n_chans, 1, n_times) -> (batch, n_outputs).
     windows
         (n_windows, n_chans, n_times) float32, scaled; from the training part only.
+    percentiles
+        What an earlier call found for the same network and windows; saves finding it again.
     """
     balanced = equalize(net, windows) if recipe.equalize else net
     float_graph = extract(ptq.trace(balanced, *windows.shape[1:]))
-    qdq = ptq.quantize(balanced, windows, recipe)
+    observed = ptq.observe(balanced, windows, recipe)
+    if percentiles is None:
+        percentiles = ranges.choose(observed, float_graph, windows) if recipe.fit_ranges else {}
+    ranges.apply(observed, percentiles)
+    qdq = ptq.convert(observed)
     graph = extract(qdq)
     if recipe.correct_bias:
         graph = correction.correct(graph, float_graph, windows)
         correction.write_back(qdq, graph)
-    return Quantized(graph, qdq, float_graph)
+    if recipe.fit_logits:
+        graph = head.fit(graph, windows)
+        head.write_back(qdq, graph)
+    return Quantized(graph, qdq, float_graph, percentiles)

@@ -24,8 +24,8 @@ def trace(net: nn.Module, n_chans: int, n_times: int) -> GraphModule:
     return graph
 
 
-def quantize(net: nn.Module, windows: NDArray[np.float32], recipe: Recipe) -> GraphModule:
-    """Observe the network on calibration windows and convert it.
+def observe(net: nn.Module, windows: NDArray[np.float32], recipe: Recipe) -> GraphModule:
+    """The network with observers that have seen the calibration windows.
 
     Parameters
     ----------
@@ -33,16 +33,22 @@ def quantize(net: nn.Module, windows: NDArray[np.float32], recipe: Recipe) -> Gr
         Lowered network in float32, (batch, n_chans, 1, n_times) -> (batch, n_outputs).
     windows
         (n_windows, n_chans, n_times) float32, scaled; from the training part only.
-
-    Returns
-    -------
-    GraphModule
-        The Q/DQ graph: float operations between quantize and dequantize nodes, int8 weights.
     """
     graph = prepare_pt2e(trace(net, *windows.shape[1:]), EdgeQuantizer(recipe))
     with torch.no_grad():
         for window in torch.from_numpy(windows):
             graph(window[None, :, None])
-    converted = convert_pt2e(graph)
+    assert isinstance(graph, GraphModule)
+    return graph
+
+
+def convert(observed: GraphModule) -> GraphModule:
+    """The Q/DQ graph: float operations between quantize and dequantize nodes, int8 weights."""
+    converted = convert_pt2e(observed)
     assert isinstance(converted, GraphModule)
     return converted
+
+
+def quantize(net: nn.Module, windows: NDArray[np.float32], recipe: Recipe) -> GraphModule:
+    """:func:`observe`, then :func:`convert`."""
+    return convert(observe(net, windows, recipe))

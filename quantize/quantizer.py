@@ -95,13 +95,13 @@ class EdgeQuantizer(Quantizer):  # type: ignore[misc]  # untyped base
         if node.target in CONVOLUTIONS:
             inputs[_node(node.args[1])] = self.weight
         output = self._output(node)
-        if _is_fused_relu(node):
+        if is_fused_relu(node):
             inputs, output = {}, self.activation
         _annotate(node, inputs, output)
 
     def _output(self, node: Node) -> Any:
         source = _node(node.args[0])
-        if node.target in CONVOLUTIONS and any(_is_fused_relu(user) for user in node.users):
+        if node.target in CONVOLUTIONS and any(is_fused_relu(user) for user in node.users):
             return None
         if node.target in KEEP_SCALE or self._pool_keeps_scale(node):
             return SharedQuantizationSpec((source, node))
@@ -145,7 +145,8 @@ def _is_value(source: Node) -> bool:
     return source.op in ("placeholder", "call_function")
 
 
-def _is_fused_relu(node: Node) -> bool:
+def is_fused_relu(node: Node) -> bool:
+    """Whether a node is a ReLU that its convolution computes."""
     if node.target is not aten.relu.default:
         return False
     source = _node(node.args[0])

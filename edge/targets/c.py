@@ -1,7 +1,8 @@
 """c: C99 for any processor, no runtime and no heap; :mod:`firmware_bridge` writes it.
 
 A folder of sources: ``edge.c``, ``edge.h`` and the kernels that the network needs; windows are
-(n_times, n_chans) int8, sample-major as an ADC delivers, logits (n_outputs,) int8. The struct that
+(n_times, n_chans) int8, sample-major as an ADC delivers; the logits are the head's sums scaled to
+float, which never tie by rounding, or (n_outputs,) int8 for those who want them. The struct that
 the caller owns is all the memory there is. ``edge firmware`` writes the same for a device, with the
 name of one's own choice, a build and a test that runs there.
 """
@@ -30,7 +31,7 @@ NAME = "edge"
 
 SUFFIX = ""
 PRECISIONS = (Precision.INT8,)
-OPEN_HEAD = False
+OPEN_HEAD = True
 EXACT = True
 WRITES_WITH = ()
 RUNS_WITH = ("gcc|cc|clang|ziglang",)
@@ -85,8 +86,8 @@ def load(files: Mapping[str, bytes], others: Sequence[str] = (), _: int = 1) -> 
     def encode(window: NDArray[np.float32]) -> NDArray[np.int8]:
         return np.ascontiguousarray(quantize(window.T, library.source))
 
-    def decode(given: Sequence[NDArray[np.int8]]) -> NDArray[np.float32]:
-        return dequantize(given[0], library.target)
+    def decode(given: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        return np.asarray(given[0], np.float32).copy()
 
     def value(place: int, quant: Quant) -> Callable[[Any], NDArray[np.float32]]:
         return lambda given: flat(dequantize(given[place], quant)[None, None])[0]

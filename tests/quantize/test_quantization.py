@@ -17,7 +17,7 @@ from edge.spec import ModelSpec, Precision
 from edge.target import Sources
 from edge.targets import tflite
 from quantize import ptq, reference
-from quantize.equalize import equalize
+from quantize.equalize import RANGE_PERCENTILE, equalize
 from quantize.extract import extract
 from quantize.observers import PercentileObserver
 from quantize.qgraph import AveragePool, Conv, Dequantize, QGraph, Quantize
@@ -107,7 +107,7 @@ def test_equalization_changes_nothing_but_ranges() -> None:
     )
     with torch.no_grad():
         mixed = balanced.mix(torch.from_numpy(x)[:, :, None]).abs()
-    peaks = np.percentile(mixed.numpy(), 99.99, axis=(0, 2, 3))
+    peaks = np.percentile(mixed.numpy(), RANGE_PERCENTILE, axis=(0, 2, 3))
     np.testing.assert_allclose(peaks, 1, rtol=1e-3)
 
 

@@ -25,7 +25,7 @@ UNSEEN = windows(SPEC, 40, 7)
 @functools.cache
 def made(*float_parts: str) -> Quantized:
     """A random network without bias correction: its biases are then the float ones, rounded."""
-    recipe = Recipe(correct_bias=False, float_parts=float_parts)
+    recipe = Recipe(correct_bias=False, fit_ranges=False, float_parts=float_parts)
     return pipeline.quantize(lower(randomized(SPEC, 1), SPEC), windows(SPEC, 60), recipe)
 
 
