@@ -184,7 +184,12 @@ def tables(exact: Sequence[Exactness], costs: Sequence[Cost]) -> tuple[Table, Ta
 @click.command()
 @click.argument("bundles", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--hop", default=15, show_default=True)
-@click.option("--decisions", default=10_000, show_default=True, help="On this machine, a bundle.")
+@click.option(
+    "--decisions",
+    default=10_000,
+    show_default=True,
+    help="On this machine, a bundle; 0 keeps what is stored.",
+)
 @click.option("--emulated", default=500, show_default=True, help="On every emulated core.")
 @click.option("--save/--no-save", default=False, help=f"Write {RESULTS.name} beside the others.")
 def main(bundles: tuple[Path, ...], hop: int, decisions: int, emulated: int, save: bool) -> None:
@@ -197,8 +202,9 @@ def main(bundles: tuple[Path, ...], hop: int, decisions: int, emulated: int, sav
             made = bundle.read(folder)
             graph = made.graph()
             golden = made.golden()["x_int8"].reshape(-1, *graph[graph.input].shape[-2:])
-            exact.append(exactness(made.manifest.model.mode, graph, golden, hop, decisions))
-            notes.print(f"{exact[-1].mode}: {exact[-1].n_different} differ")
+            if decisions:
+                exact.append(exactness(made.manifest.model.mode, graph, golden, hop, decisions))
+                notes.print(f"{exact[-1].mode}: {exact[-1].n_different} differ")
             if i == 0:
                 costs = [cost(graph, golden, build, hop, emulated) for build in BUILDS]
                 fewer = with_channels(graph, FEWER_CHANNELS)
@@ -207,6 +213,9 @@ def main(bundles: tuple[Path, ...], hop: int, decisions: int, emulated: int, sav
     except EdgeError as error:
         notes.print(f"streaming: {error}", markup=False)
         sys.exit(error.exit_code)
+    if not decisions:
+        stored = json.loads(RESULTS.read_text())["exactness"]
+        exact = [Exactness(**row) for row in stored]
     for table in tables(exact, costs):
         out.print(table)
     if save:
