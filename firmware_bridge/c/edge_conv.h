@@ -24,6 +24,7 @@ EDGE_INLINE void edge_conv(const int8_t *x, int32_t n_times, int32_t n_inputs, i
         for (int32_t o = 0; o < n_outputs; o++) {
             const int32_t *s = scaling + 3 * o;
             int32_t sum = s[0];
+            EDGE_ROLLED
             for (int32_t k = 0; k < length; k++) {
                 const int32_t t = i * stride - pad + k;
                 const int8_t *w = weight + (o * length + k) * n_inputs;

@@ -26,6 +26,7 @@ EDGE_INLINE void edge_maximum_over_channels(const int8_t *x, int32_t n_times, in
 {
     for (int32_t t = 0; t < n_times; t++) {
         int8_t largest = x[0];
+        EDGE_UNROLL_SOME
         for (int32_t c = 1; c < n_chans; c++) {
             largest = x[c] > largest ? x[c] : largest;
         }

@@ -26,6 +26,7 @@ EDGE_INLINE void edge_mean(const int8_t *x, int32_t n_times, int32_t n_chans, in
             odd = (int32_t)__sxtab16((int16x2_t)odd, (int8x4_t)edge_rotate_8(word));
         }
         const int32_t sums[4] = {(int16_t)even, (int16_t)odd, even >> 16, odd >> 16};
+        EDGE_ROLLED
         for (int32_t q = 0; q < 4; q++) {
             y[c + q] = (int8_t)edge_requantize(bias + sums[q], multiplier, shift, zero_point);
         }
