@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 
 Z95 = 1.959963984540054
 """Standard normal quantile of a two-sided 95 % interval."""
@@ -188,8 +189,6 @@ def over_subjects(differences: Sequence[float]) -> Interval:
     Windows of one person are not independent, so that pooling them would promise too much
     (Student 1908, Biometrika 6, 1-25).
     """
-    from scipy.stats import t
-
     values = np.asarray(differences, np.float64)
     mean = float(values.mean())
     if len(values) < 2:

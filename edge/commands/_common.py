@@ -125,12 +125,12 @@ def load(name: str, extra: str = "export") -> Any:
     except ModuleNotFoundError as error:
         from edge import shadow
 
-        if (error.name or "").partition(".")[0] in shadow.PACKAGES:
+        package = (error.name or "").partition(".")[0]
+        if package in shadow.PACKAGES:
             shadow.refuse()
             raise
         raise MissingToolError(
-            f"This needs {error.name!r}, which is not installed. "
-            f"Type: pip install 'eeg-edge[{extra}]'"
+            f"This needs {package!r}, which is not installed. Type: pip install 'eeg-edge[{extra}]'"
         ) from None
 
 

@@ -33,7 +33,7 @@ def command(
     """
 
     def work(console: Console) -> None:
-        written = load("benchmarks.report.write").write(bundles, output, chosen, console)
+        written = load("benchmarks.report.write", "report").write(bundles, output, chosen, console)
         if as_json:
             print_json(console, written)
             return

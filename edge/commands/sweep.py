@@ -43,9 +43,9 @@ def command(as_json: bool, verbose: bool, **options: Any) -> None:
 
     def work(console: Console) -> None:
         plan = _plan(options)
-        run = _common.load("benchmarks.sweep.run")
+        run = _common.load("benchmarks.sweep.run", "sweep")
         run.sweep(plan, console, jobs=options["jobs"], dask=options["dask"])
-        results = _common.load("benchmarks.sweep.results")
+        results = _common.load("benchmarks.sweep.results", "sweep")
         with console.waiting("drawing the report"):
             found, paths = results.write(plan)
         if as_json:
@@ -62,7 +62,7 @@ def command(as_json: bool, verbose: bool, **options: Any) -> None:
 def _plan(options: dict[str, Any]) -> Any:
     from edge.errors import UsageError
 
-    planning = _common.load("benchmarks.sweep.plan")
+    planning = _common.load("benchmarks.sweep.plan", "sweep")
     seeds = [seed.strip() for seed in options["seeds"].split(",")]
     if not all(seed.isdecimal() for seed in seeds):
         raise UsageError(f"Invalid --seeds {options['seeds']!r}: type numbers, e.g. 0,1,2.")

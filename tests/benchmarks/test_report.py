@@ -6,6 +6,8 @@ import csv
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -346,3 +348,25 @@ def test_markdown_escapes_bars() -> None:
     assert "| x\\|y |" in text
     assert "> Not here: it of b1, b2. no." in text
     assert "$ ls" in text
+
+
+WITHOUT = """
+import sys
+sys.modules[sys.argv.pop(1)] = None
+from edge.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("package", ["jinja2", "matplotlib", "scipy"])
+def test_without_a_package(package: str, eca_bundle: Path, tmp_path: Path) -> None:
+    """The line that installs it names the extra of reports."""
+    out = tmp_path / "report.html"
+    command = [sys.executable, "-c", WITHOUT, package, "report", str(eca_bundle), "-o", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == (
+        f"edge: This needs '{package}', which is not installed. "
+        f"Type: pip install 'eeg-edge[report]'"
+    )
+    assert done.returncode == 6
+    assert not out.exists()
