@@ -31,6 +31,7 @@ from edge.errors import EdgeError, MissingToolError
 from edge.versions import installed
 from firmware_bridge import host
 from firmware_bridge.generate import Firmware, generate
+from firmware_bridge.toolchain import CompilerError
 from quantize import reference
 from quantize.qgraph import QGraph
 
@@ -226,6 +227,7 @@ def main(modes: tuple[str, ...], save: bool) -> None:
     out, notes = RichConsole(width=200), RichConsole(stderr=True)
     found: list[Cell] = []
     skipped: dict[str, None] = {}
+    failed: list[str] = []
     try:
         emulator.refuse_missing()
         with tempfile.TemporaryDirectory(prefix="edge-modes-") as folder:
@@ -234,6 +236,8 @@ def main(modes: tuple[str, ...], save: bool) -> None:
                 for job in cells(mode):
                     try:
                         found.append(job())
+                    except CompilerError as error:
+                        failed.append(f"{name}: {error}")
                     except MissingToolError as error:
                         skipped[str(error)] = None
                 notes.print(f"{name}: {sum(cell.mode == name for cell in found)} cells")
@@ -244,9 +248,11 @@ def main(modes: tuple[str, ...], save: bool) -> None:
         out.print(table(found, port))
     for line in skipped:
         notes.print(f"skipped: {line}", markup=False)
+    for line in failed:
+        notes.print(line, markup=False)
     ratios = over_eca(found) if any(cell.mode == "eca" for cell in found) else {}
     out.print("instructions on cortex-m4 in those of eca:", ratios)
-    if save:
+    if save and not failed:
         packages = ("eeg-edge", "ziglang", "unicorn", "tflite-micro")
         document = {
             "schema_version": 1,
@@ -256,7 +262,7 @@ def main(modes: tuple[str, ...], save: bool) -> None:
             "versions": {name: installed(name) for name in packages},
         }
         RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
-    if not all(cell.holds for cell in found):
+    if failed or not all(cell.holds for cell in found):
         sys.exit(1)
     sys.exit(4 if any(ratio > TIMES_ECA for ratio in ratios.values()) else 0)
 

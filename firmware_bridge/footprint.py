@@ -11,6 +11,7 @@ from firmware_bridge.cores import Core
 from firmware_bridge.generate import Firmware
 from firmware_bridge.signal import SignalChain
 from firmware_bridge.stream import StreamFirmware
+from firmware_bridge.toolchain import CompilerError
 from quantize.qgraph import QGraph
 
 CODE_ESTIMATE_BYTES = 24 * 1024
@@ -72,12 +73,20 @@ def chain(made: SignalChain) -> Sources:
 
 
 def of(sources: Sources, core: Core) -> Footprint:
-    """What they take on a core."""
+    """What they take on a core.
+
+    Raises
+    ------
+    CompilerError
+        When a compiler is installed and fails.
+    """
     for compiler in link.COMPILERS:
         try:
             made = link.image(
                 sources.files, [sources.source], sources.entries, core, compiler=compiler
             )
+        except CompilerError:
+            raise
         except MissingToolError:
             continue
         flash = link.flash(made.elf)

@@ -15,6 +15,10 @@ WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 """The generated code compiles with these; also as C++17."""
 
 
+class CompilerError(MissingToolError):
+    """A compiler that is there and fails: broken, out of memory, or given wrong code."""
+
+
 def host_compiler() -> tuple[str, ...]:
     """A C compiler for this machine: ``cc`` or ``gcc`` or ``clang``, else pip's zig.
 
@@ -73,14 +77,14 @@ def compile_c(
 
     Raises
     ------
-    MissingToolError
+    CompilerError
         When it fails; the message has the first line that it said.
     """
     command = [*compiler, *map(str, arguments)]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
         said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)
-        raise MissingToolError(f"{command[0]!r} could not compile the firmware: {said.strip()}")
+        raise CompilerError(f"{command[0]!r} could not compile the firmware: {said.strip()}")
 
 
 def write(files: Mapping[str, str], folder: Path) -> Path:
