@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from edge import fit, lower, network, parity, target
+from edge import finite, fit, lower, network, parity, target
 from edge.errors import AccuracyError
 from edge.spec import Parity, Precision
 from edge.target import Content, Held, Session, Sources, Target
@@ -149,9 +149,10 @@ def int8_rungs(sources: Sources, top: Rung, held_out: HeldOut) -> tuple[Rung, ..
     graph, qdq, x = sources.int8_graph, sources.qdq, held_out.scaled
     if graph is None or qdq is None:
         return ()
-    some = x[:: max(len(x) // SATURATION_WINDOWS, 1)]
-    clipped = max(parity.saturation(graph, some).values())
     runs = [reference.run(graph, x), reference.run(graph, x)]
+    some = x[:: max(len(x) // SATURATION_WINDOWS, 1)]
+    finite.refuse(graph, x, runs[0].undefined, "held-out windows in int8")
+    clipped = max(parity.saturation(graph, some).values())
     floats = {output: [Yardstick(top.of(output), saturated=clipped)] for output in graph.outputs}
     integers = climb_all(REFERENCE, [_values(graph, run) for run in runs], floats)
     unrounded = climb(ACCUMULATOR, [run.unrounded for run in runs], floats[LOGITS])

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -147,6 +148,7 @@ def _constructor_arguments(arguments: Mapping[str, Argument]) -> dict[str, Any]:
             raise IncompatibleError(
                 f"AttentionBaseNet has no argument {name!r}.{suggestion(name, list(known))}"
             )
+        _refuse_kind(name, arguments[name], known[name].default)
     resolved: dict[str, Any] = dict(arguments)
     if isinstance(activation := resolved.get("activation"), str):
         found = pydoc.locate(activation)
@@ -157,6 +159,28 @@ def _constructor_arguments(arguments: Mapping[str, Argument]) -> dict[str, Any]:
             )
         resolved["activation"] = found
     return resolved
+
+
+KINDS: Mapping[type, tuple[tuple[type, ...], str]] = MappingProxyType(
+    {
+        bool: ((bool,), "true or false"),
+        int: ((int,), "a whole number"),
+        float: ((int, float), "a number"),
+    }
+)
+"""What an argument may be whose default is of a type, and that in words."""
+
+
+def _refuse_kind(name: str, value: Argument, default: Any) -> None:
+    """Raise where an argument is of another kind than its default."""
+    kinds, words = KINDS.get(type(default), ((object,), ""))
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in (*kinds, object)):
+        raise IncompatibleError(f"{name} must be {words}, got {value!r}. Try {_typed(default)}.")
+
+
+def _typed(value: Any) -> str:
+    """As it is typed behind ``--arg NAME=``."""
+    return json.dumps(value)
 
 
 def changes(model: FloatModel) -> dict[str, tuple[int, int]]:

@@ -19,6 +19,7 @@ from edge import (
     checkpoints,
     compatibility,
     figures,
+    finite,
     fit,
     ladder,
     manifest,
@@ -174,6 +175,8 @@ def prepare(request: ExportRequest, note: Callable[[str], None]) -> Prepared:
     held_out = _held_out(resolved)
     sources = _float_sources(resolved, request.outputs)
     top = ladder.top_rung(resolved.model.module, held_out, sources.float_graph.others)
+    broken = ~np.isfinite(top.logits).all(1)
+    finite.refuse(sources.float_graph, held_out.scaled, broken, "held-out windows")
     ready = Prepared(resolved, len(calibration), held_out, top, sources)
     if request.int8:
         ready = _quantized(ready, resolved.contract.scale(calibration), request)
@@ -227,6 +230,8 @@ def _quantized(
     heads = frozenset(target.load(name).OPEN_HEAD for name in request.targets)
     train, net = ready.resolved.split.train, ready.sources.net
     assert net is not None
+    broken = ~np.isfinite(fit.predict(net, calibration[:, :, None])).all(1)
+    finite.refuse(ready.sources.float_graph, calibration, broken, "calibration windows")
     index = parity.evenly(len(train.windows), MAX_EVIDENCE)
     scaled = ready.resolved.contract.scale(train.windows[index])
     logits = fit.predict(net, scaled[:, :, None])

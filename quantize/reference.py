@@ -71,6 +71,9 @@ class Logits:
         rounding; equal to ``real`` in a float graph.
     others
         What else the graph gives, by name, as its tensors hold it (:func:`quantize.outputs.real`).
+    undefined
+        (n_windows,) bool, whether some float value on the way is NaN. Where int8 follows, that is
+        any integer, and nothing shows behind it.
     """
 
     stored: Array
@@ -78,6 +81,7 @@ class Logits:
     accumulator: NDArray[np.int32] | None
     unrounded: NDArray[np.float32]
     others: Mapping[str, Array] = field(default_factory=dict)
+    undefined: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
 
 def quantize(x: Array, quant: Quant) -> NDArray[np.int8]:
@@ -121,8 +125,9 @@ def _logits(graph: QGraph, parts: Sequence[tuple[dict[str, Array], Int64]]) -> L
         np.concatenate([values[name] for values, _ in parts]) for name in graph.outputs.values()
     )
     others = dict(zip(graph.others, rest, strict=True))
+    undefined = np.concatenate([_undefined(graph, values) for values, _ in parts])
     if graph[graph.output].quant is None:
-        return Logits(stored, stored, None, stored, others)
+        return Logits(stored, stored, None, stored, others, undefined)
     accumulator = np.concatenate([sums for _, sums in parts])
     unrounded = accumulator.astype(np.float32) * graph.accumulator_scale()
     return Logits(
@@ -131,7 +136,17 @@ def _logits(graph: QGraph, parts: Sequence[tuple[dict[str, Array], Int64]]) -> L
         accumulator.astype(np.int32).reshape(stored.shape),
         unrounded.reshape(stored.shape),
         others,
+        undefined,
     )
+
+
+def _undefined(graph: QGraph, values: Mapping[str, Array]) -> NDArray[np.bool_]:
+    """Windows with a NaN in some float tensor."""
+    floats = [values[n.output] for n in graph.float_nodes() if n.output in values]
+    found = np.zeros(len(values[graph.output]), bool)
+    for value in floats:
+        found |= np.isnan(value).reshape(len(value), -1).any(1)
+    return found
 
 
 def trace(graph: QGraph, x: Array) -> dict[str, Array]:
@@ -150,6 +165,7 @@ def to_input(graph: QGraph, x: Array) -> Array:
     return samples if quant is None else quantize(samples, quant)
 
 
+@np.errstate(all="ignore")  # a device overflows without a word; edge.finite finds where
 def _run_nodes(
     graph: QGraph, nodes: Sequence[Node], values: dict[str, Array]
 ) -> tuple[dict[str, Array], Int64]:

@@ -20,14 +20,14 @@ from tests.networks import SMALL, randomized, windows
 
 GIVEN = ("features",)
 
-VARIANTS = {
+VARIANTS = {  # as far as braindecode goes with 8 channels and 57 tokens
     "ge extra_params": ("ge", {"extra_params": True}),
-    "ge use_mlp": ("ge", {"use_mlp": True}),
-    "srm use_mlp": ("srm", {"use_mlp": True}),
-    "fca freq_idx": ("fca", {"freq_idx": 3}),
+    "ge both": ("ge", {"extra_params": True, "use_mlp": True, "reduction_rate": 8}),
+    "srm use_mlp": ("srm", {"use_mlp": True, "reduction_rate": 16}),
+    "fca freq_idx": ("fca", {"freq_idx": 57, "reduction_rate": 1}),
     "gsop wide": ("gsop", {"reduction_rate": 1}),
-    "encnet many": ("encnet", {"n_codewords": 7}),
-    "cbam kernel": ("cbam", {"kernel_size": 3}),
+    "encnet many": ("encnet", {"n_codewords": 17}),
+    "cbam kernel": ("cbam", {"kernel_size": 121, "reduction_rate": 8}),
     **{mode: (mode, {}) for mode in registry.names("edge.modes")},
 }
 
