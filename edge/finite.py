@@ -17,7 +17,12 @@ from quantize.qgraph import QGraph
 Windows = NDArray[np.float32]
 
 
-def refuse(graph: QGraph, windows: Windows, broken: NDArray[np.bool_], what: str) -> None:
+def broken(logits: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Windows (n,) whose logits (n, n_outputs) are not finite."""
+    return np.asarray(~np.isfinite(logits).all(1), bool)
+
+
+def refuse(graph: QGraph, windows: Windows, where: NDArray[np.bool_], what: str) -> None:
     """Raise where a network is no number.
 
     Parameters
@@ -26,7 +31,7 @@ def refuse(graph: QGraph, windows: Windows, broken: NDArray[np.bool_], what: str
         The network, float or in int8.
     windows
         (n, n_chans, n_times) float32, scaled.
-    broken
+    where
         (n,) whether it is none on a window, by whatever form of the network.
     what
         Which windows, and in which form: ``held-out windows``.
@@ -36,12 +41,12 @@ def refuse(graph: QGraph, windows: Windows, broken: NDArray[np.bool_], what: str
     AccuracyError
         Naming the operation that begins it.
     """
-    if not broken.any():
+    if not where.any():
         return
-    first = int(broken.argmax())
+    first = int(where.argmax())
     found = culprit(graph, windows[first : first + 1])
     raise AccuracyError(
-        f"The network is not a number on {int(broken.sum())} of {len(windows)} {what}, the first "
+        f"The network is not a number on {int(where.sum())} of {len(windows)} {what}, the first "
         f"of them number {first}: {found or 'PyTorch makes it so'}. Nothing was written. Leave out "
         f"windows that are much louder than the others, or train the model again."
     )

@@ -175,7 +175,7 @@ def prepare(request: ExportRequest, note: Callable[[str], None]) -> Prepared:
     held_out = _held_out(resolved)
     sources = _float_sources(resolved, request.outputs)
     top = ladder.top_rung(resolved.model.module, held_out, sources.float_graph.others)
-    broken = ~np.isfinite(top.logits).all(1)
+    broken = finite.broken(top.logits)
     finite.refuse(sources.float_graph, held_out.scaled, broken, "held-out windows")
     ready = Prepared(resolved, len(calibration), held_out, top, sources)
     if request.int8:
@@ -230,7 +230,7 @@ def _quantized(
     heads = frozenset(target.load(name).OPEN_HEAD for name in request.targets)
     train, net = ready.resolved.split.train, ready.sources.net
     assert net is not None
-    broken = ~np.isfinite(fit.predict(net, calibration[:, :, None])).all(1)
+    broken = finite.broken(fit.predict(net, calibration[:, :, None]))
     finite.refuse(ready.sources.float_graph, calibration, broken, "calibration windows")
     index = parity.evenly(len(train.windows), MAX_EVIDENCE)
     scaled = ready.resolved.contract.scale(train.windows[index])

@@ -43,7 +43,7 @@ def specs(draw: st.DrawFn) -> ModelSpec:
     return ModelSpec(mode, 3, N_TIMES, 2, {**SMALL, **arguments})
 
 
-@settings(max_examples=6, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(specs())
 def test_any_arguments(spec: ModelSpec) -> None:
     """Lowered exactly, quantized, written, loaded and run; C to the integer."""
@@ -89,6 +89,13 @@ REFUSED = {
         "ch_dim must be at least 2 for catlite: entropies are compared. Try 16.",
     ),
 }
+KINDS = {
+    "reduction_rate": (2.5, "reduction_rate must be a whole number, got 2.5. Try 4."),
+    "kernel_size": ("wide", "kernel_size must be a whole number, got 'wide'. Try 9."),
+    "freq_idx": (True, "freq_idx must be a whole number, got True. Try 0."),
+    "use_mlp": ("yes", "use_mlp must be true or false, got 'yes'. Try false."),
+    "drop_prob_attn": ("half", "drop_prob_attn must be a number, got 'half'. Try 0.5."),
+}
 WITHOUT_ARGUMENTS = {"none", "gct"}
 
 
@@ -99,6 +106,15 @@ def test_refused(mode: str) -> None:
     with pytest.raises(IncompatibleError) as error:
         model.build(ModelSpec(mode, 3, N_TIMES, 2, {**SMALL, **arguments}))
     assert str(error.value).startswith(begins)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_refused_kinds(name: str) -> None:
+    """A value of another kind, which braindecode takes or stumbles over somewhere inside."""
+    value, message = KINDS[name]
+    with pytest.raises(IncompatibleError) as error:
+        model.build(ModelSpec("se", 3, N_TIMES, 2, {**SMALL, name: value}))
+    assert str(error.value) == message
 
 
 def test_every_mode_is_refused_something() -> None:
