@@ -1,6 +1,6 @@
 """Every mode's C on every core, fast path and plain C, held to the integer reference.
 
-    python -m benchmarks.all_modes --save
+    python -m benchmarks.all_modes --jobs 2 --save
 
 Exports each mode's shipped checkpoint, then runs its C on this machine and on emulated cores, and
 its .tflite in TensorFlow Lite Micro. Windows are golden ones, uniform noise, and the two extremes.
@@ -11,9 +11,11 @@ may be off by one step.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -219,28 +221,50 @@ def over_eca(found: Sequence[Cell]) -> dict[str, float]:
     return {mode: round(count / counts["eca"], 3) for mode, count in counts.items()}
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A mode's cells; what could not run for want of a tool, and what a compiler refused."""
+
+    cells: tuple[Cell, ...]
+    skipped: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def measure(name: str) -> Measured:
+    """Export a mode and run all of its cells."""
+    found: list[Cell] = []
+    skipped: list[str] = []
+    failed: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="edge-modes-") as folder:
+        for job in cells(prepare(name, Path(folder))):
+            try:
+                found.append(job())
+            except CompilerError as error:
+                failed.append(f"{name}: {error}")
+            except MissingToolError as error:
+                skipped.append(str(error))
+    return Measured(tuple(found), tuple(skipped), tuple(failed))
+
+
 @click.command()
 @click.option("--mode", "modes", multiple=True, help="Some of them; all without it.")
+@click.option("--jobs", default=1, show_default=True, help="Modes at once.")
 @click.option("--save/--no-save", default=False, help=f"Write {RESULTS.name} beside the others.")
-def main(modes: tuple[str, ...], save: bool) -> None:
+def main(modes: tuple[str, ...], jobs: int, save: bool) -> None:
     """Hold every mode on every core to the reference; exit 1 when one differs, 4 over the bar."""
     out, notes = RichConsole(width=200), RichConsole(stderr=True)
+    names = modes or registry.names("edge.modes")
     found: list[Cell] = []
     skipped: dict[str, None] = {}
     failed: list[str] = []
     try:
         emulator.refuse_missing()
-        with tempfile.TemporaryDirectory(prefix="edge-modes-") as folder:
-            for name in modes or registry.names("edge.modes"):
-                mode = prepare(name, Path(folder))
-                for job in cells(mode):
-                    try:
-                        found.append(job())
-                    except CompilerError as error:
-                        failed.append(f"{name}: {error}")
-                    except MissingToolError as error:
-                        skipped[str(error)] = None
-                notes.print(f"{name}: {sum(cell.mode == name for cell in found)} cells")
+        with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+            for name, measured in zip(names, pool.map(measure, names), strict=True):
+                found += measured.cells
+                skipped |= dict.fromkeys(measured.skipped)
+                failed += measured.failed
+                notes.print(f"{name}: {len(measured.cells)} cells")
     except EdgeError as error:
         notes.print(f"all_modes: {error}", markup=False)
         sys.exit(error.exit_code)
