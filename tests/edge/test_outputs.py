@@ -269,3 +269,8 @@ def test_firmware(made: bundle.Bundle, tmp_path: Path) -> None:
     assert "const int8_t *edge_features(const edge_t *m);" in (out / "edge.h").read_text()
     assert not (out / "edge_stream.h").exists()
     assert "The streaming form gives logits only" in (out / "README.md").read_text()
+    refused = CliRunner().invoke(cli, [*map(str, arguments), "--engine", "executorch"])
+    assert str(refused.exception) == (
+        "--engine executorch gives logits only, and this bundle was exported with features too. "
+        "Export it again without --outputs."
+    )
