@@ -26,7 +26,8 @@ def fit(graph: QGraph, windows: NDArray[np.float32]) -> QGraph:
     graph
         With its final weights and biases.
     windows
-        (n, n_chans, n_times) float32, scaled; from the training part only.
+        (n, n_chans, n_times) float32, scaled; from the training part only. All are run: what
+        matters is the largest sum.
     """
     sums = reference.run(graph, windows).unrounded
     low, high = min(float(sums.min()), 0.0), max(float(sums.max()), 0.0)

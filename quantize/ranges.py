@@ -29,7 +29,7 @@ Percentiles = Mapping[str, float]
 """Share of values, in percent, that a tensor's range keeps; by the tensor's name."""
 
 CANDIDATES = (99.5, 99.8, 99.9, 99.95, 99.99, 100.0)
-MAX_WINDOWS = 160
+MAX_WINDOWS = 96
 """Windows simulated at most, spread evenly."""
 CHUNK = 16
 FLOOR_DB = 15.0
