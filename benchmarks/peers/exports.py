@@ -180,7 +180,7 @@ def run(command: Sequence[str]) -> Made:
 
 
 def _complaint(said: Sequence[str]) -> str:
-    """The line of a traceback that names the error, else the last line."""
-    named = [line for line in said if line[:1].isalpha() and "Error: " in line]
-    last = (named or said or [""])[-1].strip()
+    """What a traceback ends with, from the line that names the error on; else the last line."""
+    named = [i for i, line in enumerate(said) if line[:1].isalpha() and "Error:" in line]
+    last = " ".join(" ".join(said[named[-1] if named else -1 :]).split())
     return last if len(last) <= 200 else f"{last[:200]}…"

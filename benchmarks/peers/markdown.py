@@ -61,7 +61,7 @@ def bars(measured: Mapping[str, Measured]) -> str:
     for mode, found in measured.items():
         ratios = {bar.runtime: _said(f"{bar.ratio:.1f}", bar.met) for bar in found.bars}
         shares = {entry.target: _said(f"{entry.ratio:.3f}", entry.met) for entry in found.weights}
-        cells = [ratios.get(name, "") for name in RUNTIMES]
+        cells = [ratios.get(name, "no other runs") for name in RUNTIMES]
         lines.append(_line([mode, *cells, *(shares.get(name, "") for name in targets)]))
     return "\n".join(lines) + "\n"
 

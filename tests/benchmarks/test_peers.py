@@ -57,6 +57,8 @@ def test_an_export_that_fails_is_named(tmp_path: Path) -> None:
     np.save(windows, np.zeros((1, 4, 300), np.float32))
     script = [sys.executable, litert.__file__, "module.pt2", str(windows), "float", "out"]
     assert exports.run(script).error == "ModuleNotFoundError: No module named 'litert_torch'"
+    two = "raise RuntimeError('one,\\n  two')"
+    assert exports.run([sys.executable, "-c", two]).error == "RuntimeError: one, two"
     absent = [str(tmp_path / "bin" / "python"), *script[1:]]
     assert exports.run(absent) == Made(0.0, "not installed; type: make peers")
 
