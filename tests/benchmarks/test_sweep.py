@@ -14,13 +14,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.sweep import claim, plan, results, run, work
 from benchmarks.sweep.plan import Cell, Plan, Settings
 from edge import console
 from edge.errors import IncompatibleError, MissingToolError, UsageError
+from edge.spec import ModelSpec
 from tests.conftest import Edge
+from tests.networks import windows
 
 FORKS = multiprocessing.get_context("fork")
 
@@ -247,23 +250,27 @@ def test_locks_die_with_their_process(tmp_path: Path) -> None:
 def real(edge: Edge, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two recipes on one checkpoint, one target and epoch, by the command a user types."""
     folder = tmp_path_factory.mktemp("sweep")
+    spec = ModelSpec("none", 3, 1000, 2, {})
+    x, y = windows(spec, 120), np.arange(120) % 2
+    x[y == 1, 0] *= 3
+    np.savez(folder / "b.npz", X=x, y=y, session=np.repeat([1, 2], 60))
     (folder / "plain.json").write_text('{"observer": "min_max", "equalize": false}')
     done = edge(
-        "sweep", "--modes", "none", "--data", "sim", "--recipes", "default,plain.json",
+        "sweep", "--modes", "none", "--data", "b.npz", "--recipes", "default,plain.json",
         "--targets", "tflite", "--epochs", "1", "--out", "s", cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     assert lines[0] == "2 cells, 0 of them finished"
-    assert lines[1].startswith("sweep 1/2: none-sim-s0-default done, about ")
-    assert lines[2] == "sweep 2/2: none-sim-s0-plain done"
+    assert lines[1].startswith("sweep 1/2: none-b-s0-default done, about ")
+    assert lines[2] == "sweep 2/2: none-b-s0-plain done"
     assert "int8 against float, subjects as the unit" in done.stdout
     return folder / "s"
 
 
 def test_a_real_sweep(real: Path) -> None:
     """One training for both recipes; a table with a row an artifact; a report of both."""
-    assert [path.name for path in (real / "models").iterdir()] == ["none-sim-s0"]
+    assert [path.name for path in (real / "models").iterdir()] == ["none-b-s0"]
     rows = list(csv.DictReader((real / "sweep.csv").read_text().splitlines()))
     assert [(row["recipe"], row["target"], row["precision"]) for row in rows] == [
         ("default", "tflite", "float"), ("default", "tflite", "int8"),
@@ -288,7 +295,7 @@ def test_a_real_sweep_is_resumed(edge: Edge, real: Path) -> None:
     """Nothing is done again; a lost result is."""
     folder = real.parent
     arguments = (
-        "sweep", "--modes", "none", "--data", "sim", "--recipes", "default,plain.json",
+        "sweep", "--modes", "none", "--data", "b.npz", "--recipes", "default,plain.json",
         "--targets", "tflite", "--epochs", "1", "--out", "s", "--json",
     )  # fmt: skip
     before = (real / "journal.jsonl").read_text()
@@ -296,7 +303,7 @@ def test_a_real_sweep_is_resumed(edge: Edge, real: Path) -> None:
     done = edge(*arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "2 cells, 2 of them finished\n"
-    assert sorted(json.loads(done.stdout)["cells"]) == ["none-sim-s0-default", "none-sim-s0-plain"]
+    assert sorted(json.loads(done.stdout)["cells"]) == ["none-b-s0-default", "none-b-s0-plain"]
     assert (real / "journal.jsonl").read_text() == before
     assert (real / "sweep.csv").read_bytes() == table
 
@@ -306,7 +313,7 @@ def test_refused_cells_are_in_the_table(real: Path, tmp_path: Path) -> None:
     folder = tmp_path / "s"
     shutil.copytree(real, folder)
     made = plan.plan(
-        folder, ["none"], ["sim", "sim:7"], [0], ["default"],
+        folder, ["none"], ["b.npz", "c.npz"], [0], ["default"],
         Settings(epochs=1, targets=("tflite",)),
     )  # fmt: skip
 
@@ -318,4 +325,4 @@ def test_refused_cells_are_in_the_table(real: Path, tmp_path: Path) -> None:
     assert len(found) == 1
     rows = list(csv.DictReader((folder / "sweep.csv").read_text().splitlines()))
     assert [row["refused"] for row in rows] == ["", "", "no."]
-    assert rows[2]["subject"] == "sim:7"
+    assert rows[2]["subject"] == "c"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import shutil
@@ -11,12 +12,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge import bundle
-from tests.conftest import Edge
-
-EXPORT = ("export", "--mode", "none", "--int8", "--targets", "tflite", "--out", "b")
+from edge.spec import ModelSpec
+from tests.conftest import Edge, Once
+from tests.networks import SMALL, randomized, windows
 
 
 @pytest.fixture
@@ -26,9 +28,26 @@ def occupied(tmp_path: Path, eca_bundle: Path) -> Path:
     return tmp_path
 
 
-def start(folder: Path, **options: object) -> subprocess.Popen[str]:
-    """An export, running; it tells its steps on stderr."""
-    command = [sys.executable, "-m", "edge", *EXPORT]
+@pytest.fixture
+def export(once: Once) -> tuple[str, ...]:
+    """The arguments of an export of a small network, over in seconds."""
+
+    def make(folder: Path) -> None:
+        spec = ModelSpec("none", 3, 300, 2, SMALL)
+        randomized(spec, 0).save_pretrained(folder / "model")
+        groups = np.repeat([1, 2], 100)
+        np.savez(folder / "x.npz", X=windows(spec, 200), y=np.arange(200) % 2, session=groups)
+
+    small = once("interrupted", make)
+    where = ("--checkpoint", str(small / "model"), "--data", str(small / "x.npz"))
+    return ("export", *where, "--int8", "--targets", "tflite", "--out", "b")
+
+
+def start(export: tuple[str, ...], folder: Path, **options: object) -> subprocess.Popen[str]:
+    """An export, running; it tells its steps on stderr. Ctrl-C reaches it from a job, too."""
+    command = [sys.executable, "-m", "edge", *export]
+    default = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    options.setdefault("preexec_fn", default)
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -48,9 +67,9 @@ def is_untouched(folder: Path, eca_bundle: Path) -> bool:
 
 
 @pytest.mark.parametrize("step", ["export 1/5", "export 3/5"])
-def test_ctrl_c(occupied: Path, eca_bundle: Path, step: str) -> None:
+def test_ctrl_c(export: tuple[str, ...], occupied: Path, eca_bundle: Path, step: str) -> None:
     """One line, exit code 130, the old bundle as it was, no temporary folder."""
-    process = start(occupied)
+    process = start(export, occupied)
     assert process.stderr is not None
     seen = []
     for line in process.stderr:
@@ -81,14 +100,14 @@ def test_folder_that_cannot_be_written(edge: Edge, tmp_path: Path) -> None:
     assert done.stderr == f"edge: Cannot write beside {where!r}: {reason}.\n"
 
 
-def test_full_disk(occupied: Path, eca_bundle: Path) -> None:
+def test_full_disk(export: tuple[str, ...], occupied: Path, eca_bundle: Path) -> None:
     """A file that cannot grow any more, as ``ulimit -f`` has it: the old bundle stays."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, 16_000))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
-    process = start(occupied, preexec_fn=limit)
+    process = start(export, occupied, preexec_fn=limit)
     _, stderr = process.communicate()
     assert process.returncode == 2, stderr
     where = str(occupied / "b")
@@ -97,9 +116,9 @@ def test_full_disk(occupied: Path, eca_bundle: Path) -> None:
     assert is_untouched(occupied, eca_bundle)
 
 
-def test_two_exports_into_one_folder(occupied: Path) -> None:
+def test_two_exports_into_one_folder(export: tuple[str, ...], occupied: Path) -> None:
     """Started together, both succeed, and what stays is one of them whole."""
-    processes = [start(occupied) for _ in range(2)]
+    processes = [start(export, occupied) for _ in range(2)]
     for process in processes:
         _, stderr = process.communicate()
         assert process.returncode == 0, stderr
@@ -107,16 +126,16 @@ def test_two_exports_into_one_folder(occupied: Path) -> None:
     assert [path.name for path in occupied.iterdir()] == ["b"]
 
 
-def test_killed_while_somebody_reads(occupied: Path) -> None:
+def test_killed_while_somebody_reads(export: tuple[str, ...], occupied: Path) -> None:
     """Killed at any step, the old bundle is whole; a reader never sees a mixture."""
-    process = start(occupied)
+    process = start(export, occupied)
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("export 3/5"):
             process.kill()
     process.wait()
     assert bundle.read(occupied / "b").manifest.model.mode == "eca"
-    again = start(occupied)
+    again = start(export, occupied)
     modes = []
     while again.poll() is None:
         modes.append(bundle.read(occupied / "b").manifest.model.mode)
