@@ -42,7 +42,7 @@ EDGE_INLINE void edge_quantize(const float *x, int32_t n, float scale, int32_t z
 EDGE_INLINE void edge_dequantize(const int8_t *x, int32_t n, float scale, int32_t zero_point,
                                  float *y)
 {
-    EDGE_ROLLED
+    EDGE_UNROLL_SOME
     for (int32_t i = 0; i < n; i++) {
         y[i] = scale * (float)(x[i] - zero_point);
     }
