@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from edge import registry
-from edge.commands._common import PATH, Arguments, Mode, Names, common
+from edge.commands._common import PATH, Arguments, Mode, Names, Real, common
 from edge.commands._common import load as _import
 from edge.commands._common import print_json as _print_json
 from edge.commands._common import run as _run
@@ -59,7 +59,7 @@ def cli() -> None:
     show_default=True,
     help="What the attention gate is computed in.",
 )
-@click.option("--max-drop", type=float, help="Refuse a larger loss of accuracy, in points.")
+@click.option("--max-drop", type=Real(), help="Refuse a larger loss of accuracy, in points.")
 @click.option("--sensitivity", is_flag=True, help="Report what every tensor's rounding costs.")
 @click.option(
     "--outputs", type=Names(), default=("logits",), help="logits, or logits,features (for run too)."
@@ -149,7 +149,7 @@ def _export_request(options: dict[str, Any]) -> Any:
 @click.option("--batch-size", type=click.IntRange(2), default=16, show_default=True)
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(0, min_open=True),
+    type=Real(0, min_open=True),
     default=1e-3,
     show_default=True,
 )

@@ -7,6 +7,7 @@ A file of this package without an underscore is a command: it holds a :class:`cl
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -55,6 +56,21 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         ]
 
 
+class Real(click.FloatRange):
+    """A finite number in a range; click's own range lets a NaN through."""
+
+    name = "float"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        """As click does, and neither NaN nor infinite."""
+        number = float(super().convert(value, param, context))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, context)
+        return number
+
+
 class Mode(click.ParamType):  # type: ignore[type-arg]
     """The name of an attention mode; refused later, in one voice with everything else."""
 
@@ -100,7 +116,7 @@ def common(function: F) -> F:
 
 uv_per_count = click.option(
     "--uv-per-count",
-    type=click.FloatRange(0, min_open=True),
+    type=Real(0, min_open=True),
     help="µV that a count of the converter stands for, where the contract does not say.",
 )
 """What the signal chain in C must know."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--stream", is_flag=True, help="From sample to decision, on a paced live signal.")
 @click.option("--samples", type=_common.PATH, help="Every latency; BUNDLE.bench.jsonl.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--limit-s", type=click.FloatRange(1), default=60, show_default=True)
+@click.option("--limit-s", type=_common.Real(1), default=60, show_default=True)
 @_common.common
 def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     """Measure latency, memory and size of a bundle's artifacts, beside the stock route."""

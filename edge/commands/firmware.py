@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "--form",
     type=Names(),
     default=(),
-    help="windowed, streaming or both; without it every form that there is.",
+    help="windowed or streaming; without it every form that there is.",
 )
 @uv_per_count
 @click.option("--name", default="edge", show_default=True, help="What C symbols begin with.")

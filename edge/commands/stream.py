@@ -14,7 +14,7 @@ import click
 
 from edge import registry
 from edge.commands import _common
-from edge.commands._common import PATH, Arguments, Names, run
+from edge.commands._common import PATH, Arguments, Names, Real, run
 from edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ EXAMPLE = "Example: edge stream edge-eca-int8 --source file:S001R03.edf --output
 @click.option("--hop", type=click.IntRange(1), help="Samples between decisions.")
 @click.option("--output", help="JSON lines into a file, or lsl:NAME.")
 @click.option("--smooth", type=click.IntRange(1), default=4, show_default=True)
-@click.option("--threshold", type=float, default=0.5, show_default=True)
-@click.option("--release", type=float, default=0.4, show_default=True)
-@click.option("--max-gap-s", type=click.FloatRange(0), default=0.02, show_default=True)
-@click.option("--limit-s", type=click.FloatRange(0), help="Seconds of signal; all of it without.")
+@click.option("--threshold", type=Real(), default=0.5, show_default=True)
+@click.option("--release", type=Real(), default=0.4, show_default=True)
+@click.option("--max-gap-s", type=Real(0), default=0.02, show_default=True)
+@click.option("--limit-s", type=Real(0), help="Seconds of signal; all of it without.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 @click.option("-v", "--verbose", is_flag=True, help="Show what the toolchains print, on stderr.")
 def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--targets", type=_common.Names("edge.targets"), default=(), help="All without it.")
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
 @click.option(
-    "--bench-s", type=click.FloatRange(0), default=0, show_default=True, help="Time each bundle."
+    "--bench-s", type=_common.Real(0), default=0, show_default=True, help="Time each bundle."
 )
 @click.option("--out", type=_common.PATH, required=True, help="Folder; a sweep there goes on.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
@@ -63,10 +63,15 @@ def _plan(options: dict[str, Any]) -> Any:
     from edge.errors import UsageError
 
     planning = _common.load("benchmarks.sweep.plan", "sweep")
+    source = _common.load("edge.data.source", "sweep")
+    for data in options["data"]:
+        source.refuse_absent(data)
     seeds = [seed.strip() for seed in options["seeds"].split(",")]
     if not all(seed.isdecimal() for seed in seeds):
         raise UsageError(f"Invalid --seeds {options['seeds']!r}: type numbers, e.g. 0,1,2.")
     contract: Path | None = options["contract"]
+    if contract is not None:
+        _common.load("edge.data.contract_file", "sweep").read(contract)
     settings = planning.Settings(
         epochs=options["epochs"],
         targets=options["targets"],
