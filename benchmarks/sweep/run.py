@@ -48,15 +48,18 @@ def sweep(
     with console.progress("sweep", max(len(missing), 1)) as advance:
         for outcome in _outcomes(plan, missing, jobs, dask, do):
             outcomes.append(outcome)
-            advance(_line(outcome, time.monotonic() - start, len(outcomes), len(missing)))
+            advance(line(outcome, time.monotonic() - start, len(outcomes), len(missing)))
     _refuse(outcomes)
     return tuple(outcomes)
 
 
-def _line(outcome: Outcome, elapsed_s: float, n_done: int, n: int) -> str:
+def line(outcome: Outcome, elapsed_s: float, n_done: int, n: int) -> str:
+    """What became of a cell, and how long the rest takes."""
     what = "failed" if outcome.failure else "done" if outcome.done else "done elsewhere"
+    what = "refused" if outcome.refused else what
+    why = f": {outcome.refused}" if outcome.refused else ""
     left = f", {remaining(elapsed_s, n_done, n)} left" if n_done < n else ""
-    return f"{outcome.cell} {what}{left}"
+    return f"{outcome.cell} {what}{left}{why}"
 
 
 def remaining(elapsed_s: float, n_done: int, n: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import threading
@@ -35,12 +36,16 @@ class Outcome:
         Why it has no result, and may be tried again; empty where it has one.
     missing_tool
         Whether that is a package or program that is not installed.
+    refused
+        Why there is no bundle, which is a result; empty where there is one, or it was done
+        elsewhere.
     """
 
     cell: str
     done: bool
     failure: str = ""
     missing_tool: bool = False
+    refused: str = ""
 
 
 def run(plan: Plan, cell: Cell, work: Work) -> Outcome:
@@ -50,7 +55,8 @@ def run(plan: Plan, cell: Cell, work: Work) -> Outcome:
             done = claim.once(
                 plan.result(cell), plan.lock(cell.name), lambda: _make(plan, cell, work)
             )
-        return Outcome(cell.name, done)
+        refused = json.loads(plan.result(cell).read_text())["refused"] if done else ""
+        return Outcome(cell.name, done, refused=refused)
     except MissingToolError as error:
         return Outcome(cell.name, done=False, failure=str(error), missing_tool=True)
     except Exception:

@@ -26,13 +26,9 @@ def read(spec: str, file: ContractFile | None = None) -> Dataset:
     if spec.startswith(moabb.PREFIX):
         return moabb.read(spec, file)
     path = Path(spec)
+    refuse_absent(spec)
     if path.suffix == ".npz":
         return npz.read(path, spec, file)
-    if not path.exists():
-        raise UsageError(
-            f"--data {spec!r} does not exist. Type 'sim', 'moabb:NAME:SUBJECT', or the path of an "
-            f".npz file, of a recording ({listing(recordings.SUFFIXES)}) or of a folder of them."
-        )
     if path.is_file() and path.suffix.lower() not in recordings.SUFFIXES:
         raise UsageError(
             f"--data {spec!r} is not a kind of file that can be read. Allowed suffixes are "
@@ -44,3 +40,19 @@ def read(spec: str, file: ContractFile | None = None) -> Dataset:
             f"Add --contract FILE.toml; 'edge train --example-contract' prints one to start from."
         )
     return recordings.read(path, spec, file)
+
+
+def refuse_absent(spec: str) -> None:
+    """Raise where ``--data`` names a file or a folder that is not there.
+
+    Raises
+    ------
+    UsageError
+        With what can be typed.
+    """
+    if spec.partition(":")[0] == "sim" or spec.startswith(moabb.PREFIX) or Path(spec).exists():
+        return
+    raise UsageError(
+        f"--data {spec!r} does not exist. Type 'sim', 'moabb:NAME:SUBJECT', or the path of an "
+        f".npz file, of a recording ({listing(recordings.SUFFIXES)}) or of a folder of them."
+    )

@@ -172,6 +172,9 @@ def test_refusals_are_results_and_failures_are_not(tmp_path: Path) -> None:
     assert made.missing() == made.cells[1:2]
     refused = json.loads(made.result(made.cells[0]).read_text())
     assert refused["refused"] == "it does not fit."
+    assert run.line(work.Outcome("x", done=True, refused="it does not fit."), 1, 1, 1) == (
+        "x refused: it does not fit."
+    )
 
     def broken(made: Plan, cell: Cell) -> None:
         raise ZeroDivisionError("one divided by none")
