@@ -84,23 +84,7 @@ EDGE_INLINE void edge_packed_begin(edge_packed_row *row, const int32_t *factors)
             "1:\n"                                                                         \
             "ldmdb lr, {r0-r5}\n"                                                          \
             "ldrd r6, r8, [r11], #8\n"                                                     \
-            ".rept (" EDGE_TEXT(n_taps) " / 4)\n"                                          \
-            EDGE_STEM_TWO_TAPS("r6", "r8", "r9", "r10")                                    \
-            EDGE_STEM_TWO_TAPS("r9", "r10", "r6", "r8")                                    \
-            ".endr\n"                                                                      \
-            ".if (" EDGE_TEXT(n_taps) " & 2)\n"                                            \
-            EDGE_STEM_TWO_TAPS("r6", "r8", "r9", "r10")                                    \
-            ".endif\n"                                                                     \
-            ".if (" EDGE_TEXT(n_taps) " & 3) == 3\n"                                       \
-            "ldr r7, [r12]\n"                                                              \
-            "ldr r6, [r11]\n" EDGE_STEM_PRODUCTS("r9", "r10", "r7")                        \
-            "smlal r4, r5, r6, r7\n"                                                       \
-            ".endif\n"                                                                     \
-            ".if (" EDGE_TEXT(n_taps) " & 3) == 1\n"                                       \
-            "ldr r7, [r12]\n"                                                              \
-            "ldr r9, [r11]\n" EDGE_STEM_PRODUCTS("r6", "r8", "r7")                         \
-            "smlal r4, r5, r9, r7\n"                                                       \
-            ".endif\n"                                                                     \
+            EDGE_STEM_ALL_TAPS(n_taps)                                                     \
             "ldr lr, [sp, #4]\n"                                                           \
             "ldm lr, {r6-r12}\n"                                                           \
             EDGE_PACKED_PAIR("r0", "r1", look_up, "it ne\nstrbne", step)                   \

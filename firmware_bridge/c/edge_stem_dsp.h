@@ -91,10 +91,6 @@ EDGE_INLINE void edge_stem_widen(const int8_t *x, int32_t n_chans, int32_t *to)
         (a2) = ra2, (b2) = rb2, (a3) = ra3, (b3) = rb3;                                    \
     } while (0)
 
-/* Packed products of three neighbouring output pairs: three 64-bit sums, low words a, c, e.
- *   x   (EDGE_STEM_TAPS + 2,) int32, 4-byte aligned, readable 2 words beyond
- *   v   (EDGE_STEM_TAPS,) int32, readable 1 word beyond
- */
 #define EDGE_STEM_PRODUCTS(x0, x1, v) /* one tap */                                        \
     "smlal r0, r1, " x0 ", " v "\n"                                                        \
     "smlal r2, r3, " x1 ", " v "\n"
@@ -103,9 +99,35 @@ EDGE_INLINE void edge_stem_widen(const int8_t *x, int32_t n_chans, int32_t *to)
     "ldrd " x2 ", " x3 ", [r11], #8\n" EDGE_STEM_PRODUCTS(x0, x1, "r7")                    \
     "smlal r4, r5, " x2 ", r7\n" EDGE_STEM_PRODUCTS(x1, x2, "lr")                          \
     "smlal r4, r5, " x3 ", lr\n"
+
+/* All taps of three 64-bit sums in r0 ... r5: samples from r11 on, the first two of them in r6 and
+ * r8, taps from r12 on.
+ *   n_taps   a number that the preprocessor knows
+ */
+#define EDGE_STEM_ALL_TAPS(n_taps)                                                         \
+    ".rept (" EDGE_TEXT(n_taps) " / 4)\n"                                                  \
+    EDGE_STEM_TWO_TAPS("r6", "r8", "r9", "r10")                                            \
+    EDGE_STEM_TWO_TAPS("r9", "r10", "r6", "r8")                                            \
+    ".endr\n"                                                                              \
+    ".if (" EDGE_TEXT(n_taps) " & 2)\n"                                                    \
+    EDGE_STEM_TWO_TAPS("r6", "r8", "r9", "r10")                                            \
+    ".endif\n"                                                                             \
+    ".if (" EDGE_TEXT(n_taps) " & 3) == 3\n"                                               \
+    "ldr r7, [r12]\n"                                                                      \
+    "ldr r6, [r11]\n" EDGE_STEM_PRODUCTS("r9", "r10", "r7")                                \
+    "smlal r4, r5, r6, r7\n"                                                               \
+    ".endif\n"                                                                             \
+    ".if (" EDGE_TEXT(n_taps) " & 3) == 1\n"                                               \
+    "ldr r7, [r12]\n"                                                                      \
+    "ldr r9, [r11]\n" EDGE_STEM_PRODUCTS("r6", "r8", "r7")                                 \
+    "smlal r4, r5, r9, r7\n"                                                               \
+    ".endif\n"
+
+/* Packed products of three neighbouring output pairs: three 64-bit sums, low words a, c, e.
+ *   x   (EDGE_STEM_TAPS + 2,) int32, 4-byte aligned, readable 2 words beyond
+ *   v   (EDGE_STEM_TAPS,) int32, readable 1 word beyond
+ */
 #define EDGE_STEM_FILTER_6(x, v, a, b, c, d, e, f)                                         \
-    EDGE_FILTER_6(EDGE_STEM_TAPS, x, v, a, b, c, d, e, f)
-#define EDGE_FILTER_6(n_taps, x, v, a, b, c, d, e, f)                                      \
     do {                                                                                   \
         register uint32_t ra __asm__("r0"), rb __asm__("r1"), rc __asm__("r2");            \
         register uint32_t rd __asm__("r3"), re __asm__("r4"), rf __asm__("r5");            \
@@ -119,23 +141,7 @@ EDGE_INLINE void edge_stem_widen(const int8_t *x, int32_t n_chans, int32_t *to)
             "mov r4, r0\n"                                                                 \
             "mov r5, r1\n"                                                                 \
             "ldrd r6, r8, [r11], #8\n"                                                     \
-            ".rept (" EDGE_TEXT(n_taps) " / 4)\n"                                  \
-            EDGE_STEM_TWO_TAPS("r6", "r8", "r9", "r10")                                    \
-            EDGE_STEM_TWO_TAPS("r9", "r10", "r6", "r8")                                    \
-            ".endr\n"                                                                      \
-            ".if (" EDGE_TEXT(n_taps) " & 2)\n"                                    \
-            EDGE_STEM_TWO_TAPS("r6", "r8", "r9", "r10")                                    \
-            ".endif\n"                                                                     \
-            ".if (" EDGE_TEXT(n_taps) " & 3) == 3\n"                               \
-            "ldr r7, [r12]\n"                                                              \
-            "ldr r6, [r11]\n" EDGE_STEM_PRODUCTS("r9", "r10", "r7")                        \
-            "smlal r4, r5, r6, r7\n"                                                       \
-            ".endif\n"                                                                     \
-            ".if (" EDGE_TEXT(n_taps) " & 3) == 1\n"                               \
-            "ldr r7, [r12]\n"                                                              \
-            "ldr r9, [r11]\n" EDGE_STEM_PRODUCTS("r6", "r8", "r7")                         \
-            "smlal r4, r5, r9, r7\n"                                                       \
-            ".endif\n"                                                                     \
+            EDGE_STEM_ALL_TAPS(EDGE_STEM_TAPS)                                             \
             "ldr r7, [sp], #8\n"                                                           \
             : "=&r"(ra), "=&r"(rb), "=&r"(rc), "=&r"(rd), "=&r"(re), "=&r"(rf), "+r"(rx),  \
               "+r"(rv)                                                                     \
