@@ -130,23 +130,39 @@ def count(program: bytes, cpu: str, windows: NDArray[np.int8], logits: NDArray[n
         (folder / "program").chmod(0o700)
         (folder / "windows").write_bytes(windows.tobytes())
         (folder / "logits").write_bytes(logits.tobytes())
-        done = subprocess.run(
-            [
-                *(qemu, "-cpu", cpu, "-plugin", f"{plugin()},out=counts.txt"),
-                *("./program", "windows", "logits"),
-            ],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-            env={"PATH": os.defpath},
-        )
-        if done.returncode:
-            raise RuntimeError(f"QEMU ended with {done.returncode}: {done.stderr.strip()}")
-        n_windows, max_steps, stack, _ = map(int, done.stdout.split())
-        counts = (folder / "counts.txt").read_text().split()
+        command = (qemu, "-cpu", cpu, "./program", "windows", "logits")
+        said, counts = counted(command, folder, {"PATH": os.defpath})
+        n_windows, max_steps, stack, _ = map(int, said.split())
     if n_windows != len(windows):
         raise RuntimeError(f"QEMU answered {n_windows} of {len(windows)} windows")
-    return Counted(n_windows, max_steps, tuple(int(c) - CALL for c in counts), stack)
+    return Counted(n_windows, max_steps, tuple(c - CALL for c in counts), stack)
+
+
+def counted(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> tuple[str, tuple[int, ...]]:
+    """What a program said, and the instructions between its markers.
+
+    Parameters
+    ----------
+    command
+        QEMU, its options, the program and its arguments.
+    folder
+        Where it runs.
+    """
+    counts = folder / "counts.txt"
+    counts.unlink(missing_ok=True)
+    qemu, *rest = command
+    done = subprocess.run(
+        [qemu, "-plugin", f"{plugin()},out={counts.name}", *rest],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+        env=environment,
+    )
+    if done.returncode:
+        raise RuntimeError(f"QEMU ended with {done.returncode}: {done.stderr.strip()}")
+    return done.stdout, tuple(int(count) for count in counts.read_text().split())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,8 +17,8 @@ from pathlib import Path
 from benchmarks import parcel, raspberry_root
 from benchmarks.emulator import FOLDER
 from benchmarks.findings import Request
+from benchmarks.linux import counted
 from benchmarks.on_device import COUNTED
-from benchmarks.qemu import plugin
 from edge.bundle import Bundle
 from edge.errors import AccuracyError
 from firmware_bridge import toolchain
@@ -151,27 +150,13 @@ def _prefix(folder: Path, root: Path, board: Board) -> None:
 
 
 def _run(folder: Path, cpu: str, device: str) -> tuple[Counted, ...]:
-    counts = folder / "counts.txt"
-    counts.unlink(missing_ok=True)
     arguments = ("-B", "runner.pyz", "count", "plan.json")
-    qemu, *rest = raspberry_root.emulated(PREFIX, PREFIX, cpu, arguments)
-    done = subprocess.run(
-        [qemu, "-plugin", f"{plugin()},out={counts.name}", *rest],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-        env=raspberry_root.environment(PREFIX),
-    )
-    if done.returncode:
-        raise RuntimeError(f"QEMU ended with {done.returncode}: {done.stderr.strip()}")
-    said = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    command = raspberry_root.emulated(PREFIX, PREFIX, cpu, arguments)
+    output, regions = counted(command, folder, raspberry_root.environment(PREFIX))
+    said = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     wrong = [f"{line['name']}: {line['problem']}" for line in said if line["problem"]]
     if wrong:
         raise AccuracyError(f"Not the golden logits on {device}: {'; '.join(wrong)}.")
-    regions = [int(value) for value in counts.read_text().split()]
     return tuple(
         Counted(line["name"], line["check"], _one(regions[at : at + len(COUNTED)]))
         for at, line in zip(range(0, len(regions), len(COUNTED)), said, strict=True)

@@ -20,6 +20,7 @@ from torch.fx import GraphModule
 
 from quantize import naming, reference
 from quantize.qgraph import Conv, QGraph
+from quantize.windows import evenly
 
 Array = NDArray[Any]
 
@@ -40,8 +41,7 @@ def correct(graph: QGraph, float_graph: QGraph, windows: NDArray[np.float32]) ->
     windows
         (n, n_chans, n_times) float32, scaled; from the training part only.
     """
-    index = np.unique(np.linspace(0, len(windows) - 1, MAX_WINDOWS).astype(int))
-    x = windows[index]
+    x = evenly(windows, MAX_WINDOWS)
     wanted = reference.trace(float_graph, x)
     constants = dict(graph.constants)
     corrected = replace(graph, constants=constants)

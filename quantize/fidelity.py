@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from quantize import reference
 from quantize.qgraph import Dequantize, QGraph, Quantize
+from quantize.windows import evenly
 
 Array = NDArray[Any]
 
@@ -42,9 +43,9 @@ def measure(
     windows
         (n, n_chans, n_times) float32, scaled.
     """
-    index = np.unique(np.linspace(0, len(windows) - 1, MAX_WINDOWS).astype(int))
-    wanted = reference.trace(float_graph, windows[index])
-    found = _real(graph, reference.trace(graph, windows[index]))
+    some = evenly(windows, MAX_WINDOWS)
+    wanted = reference.trace(float_graph, some)
+    found = _real(graph, reference.trace(graph, some))
     return tuple(
         TensorFidelity(name, _sqnr_db(wanted[name], found[name]))
         for name in wanted

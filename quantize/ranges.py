@@ -23,6 +23,7 @@ from quantize.extract import INPUT
 from quantize.observers import PercentileObserver
 from quantize.qgraph import QGraph, Quant
 from quantize.quantizer import is_fused_relu
+from quantize.windows import evenly
 
 Array = NDArray[Any]
 Percentiles = Mapping[str, float]
@@ -68,8 +69,8 @@ def choose(observed: GraphModule, graph: QGraph, windows: NDArray[np.float32]) -
     groups = [group for group in _shared(observed) if graph.head.output not in group.names]
     if not groups:
         return {}
-    index = np.unique(np.linspace(0, len(windows) - 1, MAX_WINDOWS).astype(int))
-    signal, noise = _simulate(groups, graph, windows[index])
+    some = evenly(windows, MAX_WINDOWS)
+    signal, noise = _simulate(groups, graph, some)
     chosen = _descend(signal, noise, [_nearest(group.observer.percentile) for group in groups])
     return {
         name: CANDIDATES[i]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from quantize import reference
 from quantize.qgraph import Conv, Node, QGraph, Quant, Quantize
+from quantize.windows import evenly
 
 Array = NDArray[Any]
 Kind = Literal["activation", "weight"]
@@ -78,8 +79,8 @@ def measure(float_graph: QGraph, graph: QGraph, windows: NDArray[np.float32]) ->
     windows
         (n, n_chans, n_times) float32, scaled.
     """
-    index = np.unique(np.linspace(0, len(windows) - 1, MAX_WINDOWS).astype(int))
-    simulation = Simulation(float_graph, graph, windows[index])
+    some = evenly(windows, MAX_WINDOWS)
+    simulation = Simulation(float_graph, graph, some)
     everything = simulation.items
     effects = [
         Effect(
@@ -91,7 +92,7 @@ def measure(float_graph: QGraph, graph: QGraph, windows: NDArray[np.float32]) ->
         for item in simulation.ordered
     ]
     effects.sort(key=lambda effect: -effect.alone.logit_error)
-    return Sensitivity(len(index), simulation.figures(everything), tuple(effects))
+    return Sensitivity(len(some), simulation.figures(everything), tuple(effects))
 
 
 class Simulation:
