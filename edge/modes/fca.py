@@ -30,11 +30,16 @@ def limits(spec: ModelSpec) -> tuple[str, ...]:
 
 
 class Fca(nn.Module):
-    """The deploy form: weighted sum over time, linear, ReLU, linear, sigmoid, product."""
+    """The deploy form: weighted sum over time, linear, ReLU, linear, sigmoid, product.
 
-    def __init__(self, block: Any) -> None:
+    Where braindecode shortened the second filter to an even length there is a token more than its
+    cosine has; with a single one it multiplies them all, which PyTorch's broadcasting lets pass.
+    """
+
+    def __init__(self, block: Any, n_tokens: int) -> None:
         super().__init__()
-        self.transform = forms.weighted_sum(forms.double(block.weight))
+        cosine = forms.double(block.weight).expand(-1, n_tokens)
+        self.transform = forms.weighted_sum(cosine)
         self.mlp = forms.Mlp(block.fc[0], block.fc[2])
         self.sigmoid = nn.Sigmoid()
 
@@ -45,4 +50,4 @@ class Fca(nn.Module):
 
 def deploy(block: Any, n_channels: int, n_tokens: int) -> nn.Module:
     """The gate's deploy form, from braindecode's ``FCA``."""
-    return Fca(block)
+    return Fca(block, n_tokens)

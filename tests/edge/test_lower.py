@@ -22,6 +22,14 @@ ODD = ("fca", "ge")
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
+SINGLE = {"n_temporal_filters": 1, "temp_filter_length_inp": 1, "spatial_expansion": 1}
+BROADCAST = ModelSpec(
+    "fca", 1, 20, 2, SINGLE | {"pool_length_inp": 21, "pool_stride_inp": 1, "ch_dim": 2}
+    | {"temp_filter_length": 5, "pool_length": 1, "pool_stride": 1, "reduction_rate": 1},
+)  # fmt: skip
+"""The second filter is shortened from 5 to 4: two tokens, and a cosine of one for both."""
+
+
 def activation_path(name: str) -> str:
     """How braindecode's config.json names an activation."""
     cls = getattr(torch.nn, name)
@@ -72,6 +80,7 @@ def relative_error(module: Any, net: DeployNet, x: torch.Tensor) -> float:
 @example(ModelSpec("eca", 22, 1000, 4), torch.float32, 0)
 @example(ModelSpec("eca", 22, 1000, 4, {"temp_filter_length_inp": 24}), torch.float64, 0)
 @example(ModelSpec("eca", 8, 120, 4), torch.float32, 0)  # braindecode shortens every kernel
+@example(BROADCAST, torch.float64, 0)
 def test_lowered_equals_braindecode(spec: ModelSpec, dtype: torch.dtype, seed: int) -> None:
     """Every parameter and statistic random: 1e-4 relative in float32, 1e-9 in float64."""
     try:
