@@ -204,6 +204,13 @@ def bars(cells: Cells) -> list[Bar]:
     return found
 
 
+WHOSE_LOGITS = (
+    "c, executorch and onnx give the sums of the head as logits, tflite 8-bit ones; what firmware "
+    "and streams take from c without asking, NAME_infer and NAME_push, are tflite's"
+)
+"""What figures of a target are figures of."""
+
+
 def lines(cells: Cells) -> list[str]:
     """The bars, and where parts stayed in float."""
     mixed = [
@@ -218,6 +225,7 @@ def lines(cells: Cells) -> list[str]:
     ]
     return [
         f"{len(cells)} cells, {sum(cell['n'] for cell in cells)} windows",
+        WHOSE_LOGITS,
         *map(str, bars(cells)),
         *mixed,
     ]
