@@ -2,8 +2,7 @@
 
 Lowered from the same Q/DQ graph that :class:`QGraph` is read from, as one delegate. Input
 (1, n_chans, 1, n_times) and logits (1, n_outputs), both float32; quantization of the input is the
-program's first step. The logits are left as the head's sums in float32, which never tie; the head's
-weights are the int8 weights, stored as float32.
+program's first step. The logits are left as the head's sums in float32, which never tie.
 
 Left out on purpose: XNNPACK's softmax, which ExecuTorch 1.4 computes over the wrong axis after a
 convolution, without an error.
@@ -105,6 +104,7 @@ def write(sources: Sources, precision: Precision) -> bytes:
 
 def _partitioner_configs() -> list[Any]:
     from executorch.backends.xnnpack.partition import config
+    from executorch.backends.xnnpack.partition.config.gemm_configs import LinearConfig
     from executorch.backends.xnnpack.partition.config.generic_node_configs import (
         EluConfig,
         SigmoidConfig,
@@ -123,9 +123,18 @@ def _partitioner_configs() -> list[Any]:
         def supported_precision_types(self) -> list[Any]:
             return both
 
-    replaced = (SigmoidConfig, SoftmaxConfig, TanhConfig)
+    class Int8Weights(LinearConfig):  # type: ignore[misc]  # untyped base
+        """Float values times int8 weights, which XNNPACK has and ExecuTorch does not ask for."""
+
+        def _get_act_deps(self, *_: Any) -> Any:
+            return True, []
+
+        def _get_output_deps(self, *_: Any) -> Any:
+            return True, []
+
+    replaced = (LinearConfig, SigmoidConfig, SoftmaxConfig, TanhConfig)
     kept = [entry for entry in config.ALL_PARTITIONER_CONFIGS if entry not in replaced]
-    return [*kept, EluConfig, Int8Sigmoid, Int8Tanh]
+    return [*kept, EluConfig, Int8Sigmoid, Int8Tanh, Int8Weights]
 
 
 def _outside_delegates(program: Any) -> list[str]:
@@ -138,37 +147,43 @@ def _outside_delegates(program: Any) -> list[str]:
 def _open_head(sources: Sources) -> Any:
     """The Q/DQ graph without quantization behind the head.
 
-    XNNPACK needs float weights for that; they become ``scale * weight``, and the bias becomes the
-    int32 bias of the integer graph, so that the sums are the accumulator scaled to float.
+    The head becomes a linear map of floats by int8 weights, ``sum(weight * input) * scale``, and
+    adds the int32 bias of the integer graph, so that the sums are the accumulator scaled to float.
     """
     import torch
 
+    aten = torch.ops.aten
     graph = sources.graph(Precision.INT8)
     qdq: Any = copy.deepcopy(sources.qdq)
-    node = qdq.graph.output_node().all_input_nodes[0]
-    while node.target is not torch.ops.aten.conv2d.default:
-        source = node.args[0]
-        if "quantize" in str(node.target):
-            node.replace_all_uses_with(source)
-        node = source
+    node = last = qdq.graph.output_node().all_input_nodes[0]
+    while node.target is not aten.conv2d.default:
+        node = node.args[0]
     name = graph.head.output
-    scale = graph.constants[f"{name}.weight_scale"]
-    weight = graph.constants[f"{name}.weight"].transpose(0, 3, 1, 2) * scale[:, None, None, None]
+    weight = graph.constants[f"{name}.weight"].transpose(0, 3, 1, 2)
     bias = graph.constants[f"{name}.bias"] * graph.accumulator_scale()
-    arguments = list(node.args)
-    with qdq.graph.inserting_before(node):
-        for position, role, value in ((1, "weight", weight), (2, "bias", bias)):
-            attribute = f"open_head_{role}"
-            contiguous = torch.from_numpy(np.array(value, np.float32, order="C"))
-            parameter = torch.nn.Parameter(contiguous, requires_grad=False)
-            qdq.register_parameter(attribute, parameter)
-            arguments[position] = qdq.graph.get_attr(attribute)
-            arguments[position].meta["val"] = parameter
-    node.args = tuple(arguments)
+    with qdq.graph.inserting_before(last):
+        rows = _constant(qdq, "open_head_weight", weight.reshape(len(weight), -1))
+        dequantize = qdq.graph.node_copy(node.args[1])
+        dequantize.args = (rows, *dequantize.args[1:])
+        flat = qdq.graph.call_function(aten.flatten.using_ints, (node.args[0], 1))
+        sums = qdq.graph.call_function(aten.linear.default, (flat, dequantize))
+        added = _constant(qdq, "open_head_bias", bias.astype(np.float32))
+        logits = qdq.graph.call_function(aten.add.Tensor, (sums, added))
+    last.replace_all_uses_with(logits)
     qdq.graph.eliminate_dead_code()
     qdq.recompile()
     _drop_unused(qdq)
     return qdq
+
+
+def _constant(module: Any, name: str, value: NDArray[Any]) -> Any:
+    """A node that gives a constant, stored in the module."""
+    import torch
+
+    module.register_buffer(name, torch.from_numpy(np.array(value, order="C")))
+    node = module.graph.get_attr(name)
+    node.meta["val"] = getattr(module, name)
+    return node
 
 
 def _drop_unused(module: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from edge.lower import lower
 from edge.spec import ModelSpec, Precision
 from edge.target import Sources
 from edge.targets import executorch
-from quantize import ptq, reference
+from quantize import outputs, ptq, reference
 from quantize.extract import extract
 from quantize.recipe import Recipe
 from tests.networks import SMALL, randomized, windows
@@ -46,6 +47,22 @@ def test_int8_logits_are_the_accumulator(sources: Sources) -> None:
     assert np.abs(got - unrounded).max() / np.abs(unrounded).max() < 0.05
     step = graph.quant(graph.output).scale
     assert np.abs(got / step - np.rint(got / step)).max() > 0.1
+
+
+def test_the_head_sums_exactly_with_int8_weights(sources: Sources) -> None:
+    """Its logits are the integer sums of what it reads, and its weights are in the file as int8."""
+    graph = outputs.give(sources.graph(Precision.INT8), ("features",))
+    data = executorch.write(replace(sources, int8_graph=graph), Precision.INT8)
+    given = executorch.load(data, ("features",)).values(windows(SPEC, 30, seed=1))
+    _, _, n_tokens, n_channels = graph[graph.head.input].shape
+    real = given["features"].reshape(-1, n_channels, n_tokens).transpose(0, 2, 1)[:, None]
+    stored = reference.quantize(real, graph.quant(graph.head.input))
+    sums = reference.accumulate(graph, graph.head, stored).reshape(len(stored), -1)
+    expected = sums * graph.accumulator_scale()
+    atol = 1e-6 * np.abs(expected).max()
+    np.testing.assert_allclose(given["logits"], expected, rtol=0, atol=atol)
+    weight = graph.constants[f"{graph.head.output}.weight"].transpose(0, 3, 1, 2)
+    assert np.ascontiguousarray(weight).tobytes() in data
 
 
 def test_the_qdq_graph_is_not_changed(sources: Sources) -> None:
