@@ -300,8 +300,9 @@ def _main(arguments: Sequence[str] | None) -> int:
         return _fail(f"{error.format_message()} Type '{command} --help'.", ExitCode.USAGE)
     except click.ClickException as error:
         return _fail(error.format_message(), ExitCode.USAGE)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("Interrupted; nothing was written.", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        said = str(error.__cause__ or error)  # click makes the one into the other
+        return _fail(said or "Interrupted; nothing was written.", INTERRUPTED)
     except BrokenPipeError:
         return ExitCode.DONE
     except Exception:

@@ -44,8 +44,9 @@ def wilson(count: int, n: int) -> Proportion:
     centre = share + Z95**2 / (2 * n)
     spread = Z95 * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2))
     scale = 1 + Z95**2 / n
-    low, high = (centre - spread) / scale, (centre + spread) / scale
-    return Proportion(count, n, share, max(low, 0.0), min(high, 1.0))
+    low = (centre - spread) / scale if count > 0 else 0.0
+    high = (centre + spread) / scale if count < n else 1.0
+    return Proportion(count, n, share, low, high)
 
 
 def sqnr_db(ref: Logits, out: Logits) -> float | None:

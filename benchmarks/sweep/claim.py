@@ -17,10 +17,13 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def held(lock: Path) -> Iterator[None]:
-    """Wait for a lock and hold it; its file stays, because taking it away would race."""
+def held(lock: Path, *, shared: bool = False) -> Iterator[None]:
+    """Wait for a lock and hold it, alone or with others who share it.
+
+    Its file stays, because taking it away would race.
+    """
     with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report.sources import subject_of
+from benchmarks.sweep import claim
 from edge import manifest, registry
 from edge.errors import UsageError, listing, suggestion
 from quantize.recipe import Recipe
@@ -112,17 +113,24 @@ def plan(
         registry.refuse_unknown("edge.modes", mode, "--modes")
     for target in settings.targets:
         registry.refuse_unknown("edge.targets", target, "--targets")
-    known = {Path(r).stem if r != DEFAULT else r: read_recipe(r) for r in recipes}
-    cells = tuple(Cell(*of) for of in itertools.product(modes, data, seeds, known))
+    names = [DEFAULT if recipe == DEFAULT else Path(recipe).stem for recipe in recipes]
+    found = [_found(one) for one in data]
+    cells = tuple(Cell(*of) for of in itertools.product(modes, found, seeds, names))
     twice = [name for name, n in Counter(cell.name for cell in cells).items() if n > 1]
     if twice:
         raise UsageError(
             f"Two cells would be called {twice[0]!r}. Name every mode, seed and recipe once, and "
-            f"data whose files have different names."
+            f"data and recipes whose files have different names."
         )
+    known = {name: read_recipe(recipe) for name, recipe in zip(names, recipes, strict=True)}
     made = Plan(folder.absolute(), cells, settings, known)
     _settle(made)
     return made
+
+
+def _found(data: str) -> str:
+    """The same for a worker that was started elsewhere: a path from the root on."""
+    return str(Path(data).absolute()) if Path(data).exists() else data
 
 
 def read_recipe(name: str) -> Recipe:
@@ -151,21 +159,24 @@ def _settle(made: Plan) -> None:
     """Make the folders and note the settings, or compare with those that are there."""
     if not made.folder.parent.is_dir():
         raise UsageError(f"--out {str(made.folder)!r} cannot be made. Make its parent first.")
-    path = made.folder / "sweep.json"
-    if made.folder.exists() and any(made.folder.iterdir()) and not path.exists():
+    path, lock = made.folder / "sweep.json", made.lock("sweep")
+    if not path.exists() and made.folder.exists() and set(made.folder.iterdir()) - {lock.parent}:
         raise UsageError(
             f"--out {str(made.folder)!r} exists and is not a sweep; it is left alone. Give another "
             f"folder, or remove it first."
         )
     document = {"settings": _plain(asdict(made.settings)), "recipes": _recipes(made)}
-    if path.exists():
-        there = json.loads(path.read_text())
-        _refuse_other(made.folder, there, document)
-        document["recipes"] = there["recipes"] | document["recipes"]
     try:
-        for name in ("results", "bundles", "models", "locks"):
-            (made.folder / name).mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with claim.held(lock):
+            if path.exists():
+                there = json.loads(path.read_text())
+                _refuse_other(made.folder, there, document)
+                document["recipes"] = there["recipes"] | document["recipes"]
+            _refuse_other_data(made)
+            claim.write(path, document)
+        for name in ("results", "bundles", "models"):
+            (made.folder / name).mkdir(exist_ok=True)
     except OSError as error:
         raise UsageError(f"Cannot write --out {str(made.folder)!r}: {error.strerror}.") from None
 
@@ -193,4 +204,17 @@ def _refuse_other(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any
             raise UsageError(
                 f"The sweep in {str(folder)!r} has {name} {old!r}, and {new!r} is asked for. "
                 f"Ask for the same, or name another --out."
+            )
+
+
+def _refuse_other_data(made: Plan) -> None:
+    """Raise where a cell of this name is finished with data of the same name from elsewhere."""
+    for cell in made.cells:
+        if not (path := made.result(cell)).exists():
+            continue
+        old = json.loads(path.read_text())["data"]
+        if Path(old).resolve() != Path(cell.data).resolve():
+            raise UsageError(
+                f"The sweep in {str(made.folder)!r} has {cell.name} of --data {old!r}, and "
+                f"{cell.data!r} is asked for. Ask for the same, or name another --out."
             )

@@ -11,11 +11,13 @@ from typing import Any
 
 from rich.table import Table
 
+from benchmarks import tool
 from benchmarks.report import build, html, sources, tidy
 from benchmarks.report.comparisons import Pooled, compare, pool
 from benchmarks.report.sections.accuracy import POINTS, verdict
 from benchmarks.report.sources import Source
 from benchmarks.report.write import replace_file
+from benchmarks.sweep import claim
 from benchmarks.sweep.plan import Cell, Plan
 
 
@@ -28,6 +30,20 @@ def finished(plan: Plan) -> list[tuple[Cell, dict[str, Any]]]:
     ]
 
 
+def older(plan: Plan) -> str:
+    """What to know of cells that other code than this one finished; empty where there are none."""
+    done = finished(plan)
+    here = tool.sha256()
+    others = [cell for cell, result in done if result.get("tool_sha256", here) != here]
+    if not others:
+        return ""
+    return (
+        f"{len(others)} of {len(done)} finished cells were made by other code than this (column "
+        f"tool_sha256), and are kept. To do them again, remove their files in "
+        f"{str(plan.folder / 'results')!r}."
+    )
+
+
 def write(plan: Plan) -> tuple[tuple[Source, ...], list[Path]]:
     """Write ``sweep.csv``, ``sweep.parquet`` where pyarrow is installed, and ``report.html``.
 
@@ -36,6 +52,11 @@ def write(plan: Plan) -> tuple[tuple[Source, ...], list[Path]]:
     tuple
         The bundles, and the files that were written.
     """
+    with claim.held(plan.lock("tables")):
+        return _write(plan)
+
+
+def _write(plan: Plan) -> tuple[tuple[Source, ...], list[Path]]:
     done = finished(plan)
     good = [cell for cell, result in done if not result["refused"]]
     found = sources.read([plan.bundle(cell) for cell in good])
@@ -61,6 +82,7 @@ def _rows(done: Sequence[tuple[Cell, dict[str, Any]]], found: dict[str, Source])
             "recipe": cell.recipe,
             "seconds": result["seconds"],
             "refused": result["refused"],
+            "tool_sha256": result.get("tool_sha256", ""),
         }
         if cell.name in found:
             rows += [head | row for row in tidy.rows([found[cell.name]])]
@@ -82,8 +104,8 @@ def _write_parquet(path: Path, rows: Sequence[tidy.Row]) -> None:
 def table(found: Sequence[Source]) -> Table:
     """Every mode and target pooled over subjects, the worst subject beside."""
     made = Table(title="int8 against float, subjects as the unit", title_justify="left")
-    for column in ("mode", "target"):
-        made.add_column(column, no_wrap=True)
+    made.add_column("mode")
+    made.add_column("target", no_wrap=True)
     made.add_column("subjects", justify="right")
     made.add_column("difference, points [95 %]", justify="right")
     made.add_column(f"not worse than {POINTS:g} points")

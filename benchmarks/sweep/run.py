@@ -12,7 +12,7 @@ from benchmarks.sweep import work
 from benchmarks.sweep.plan import Cell, Plan
 from benchmarks.sweep.work import Outcome, Work
 from edge.console import Console
-from edge.errors import MissingToolError, UsageError
+from edge.errors import ExitCode, MissingToolError, UsageError, of_code
 
 CONNECT_S = 10
 
@@ -38,8 +38,6 @@ def sweep(
     ------
     UsageError
         When the cluster does not answer, or a worker does not see the folder.
-    MissingToolError
-        When cells failed for want of a tool; all others have their results.
     """
     missing = plan.missing()
     console.note(f"{len(plan.cells)} cells, {len(plan.cells) - len(missing)} of them finished")
@@ -48,18 +46,39 @@ def sweep(
     with console.progress("sweep", max(len(missing), 1)) as advance:
         for outcome in _outcomes(plan, missing, jobs, dask, do):
             outcomes.append(outcome)
+            if why := trouble(outcome):
+                console.note(f"note: {why}")
             advance(line(outcome, time.monotonic() - start, len(outcomes), len(missing)))
-    _refuse(outcomes)
     return tuple(outcomes)
+
+
+@contextlib.contextmanager
+def interruptible(plan: Plan) -> Iterator[None]:
+    """Ctrl-C says what there is by then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        n = len(plan.cells) - len(plan.missing())
+        raise KeyboardInterrupt(
+            f"Interrupted; {n} of {len(plan.cells)} cells are finished, the same command goes on."
+        ) from None
+
+
+def trouble(outcome: Outcome) -> str:
+    """Why a cell has no bundle, in a line; empty where it has one."""
+    if outcome.refused:
+        return f"{outcome.cell} refused: {outcome.refused}"
+    if outcome.failure:
+        return f"{outcome.cell} failed: {outcome.failure.strip().splitlines()[-1]}"
+    return ""
 
 
 def line(outcome: Outcome, elapsed_s: float, n_done: int, n: int) -> str:
     """What became of a cell, and how long the rest takes."""
     what = "failed" if outcome.failure else "done" if outcome.done else "done elsewhere"
     what = "refused" if outcome.refused else what
-    why = f": {outcome.refused}" if outcome.refused else ""
     left = f", {remaining(elapsed_s, n_done, n)} left" if n_done < n else ""
-    return f"{outcome.cell} {what}{left}{why}"
+    return f"{outcome.cell} {what}{left}"
 
 
 def remaining(elapsed_s: float, n_done: int, n: int) -> str:
@@ -151,13 +170,25 @@ def _refuse_blind_workers(client: Any, folder: Path, dask: str) -> None:
             )
 
 
-def _refuse(outcomes: Sequence[Outcome]) -> None:
-    """Raise for cells without a result."""
+def refuse(outcomes: Sequence[Outcome]) -> None:
+    """Raise for cells without a result, after those that have one were written.
+
+    Raises
+    ------
+    EdgeError
+        With the first of the failures; of its kind.
+    RuntimeError
+        When one of them is our bug.
+    """
     failed = [outcome for outcome in outcomes if outcome.failure]
     if not failed:
         return
-    first = failed[0]
-    more = f" ({len(failed) - 1} more cells failed)" if len(failed) > 1 else ""
-    if first.missing_tool:
-        raise MissingToolError(f"{first.failure}{more}")
-    raise RuntimeError(f"cell {first.cell}{more}: {first.failure}")
+    first = max(failed, key=lambda outcome: outcome.exit_code == ExitCode.BUG)
+    n = "1 cell" if len(failed) == 1 else f"{len(failed)} cells"
+    message = (
+        f"{n} of {len(outcomes)} failed; the same command tries again what has no result. "
+        f"{first.cell}: {first.failure}"
+    )
+    if first.exit_code == ExitCode.BUG:
+        raise RuntimeError(message)
+    raise of_code(first.exit_code)(message)

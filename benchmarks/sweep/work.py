@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import tool
 from benchmarks.sweep import claim
 from benchmarks.sweep.plan import Cell, Plan
 from edge.console import Console
-from edge.errors import EdgeError, MissingToolError
+from edge.errors import (
+    AccuracyError,
+    BudgetError,
+    EdgeError,
+    ExitCode,
+    IncompatibleError,
+    UsageError,
+)
 
 Work = Callable[[Plan, Cell], None]
 """Leaves a cell's bundle where the plan says."""
 
 ONE_AT_A_TIME = threading.Lock()
 """A worker of several threads does one cell: toolchains' output is caught process-wide."""
+
+REFUSALS = (IncompatibleError, BudgetError, AccuracyError)
+"""What is as true tomorrow: the parts do not fit, or do not compute what they should. A full disk,
+data that is not there or a tool that is missing are not: such a cell is tried again."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +46,9 @@ class Outcome:
     done
         Whether it was done here; False where it was finished already, or failed.
     failure
-        Why it has no result, and may be tried again; empty where it has one.
-    missing_tool
-        Whether that is a package or program that is not installed.
+        Why it has no result, and is tried again next time; empty where it has one.
+    exit_code
+        Of that.
     refused
         Why there is no bundle, which is a result; empty where there is one, or it was done
         elsewhere.
@@ -44,7 +57,7 @@ class Outcome:
     cell: str
     done: bool
     failure: str = ""
-    missing_tool: bool = False
+    exit_code: int = ExitCode.DONE
     refused: str = ""
 
 
@@ -57,50 +70,69 @@ def run(plan: Plan, cell: Cell, work: Work) -> Outcome:
             )
         refused = json.loads(plan.result(cell).read_text())["refused"] if done else ""
         return Outcome(cell.name, done, refused=refused)
-    except MissingToolError as error:
-        return Outcome(cell.name, done=False, failure=str(error), missing_tool=True)
+    except EdgeError as error:
+        return Outcome(cell.name, done=False, failure=str(error), exit_code=error.exit_code)
     except Exception:
-        return Outcome(cell.name, done=False, failure=traceback.format_exc())
+        why = traceback.format_exc()
+        return Outcome(cell.name, done=False, failure=why, exit_code=ExitCode.BUG)
 
 
 def _make(plan: Plan, cell: Cell, work: Work) -> None:
     who = {"cell": cell.name, "host": platform.node(), "pid": os.getpid()}
-    claim.journal(plan.journal, event="started", **who)
+    with _writing(plan):
+        claim.journal(plan.journal, event="started", **who)
     start = time.perf_counter()
     refused = ""
     try:
         work(plan, cell)
-    except MissingToolError:
-        raise
-    except EdgeError as error:
+    except REFUSALS as error:
         refused = str(error)
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            claim.journal(plan.journal, event="failed", why=repr(error), **who)
+        raise
     seconds = round(time.perf_counter() - start, 3)
-    claim.write(
-        plan.result(cell),
-        {
-            "schema_version": 1,
-            "mode": cell.mode,
-            "data": cell.data,
-            "seed": cell.seed,
-            "recipe": cell.recipe,
-            "refused": refused,
-            "seconds": seconds,
-        },
-    )
-    claim.journal(plan.journal, event="finished", **who)
+    result = {
+        "schema_version": 1,
+        "mode": cell.mode,
+        "data": cell.data,
+        "seed": cell.seed,
+        "recipe": cell.recipe,
+        "refused": refused,
+        "seconds": seconds,
+        "tool_sha256": tool.sha256(),
+    }
+    with _writing(plan):
+        claim.write(plan.result(cell), result)
+        claim.journal(plan.journal, event="finished", **who)
+
+
+@contextlib.contextmanager
+def _writing(plan: Plan) -> Iterator[None]:
+    """A folder that cannot be written, or is full, in our words."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"Cannot write --out {str(plan.folder)!r}: {error.strerror}.") from error
 
 
 def full(plan: Plan, cell: Cell) -> None:
-    """The real work; the checkpoint is trained by the first recipe that needs it."""
+    """The real work; the checkpoint is trained by the first recipe that needs it.
+
+    Nothing else of the sweep runs on this machine while a bundle is timed.
+    """
     from edge import console
 
+    busy = plan.lock(f"machine-{platform.node()}")
     with console.console(verbose=False, quiet=True) as quiet:
-        model = plan.model(cell)
-        claim.once(model, plan.lock(f"model-{cell.model}"), lambda: _train(plan, cell, quiet))
-        _export(plan, cell, quiet)
-        _verify(plan.bundle(cell))
+        with claim.held(busy, shared=True):
+            model = plan.model(cell)
+            claim.once(model, plan.lock(f"model-{cell.model}"), lambda: _train(plan, cell, quiet))
+            _export(plan, cell, quiet)
+            _verify(plan.bundle(cell))
         if plan.settings.bench_s:
-            _bench(plan, cell, quiet)
+            with claim.held(busy):
+                _bench(plan, cell, quiet)
 
 
 def _train(plan: Plan, cell: Cell, quiet: Console) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     "--bench-s", type=_common.Real(0), default=0, show_default=True, help="Time each bundle."
 )
 @click.option("--out", type=_common.PATH, required=True, help="Folder; a sweep there goes on.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes; one without it.")
 @click.option("--dask", metavar="tcp://HOST:PORT", help="A dask scheduler whose workers do it.")
 @_common.common
 def command(as_json: bool, verbose: bool, **options: Any) -> None:
@@ -44,17 +44,23 @@ def command(as_json: bool, verbose: bool, **options: Any) -> None:
     def work(console: Console) -> None:
         plan = _plan(options)
         run = _common.load("benchmarks.sweep.run", "sweep")
-        run.sweep(plan, console, jobs=options["jobs"], dask=options["dask"])
         results = _common.load("benchmarks.sweep.results", "sweep")
-        with console.waiting("drawing the report"):
-            found, paths = results.write(plan)
+        if said := results.older(plan):
+            console.note(f"note: {said}")
+        with run.interruptible(plan):
+            outcomes = run.sweep(plan, console, jobs=options["jobs"] or 1, dask=options["dask"])
+            with console.waiting("drawing the report"):
+                found, paths = results.write(plan)
         if as_json:
             cells = {cell.name: result for cell, result in results.finished(plan)}
-            _common.print_json(console, {"cells": cells, "files": list(map(str, paths))})
-            return
-        console.print(results.table(found))
-        for path in paths:
-            console.print(str(path))
+            failed = {one.cell: one.failure for one in outcomes if one.failure}
+            document = {"cells": cells, "failed": failed, "files": list(map(str, paths))}
+            _common.print_json(console, document)
+        else:
+            console.print(results.table(found))
+            for path in paths:
+                console.print(str(path))
+        run.refuse(outcomes)
 
     _common.run(work, verbose)
 
@@ -66,6 +72,11 @@ def _plan(options: dict[str, Any]) -> Any:
     source = _common.load("edge.data.source", "sweep")
     for data in options["data"]:
         source.refuse_absent(data)
+    if options["dask"] and options["jobs"]:
+        raise UsageError(
+            "--jobs is for this machine, and a cluster does as many cells at once as it has "
+            "workers. Leave out --jobs or --dask."
+        )
     seeds = [seed.strip() for seed in options["seeds"].split(",")]
     if not all(seed.isdecimal() for seed in seeds):
         raise UsageError(f"Invalid --seeds {options['seeds']!r}: type numbers, e.g. 0,1,2.")
@@ -75,7 +86,7 @@ def _plan(options: dict[str, Any]) -> Any:
     settings = planning.Settings(
         epochs=options["epochs"],
         targets=options["targets"],
-        contract=None if contract is None else str(contract),
+        contract=None if contract is None else str(contract.absolute()),
         bench_s=options["bench_s"],
     )
     return planning.plan(

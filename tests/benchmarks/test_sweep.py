@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import tool
 from benchmarks.sweep import claim, plan, results, run, work
 from benchmarks.sweep.plan import Cell, Plan, Settings
 from edge import console
@@ -158,30 +159,111 @@ def test_worker_of_a_cluster_is_killed(tmp_path: Path) -> None:
 
 
 def test_refusals_are_results_and_failures_are_not(tmp_path: Path) -> None:
-    """A cell that cannot be is kept with its reason; one that lacked a tool is tried again."""
-    made = planned(tmp_path / "s", 3)
+    """A cell that cannot be is kept with its reason; what can be mended is tried again."""
+    made = planned(tmp_path / "s", 4)
+    failures = {
+        0: IncompatibleError("it does not fit."),
+        1: MissingToolError("This needs a tool."),
+        2: UsageError("Cannot write 'b': No space left on device."),
+    }
 
     def fickle(made: Plan, cell: Cell) -> None:
-        if cell.seed == 0:
-            raise IncompatibleError("it does not fit.")
-        if cell.seed == 1:
-            raise MissingToolError("This needs a tool.")
+        if cell.seed in failures:
+            raise failures[cell.seed]
 
-    with pytest.raises(MissingToolError, match=r"^This needs a tool\.$"):
-        sweep(made, fickle)
-    assert made.missing() == made.cells[1:2]
+    outcomes = sweep(made, fickle)
+    with pytest.raises(MissingToolError) as error:
+        run.refuse(outcomes)
+    assert str(error.value) == (
+        "2 cells of 4 failed; the same command tries again what has no result. "
+        "eca-B01-s1-default: This needs a tool."
+    )
+    assert made.missing() == made.cells[1:3]
     refused = json.loads(made.result(made.cells[0]).read_text())
     assert refused["refused"] == "it does not fit."
-    assert run.line(work.Outcome("x", done=True, refused="it does not fit."), 1, 1, 1) == (
-        "x refused: it does not fit."
-    )
+    assert [run.trouble(outcome) for outcome in outcomes] == [
+        "eca-B01-s0-default refused: it does not fit.",
+        "eca-B01-s1-default failed: This needs a tool.",
+        "eca-B01-s2-default failed: Cannot write 'b': No space left on device.",
+        "",
+    ]
 
     def broken(made: Plan, cell: Cell) -> None:
         raise ZeroDivisionError("one divided by none")
 
     with pytest.raises(RuntimeError, match="one divided by none"):
-        sweep(made, broken)
-    assert made.missing() == made.cells[1:2]
+        run.refuse(sweep(made, broken))
+    assert made.missing() == made.cells[1:3]
+    found = events(made)
+    assert [found["failed", cell.name] for cell in made.cells] == [0, 2, 2, 0]
+    run.refuse(sweep(made, nothing))
+    assert made.missing() == ()
+
+
+def test_full_disk_while_a_result_is_written(tmp_path: Path) -> None:
+    """In our words, and without a result that is cut off."""
+    made = planned(tmp_path / "s", 1)
+
+    def fill(made: Plan, cell: Cell) -> None:
+        made.result(cell).parent.rmdir()  # a folder that takes no file
+
+    (outcome,) = sweep(made, fill)
+    assert (outcome.failure, outcome.exit_code) == (
+        f"Cannot write --out {str(made.folder)!r}: No such file or directory.",
+        2,
+    )
+
+
+def test_interrupted_sweep_says_what_there_is(tmp_path: Path) -> None:
+    """What is finished stays, and the line says so."""
+    made = planned(tmp_path / "s", 3)
+
+    def interrupted(made: Plan, cell: Cell) -> None:
+        if cell.seed == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as error, run.interruptible(made):
+        sweep(made, interrupted)
+    assert str(error.value) == ("Interrupted; 1 of 3 cells are finished, the same command goes on.")
+    assert made.missing() == made.cells[1:]
+
+
+def test_two_different_sweeps_at_once(tmp_path: Path) -> None:
+    """Of those that ask for other settings one is let in; the rest are told what is there."""
+    refused = FORKS.Queue()
+
+    def start(epochs: int) -> None:
+        try:
+            plan.plan(tmp_path / "s", ["eca"], ["b"], [0], ["default"], Settings(epochs=epochs))
+        except UsageError as error:
+            refused.put(str(error))
+
+    others = [FORKS.Process(target=start, args=(epochs,)) for epochs in range(1, 7)]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join()
+    kept = json.loads((tmp_path / "s" / "sweep.json").read_text())["settings"]["epochs"]
+    messages = [refused.get(timeout=10) for _ in range(5)]
+    assert all(f"has --epochs {kept}, and " in message for message in messages)
+
+
+def test_timing_is_alone_on_its_machine(tmp_path: Path) -> None:
+    """Work goes on side by side; whoever wants the machine alone waits for all of it."""
+    lock = tmp_path / "machine"
+    order = []
+
+    def alone() -> None:
+        with claim.held(lock):
+            order.append("alone")
+
+    with claim.held(lock, shared=True), claim.held(lock, shared=True):
+        thread = threading.Thread(target=alone)
+        thread.start()
+        thread.join(0.05)
+        order.append("shared")
+    thread.join()
+    assert order == ["shared", "alone"]
 
 
 def test_wrong_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,11 +291,25 @@ def test_wrong_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert message(made.folder, ["eca"], ["a/B01.npz", "b/B01.npz"], [0], ["default"],
                    Settings()) == (
         "Two cells would be called 'eca-B01-s0-default'. Name every mode, seed and recipe once, "
-        "and data whose files have different names."
+        "and data and recipes whose files have different names."
     )  # fmt: skip
+    assert message(made.folder, ["eca"], ["B01.npz"], [0], ["default", "x/default.json"],
+                   Settings()).startswith("Two cells would be called")  # fmt: skip
     assert message(made.folder, ["eca"], ["B01.npz"], [0], [str(bad)], Settings()) == (
         f"--recipes {str(bad)!r}: 'observr' is not known. Allowed are "
         f"{plan.listing(f.name for f in plan.fields(plan.Recipe))}. Did you mean 'observer'?"
+    )
+    data = [tmp_path / name / "B01.npz" for name in ("one", "two")]
+    for path in data:
+        path.parent.mkdir()
+        path.touch()
+    asked = (tmp_path / "t", ["eca"], [str(data[0])], [0], ["default"], Settings())
+    sweep(plan.plan(*asked), nothing)
+    monkeypatch.chdir(data[0].parent)  # the same, typed from there
+    assert plan.plan(asked[0], ["eca"], ["B01.npz"], [0], ["default"], Settings()).missing() == ()
+    assert message(asked[0], ["eca"], [str(data[1])], [0], ["default"], Settings()) == (
+        f"The sweep in {str(asked[0])!r} has eca-B01-s0-default of --data {str(data[0])!r}, and "
+        f"{str(data[1])!r} is asked for. Ask for the same, or name another --out."
     )
     monkeypatch.setattr(run, "CONNECT_S", 1)
     with pytest.raises(UsageError) as error:
@@ -309,14 +405,22 @@ def test_a_real_sweep_is_resumed(edge: Edge, real: Path) -> None:
     assert sorted(json.loads(done.stdout)["cells"]) == ["none-b-s0-default", "none-b-s0-plain"]
     assert (real / "journal.jsonl").read_text() == before
     assert (real / "sweep.csv").read_bytes() == table
+    jobs_and_dask = edge(*arguments, "--jobs", "2", "--dask", "tcp://127.0.0.1:1", cwd=folder)
+    assert (jobs_and_dask.returncode, jobs_and_dask.stderr) == (
+        2,
+        "edge: --jobs is for this machine, and a cluster does as many cells at once as it has "
+        "workers. Leave out --jobs or --dask.\n",
+    )
 
 
-def test_refused_cells_are_in_the_table(real: Path, tmp_path: Path) -> None:
+def test_refused_cells_are_in_the_table(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With their reason, beside those that are there."""
     folder = tmp_path / "s"
     shutil.copytree(real, folder)
     made = plan.plan(
-        folder, ["none"], ["b.npz", "c.npz"], [0], ["default"],
+        folder, ["none"], [str(real.parent / "b.npz"), "c.npz"], [0], ["default"],
         Settings(epochs=1, targets=("tflite",)),
     )  # fmt: skip
 
@@ -329,3 +433,9 @@ def test_refused_cells_are_in_the_table(real: Path, tmp_path: Path) -> None:
     rows = list(csv.DictReader((folder / "sweep.csv").read_text().splitlines()))
     assert [row["refused"] for row in rows] == ["", "", "no."]
     assert rows[2]["subject"] == "c"
+    assert results.older(made) == ""
+    monkeypatch.setattr(tool, "sha256", lambda: "of another day")
+    assert results.older(made) == (
+        f"2 of 2 finished cells were made by other code than this (column tool_sha256), and are "
+        f"kept. To do them again, remove their files in {str(folder / 'results')!r}."
+    )
