@@ -6,7 +6,7 @@ Differences are int8 minus float in percentage points. A cell is one subject and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Row:
     Attributes
     ----------
     difference
-        Mean over subjects with Student's interval, points.
+        Mean over subjects, points (:func:`benchmarks.statistics.over_subjects`).
     agreement
         Windows of all subjects together.
     worst
@@ -40,7 +40,7 @@ class Row:
     sqnr_db, median_db
         Means over subjects, over all windows and of the median window.
     not_worse
-        Whether int8 is not worse by more than half a point, from the windows of all subjects.
+        Whether int8 is not worse by more than half a point, subjects being the unit.
     """
 
     mode: str
@@ -52,7 +52,6 @@ class Row:
     least_agreement: float
     sqnr_db: float
     median_db: float
-    p: float
     not_worse: str
 
 
@@ -75,23 +74,24 @@ def pairs(cell: dict[str, Any], target: str) -> Pairs:
 def row(cells: Cells, mode: str, target: str) -> Row:
     """Everything about one mode on one target."""
     own = [cell for cell in cells if cell["mode"] == mode]
-    each = [pairs(cell, target) for cell in own]
-    drops = [100 * found.difference for found in each]
-    together = Pairs(sum(p.n for p in each), sum(p.gained for p in each), sum(p.lost for p in each))
+    by_subject: dict[str, list[Pairs]] = {}
+    for cell in own:
+        by_subject.setdefault(cell["recording"], []).append(pairs(cell, target))
+    verdict = statistics.subjects_non_inferiority(tuple(by_subject.values()))
+    drops = [100 * pairs(cell, target).difference for cell in own]
     agree = [cell["int8"][target]["agree"] for cell in own]
     worst = int(np.argmin(drops))
     return Row(
         mode,
         target,
         float(np.mean([cell["float_correct"] / cell["n"] for cell in own])),
-        statistics.over_subjects(drops),
-        wilson(sum(agree), together.n),
+        Interval(*(100 * x for x in astuple(verdict.interval))),
+        wilson(sum(agree), sum(cell["n"] for cell in own)),
         (own[worst]["recording"], drops[worst]),
         100 * min(a / cell["n"] for a, cell in zip(agree, own, strict=True)),
         _mean_db(own, target, "sqnr_db"),
         _mean_db(own, target, "sqnr_median_window_db"),
-        statistics.mcnemar(together),
-        str(statistics.non_inferiority(together)),
+        str(verdict),
     )
 
 
@@ -110,7 +110,6 @@ HEADS = (
     "target",
     "float %",
     "int8 - float, points [95 %, subjects]",
-    "McNemar p",
     "worst subject",
     "agreement % [95 %]",
     "least %",
@@ -126,7 +125,6 @@ def _texts(found: Row) -> tuple[str, ...]:
         found.target,
         f"{100 * found.float_share:.1f}",
         f"{d.value:+.2f} [{d.low:+.2f}, {d.high:+.2f}]",
-        f"{found.p:.2f}",
         f"{found.worst[0]} {found.worst[1]:+.2f}",
         f"{100 * a.share:.2f} [{100 * a.low:.1f}, {100 * a.high:.1f}]",
         f"{found.least_agreement:.1f}",

@@ -362,7 +362,7 @@ def together(climbs: Sequence[Mapping[str, Any]]) -> dict[str, Interval]:
     return {
         rung: statistics.over_subjects(
             [
-                step["difference"]["value"]
+                [statistics.Pairs(climb["n_trials"], step["gained"], step["lost"])]
                 for climb in subjects
                 for step in climb["steps"]
                 if step["rung"] == rung

@@ -24,7 +24,9 @@ Z_POWER = 0.8416212335729143
 MARGIN = 0.005
 """A loss of accuracy that nobody would notice: half a percentage point."""
 RESAMPLES = 10_000
-MOST_WINDOWS = 10_000_000
+MOST = 10_000_000
+"""More than that, of windows or subjects, is no answer."""
+DECIDED = ("yes", "no")
 
 Correct = NDArray[np.bool_]
 
@@ -52,6 +54,10 @@ class Pairs:
         return (self.gained - self.lost) / self.n
 
 
+Runs = Sequence[Pairs]
+"""One subject's: as many as there are models of it, by seed, say; together they count once."""
+
+
 @dataclass(frozen=True)
 class NonInferiority:
     """Whether the second classifier is not worse than the first by more than a margin.
@@ -60,12 +66,12 @@ class NonInferiority:
     ----------
     answer
         ``yes`` where the whole 95 % interval lies above ``-margin``, ``no`` where it lies below,
-        ``not enough windows`` where it holds ``-margin``.
+        ``not enough windows`` (or ``subjects``) where it holds ``-margin``.
     interval
-        Of the difference (:func:`tango`).
+        Of the difference (:func:`tango`, :func:`over_subjects`).
     need
-        Windows that would decide at 80 % power if the shares seen here are the true ones; None
-        where it is decided, or where no number would (a difference of exactly the margin).
+        So many would decide at 80 % power if the shares seen here are the true ones; None where
+        it is decided, or where no number would (a difference of exactly the margin).
     """
 
     answer: str
@@ -122,7 +128,7 @@ def tango(found: Pairs, z: float = Z95) -> Interval:
     return Interval(value, _limit(*counts, z, -1), _limit(*counts, z, 1))
 
 
-def _limit(n: int, gained: float, lost: float, z: float, side: int) -> float:
+def _limit(n: float, gained: float, lost: float, z: float, side: int) -> float:
     """Where the score reaches z on one side of the difference, by bisection."""
     inside, outside = (gained - lost) / n, float(side)
     for _ in range(60):
@@ -134,67 +140,117 @@ def _limit(n: int, gained: float, lost: float, z: float, side: int) -> float:
     return (inside + outside) / 2
 
 
-def _score(n: int, gained: float, lost: float, d: float) -> float:
+def _score(n: float, gained: float, lost: float, d: float) -> float:
     """Tango's statistic of the hypothesis that the difference is d."""
-    b = (2 * n - gained + lost) * d - gained - lost
-    c = -lost * d * (1 - d)
-    share_lost = (math.sqrt(b * b - 8 * n * c) - b) / (4 * n)
-    variance = n * (2 * share_lost + d * (1 - d))
+    variance = n * _variance_under(n, gained, lost, d)
     excess = gained - lost - n * d
     if variance <= 0:
         return 0.0 if excess == 0 else math.copysign(math.inf, excess)
     return excess / math.sqrt(variance)
 
 
+def _variance_under(n: float, gained: float, lost: float, d: float) -> float:
+    """Of one window's difference, by the shares most likely where their difference is d."""
+    b = (2 * n - gained + lost) * d - gained - lost
+    c = -lost * d * (1 - d)
+    share_lost = (math.sqrt(b * b - 8 * n * c) - b) / (4 * n)
+    return 2 * share_lost + d * (1 - d)
+
+
 def non_inferiority(found: Pairs, margin: float = MARGIN) -> NonInferiority:
     """Whether the second classifier loses at most ``margin``; see :class:`NonInferiority`."""
     interval = tango(found)
+    answer = _answer(interval, margin, "windows")
+    need = None if answer in DECIDED else windows_needed(found, margin)
+    return NonInferiority(answer, margin, interval, need)
+
+
+def _answer(interval: Interval, margin: float, unit: str) -> str:
     if interval.low > -margin:
-        return NonInferiority("yes", margin, interval, None)
-    if interval.high < -margin:
-        return NonInferiority("no", margin, interval, None)
-    return NonInferiority("not enough windows", margin, interval, windows_needed(found, margin))
+        return "yes"
+    return "no" if interval.high < -margin else f"not enough {unit}"
 
 
 def windows_needed(found: Pairs, margin: float = MARGIN) -> int | None:
     """Windows that would decide at 80 % power, were the shares seen here the true ones.
 
-    The usual sum of two quantiles, ``z(95 %) + z(80 %)`` (Lachin 1981, Controlled Clinical Trials
-    2, 93-113), in the interval that decides: the fewest n at which the interval of the expected
-    counts, that much wider, leaves out ``-margin``.
+    ``((z(95 %) sqrt(v0) + z(80 %) sqrt(v)) / (difference + margin))**2``, v the variance of one
+    window's difference and v0 what it is most likely if the difference is ``-margin``, as in
+    :func:`tango`, which decides (Nam 1997, Biometrics 53, 1422-1430).
     """
-    side = -1 if found.difference > -margin else 1
-    if found.difference == -margin:
+    return _windows_needed(found.n, found.gained, found.lost, margin)
+
+
+def _windows_needed(n: float, gained: float, lost: float, margin: float) -> int | None:
+    difference = (gained - lost) / n
+    variance = (gained + lost) / n - difference**2
+    under = _variance_under(n, gained, lost, -margin)
+    spread = Z95 * math.sqrt(under) + Z_POWER * math.sqrt(max(variance, 0))
+    distance = abs(difference + margin)
+    if distance * math.sqrt(MOST) <= spread:
         return None
-
-    def decides(n: int) -> bool:
-        gained, lost = n * found.gained / found.n, n * found.lost / found.n
-        return side * (_limit(n, gained, lost, Z95 + Z_POWER, side) + margin) < 0
-
-    high = found.n
-    while not decides(high):
-        high *= 2
-        if high > MOST_WINDOWS:
-            return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if decides(middle) else (middle, high)
-    return high
+    return math.ceil((spread / distance) ** 2)
 
 
-def over_subjects(differences: Sequence[float]) -> Interval:
-    """Mean of the subjects' differences with Student's t interval: the subject is the unit.
+def over_subjects(subjects: Sequence[Runs]) -> Interval:
+    """Mean of the subjects' differences: the subject is the unit.
 
-    Windows of one person are not independent, so that pooling them would promise too much
-    (Student 1908, Biometrika 6, 1-25).
+    Student's t interval (Student 1908, Biometrika 6, 1-25): windows of one person are not
+    independent, so that pooling them would promise too much. But two subjects who lose as many
+    windows differ by nothing, and that interval has no width; so it is never narrower than that of
+    all windows together (:func:`tango`), which leaves out what sets subjects apart.
     """
-    values = np.asarray(differences, np.float64)
+    values = _differences(subjects)
     mean = float(values.mean())
     if len(values) < 2:
         return Interval(mean, -math.inf, math.inf)
     half = float(t.ppf(0.975, len(values) - 1)) * float(values.std(ddof=1)) / math.sqrt(len(values))
-    return Interval(mean, mean - half, mean + half)
+    windows = _together(subjects)
+    low, high = (_limit(*windows, Z95, side) for side in (-1, 1))
+    return Interval(mean, min(mean - half, low), max(mean + half, high))
+
+
+def subjects_non_inferiority(subjects: Sequence[Runs], margin: float = MARGIN) -> NonInferiority:
+    """The same as :func:`non_inferiority`, of the mean over subjects."""
+    interval = over_subjects(subjects)
+    answer = _answer(interval, margin, "subjects")
+    need = None if answer in DECIDED else subjects_needed(subjects, margin)
+    return NonInferiority(answer, margin, interval, need)
+
+
+def subjects_needed(subjects: Sequence[Runs], margin: float = MARGIN) -> int | None:
+    """Subjects, of as many windows, that would decide at 80 % power, were those here like all.
+
+    The fewest n with ``(t(95 %) + t(80 %)) sd <= (mean + margin) sqrt(n)``, t of n - 1 degrees of
+    freedom (Lachin 1981, Controlled Clinical Trials 2, 93-113), that have :func:`windows_needed`,
+    too. None for one subject, whose like nobody has seen, or where no number would do.
+    """
+    values = _differences(subjects)
+    windows = _together(subjects)
+    by_windows = _windows_needed(*windows, margin)
+    distance = abs(float(values.mean()) + margin)
+    if len(values) < 2 or by_windows is None or distance < 1 / MOST:
+        return None
+    spread = float(values.std(ddof=1)) / distance
+    n = max(len(values) + 1, math.ceil(by_windows * len(values) / windows[0]))
+    n = max(n, math.ceil(((Z95 + Z_POWER) * spread) ** 2))
+    while float(t.ppf(0.975, n - 1) + t.ppf(0.8, n - 1)) * spread > math.sqrt(n):
+        n += 1
+    return n
+
+
+def _differences(subjects: Sequence[Runs]) -> NDArray[np.float64]:
+    return np.array([np.mean([run.difference for run in runs]) for runs in subjects], np.float64)
+
+
+def _together(subjects: Sequence[Runs]) -> tuple[float, float, float]:
+    """Windows, gained and lost of all subjects, means over the models of each."""
+    each = [
+        np.mean([(run.n, run.gained, run.lost) for run in runs], axis=0, dtype=np.float64)
+        for runs in subjects
+    ]
+    n, gained, lost = np.sum(each, axis=0)
+    return float(n), float(gained), float(lost)
 
 
 def _percentiles(value: float, drawn: NDArray[Any]) -> Interval:

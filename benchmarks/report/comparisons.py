@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,13 +9,13 @@ import numpy as np
 
 from benchmarks import statistics
 from benchmarks.report.sources import Source
-from benchmarks.statistics import MARGIN, Z95, Z_POWER, Interval, NonInferiority, Pairs
+from benchmarks.statistics import Interval, NonInferiority, Pairs
 from edge import bundle
 from edge.spec import Parity, Precision, Proportion
 
 BRAINDECODE = "braindecode"
-ENOUGH, TOO_MUCH, UNDECIDED = "yes", "no", "not enough"
 ONE_SUBJECT = "one subject"
+UNPAIRED = "no decisions kept"
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,14 @@ class Comparison:
         """Accuracy of int8 minus float's."""
         return self.correct.share - self.float_correct.share
 
+    @property
+    def pairs(self) -> Pairs:
+        """What was gained and lost; where decisions were not kept, no more than must have been."""
+        if self.paired is not None:
+            return self.paired.pairs
+        net = self.correct.count - self.float_correct.count
+        return Pairs(self.correct.n, max(net, 0), max(-net, 0))
+
 
 @dataclass(frozen=True)
 class Pooled:
@@ -60,10 +67,10 @@ class Pooled:
     Attributes
     ----------
     interval
-        Mean difference over subjects with Student's t interval; unbounded for one subject.
+        :func:`benchmarks.statistics.over_subjects`; unbounded for one subject.
     answer
         Whether that mean is not worse than the margin: ``yes``, ``no``, how many subjects would
-        decide, or that there is only one.
+        decide, or that there is only one, or that decisions were not kept.
     worst
         The subject that loses most.
     """
@@ -141,46 +148,21 @@ def pool(comparisons: Sequence[Comparison]) -> tuple[Pooled, ...]:
 
 
 def _pooled(mode: str, target: str, found: Sequence[Comparison]) -> Pooled:
-    by_subject: dict[str, list[float]] = {}
+    by_subject: dict[str, list[Pairs]] = {}
     for one in found:
-        by_subject.setdefault(one.subject, []).append(one.difference)
-    means = [float(np.mean(values)) for values in by_subject.values()]
-    interval = statistics.over_subjects(means)
+        by_subject.setdefault(one.subject, []).append(one.pairs)
+    verdict = statistics.subjects_non_inferiority(tuple(by_subject.values()))
+    answer = ONE_SUBJECT if len(by_subject) == 1 else str(verdict)
+    if any(one.paired is None for one in found):
+        answer = UNPAIRED
     return Pooled(
         mode,
         target,
         tuple(by_subject),
-        interval,
-        _answer(means, interval),
+        verdict.interval,
+        answer,
         min(found, key=lambda one: one.difference),
     )
-
-
-def _answer(means: Sequence[float], interval: Interval) -> str:
-    if len(means) == 1:
-        return ONE_SUBJECT
-    if interval.low > -MARGIN:
-        return ENOUGH
-    if interval.high < -MARGIN:
-        return TOO_MUCH
-    need = subjects_needed(means)
-    more = "" if need is None else f", need {need:,}"
-    return f"{UNDECIDED} subjects{more}"
-
-
-def subjects_needed(differences: Sequence[float]) -> int | None:
-    """Subjects that would decide at 80 % power, were mean and spread seen here the true ones.
-
-    ``((z(95 %) + z(80 %)) sd / (mean + margin))**2`` (Lachin 1981, Controlled Clinical Trials 2,
-    93-113); None for one subject, or where mean and margin are the same.
-    """
-    if len(differences) < 2:
-        return None
-    distance = float(np.mean(differences)) + MARGIN
-    if math.isclose(distance, 0, abs_tol=1e-12):
-        return None
-    spread = float(np.std(differences, ddof=1))
-    return max(len(differences) + 1, math.ceil(((Z95 + Z_POWER) * spread / distance) ** 2))
 
 
 def worst(comparisons: Sequence[Comparison]) -> Comparison:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,17 +79,23 @@ class Source:
 
     @property
     def kind(self) -> str:
-        """Mode, and what its recipe has that the default has not."""
-        recipe = self.opened.manifest.recipe
-        default = Recipe()
-        if recipe is None or recipe == default:
+        """Mode, and what its recipe has that the default has not.
+
+        The recipe as it was asked for: bundles differ in what the policy left in float, by
+        subject, and are pooled all the same.
+        """
+        made = self.opened.manifest
+        if made.recipe is None:
             return self.mode
+        asked = made.recipe
+        if made.policy is not None:
+            asked = replace(asked, float_parts=made.policy.trials[0].float_parts)
         words = [
-            f"{one.name} {getattr(recipe, one.name)}"
+            f"{one.name} {getattr(asked, one.name)}"
             for one in fields(Recipe)
-            if getattr(recipe, one.name) != getattr(default, one.name)
+            if getattr(asked, one.name) != getattr(Recipe(), one.name)
         ]
-        return f"{self.mode} ({', '.join(words)})"
+        return f"{self.mode} ({', '.join(words)})" if words else self.mode
 
     def document(self, name: str) -> Any:
         """A JSON file of the bundle; None where it has none of that name."""

@@ -53,5 +53,6 @@ def test_bars(tmp_path: Path) -> None:
     assert texts[3] == "met: c: agreement, lowest cell: 97.50 % (wanted: 97.5)"
     accuracy_report.write(cells, tmp_path)
     text = (tmp_path / "accuracy.md").read_text()
-    assert "not enough windows, need 1,562" in text
+    assert "not enough windows, need 765" in text
+    assert row.not_worse.startswith("not enough subjects, need ")
     assert (tmp_path / "accuracy.svg").read_text().count("B02") >= 1

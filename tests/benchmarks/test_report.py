@@ -17,10 +17,11 @@ import pytest
 
 from benchmarks import browser, statistics
 from benchmarks.browser import Page
-from benchmarks.report import comparisons, document, markdown
+from benchmarks.report import comparisons, document, markdown, sources
 from benchmarks.report.comparisons import Comparison
 from edge import bundle, manifest, parity
 from edge.errors import MissingToolError
+from edge.spec import Decision, Trial
 from tests.conftest import Edge
 
 SENSITIVITY = {
@@ -329,13 +330,24 @@ def test_pooled_answers() -> None:
     assert comparisons.pool(close)[0].answer == "yes"
     far = [compared(f"B{i}", 0, 20 + i % 3) for i in range(9)]
     assert comparisons.pool(far)[0].answer == "no"
+    older = [replace(one, paired=None) for one in far]
+    assert comparisons.pool(older)[0].answer == "no decisions kept"
 
 
-def test_subjects_needed() -> None:
-    """By hand: mean 0, spread 0.01, margin 0.005: (2.8016 * 2)**2 = 31.4."""
-    half = 0.01 / 2**0.5
-    assert comparisons.subjects_needed([half, -half]) == 32
-    assert comparisons.subjects_needed([0.1]) is None
+def test_recipe_as_it_was_asked_for(eca_bundle: Path) -> None:
+    """What the policy left in float is another thing with every subject, and no other recipe."""
+    (found,) = sources.read([eca_bundle])
+    made = found.opened.manifest
+    assert made.recipe is not None
+    recipe = replace(made.recipe, observer="min_max", float_parts=("gate",))
+    int8, mixed = Trial((), 0, 0.9, 1.0), Trial(("gate",), 9, 1.0, 0.0)
+    for trials, kind in (
+        ((int8, mixed), "eca (observer min_max)"),
+        ((mixed,), "eca (observer min_max, float_parts ('gate',))"),
+    ):
+        decision = Decision("agreement", trials, ("gate",), met=True)
+        opened = replace(found.opened, manifest=replace(made, recipe=recipe, policy=decision))
+        assert replace(found, opened=opened).kind == kind
 
 
 def test_markdown_escapes_bars() -> None:

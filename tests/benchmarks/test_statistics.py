@@ -12,6 +12,7 @@ from scipy import stats
 
 from benchmarks import statistics
 from benchmarks.statistics import Z95, Pairs
+from edge import parity
 
 
 def test_pairs_are_counted() -> None:
@@ -97,8 +98,8 @@ def test_bootstrap_is_that_of_the_windows() -> None:
     [
         (Pairs(2000, 2, 2), "yes"),
         (Pairs(1000, 0, 40), "no"),
-        (Pairs(240, 0, 0), "not enough windows, need 1,562"),
-        (Pairs(240, 1, 2), "not enough windows, need 144,631"),
+        (Pairs(240, 0, 0), "not enough windows, need 765"),
+        (Pairs(240, 1, 2), "not enough windows, need 143,561"),
         (Pairs(200, 0, 1), "not enough windows"),
     ],
 )
@@ -107,23 +108,97 @@ def test_non_inferiority(found: Pairs, text: str) -> None:
     assert str(statistics.non_inferiority(found)) == text
 
 
-def test_windows_needed_decide() -> None:
-    """With nothing lost, n > z**2 (1 - margin) / margin; at that many, four studies of five do."""
-    z = Z95 + statistics.Z_POWER
-    assert statistics.windows_needed(Pairs(240, 0, 0)) == math.ceil(z**2 * 0.995 / 0.005)
-    need = statistics.windows_needed(Pairs(1000, 10, 10))
+def test_windows_needed_without_a_difference() -> None:
+    """The closed form: n > z**2 (1 - margin) / margin, and one window less does not do."""
+    need = statistics.windows_needed(Pairs(240, 0, 0))
+    assert need == math.ceil(Z95**2 * 0.995 / 0.005) == 765
+    assert statistics.non_inferiority(Pairs(need, 0, 0)).answer == "yes"
+    assert statistics.non_inferiority(Pairs(need - 1, 0, 0)).answer != "yes"
+
+
+@pytest.mark.parametrize("found", [Pairs(1000, 10, 10), Pairs(240, 2, 1), Pairs(240, 0, 2)])
+def test_windows_needed_decide(found: Pairs) -> None:
+    """At that many, four studies of five decide."""
+    need = statistics.windows_needed(found)
     assert need is not None
+    gained, lost = found.gained / found.n, found.lost / found.n
     rng = np.random.default_rng(2)
-    drawn = rng.multinomial(need, (0.01, 0.01, 0.98), 300)
-    answers = [statistics.non_inferiority(Pairs(need, int(g), int(k))).answer for g, k, _ in drawn]
-    assert answers.count("yes") / 300 == pytest.approx(0.8, abs=0.07)
+    drawn = rng.multinomial(need, (gained, lost, 1 - gained - lost), 500)
+    counts, times = np.unique(drawn[:, :2], axis=0, return_counts=True)
+    answers = [statistics.non_inferiority(Pairs(need, int(g), int(k))).answer for g, k in counts]
+    wanted = "yes" if found.difference > -statistics.MARGIN else "no"
+    right = sum(n for n, answer in zip(times, answers, strict=True) if answer == wanted)
+    assert right / 500 == pytest.approx(0.8, abs=0.05)
+
+
+def one_model_each(*counts: tuple[int, int], n: int = 1000) -> list[list[Pairs]]:
+    """Subjects by what was gained and lost."""
+    return [[Pairs(n, gained, lost)] for gained, lost in counts]
 
 
 def test_subjects_are_the_unit() -> None:
     """Student's interval of five subjects; one subject says nothing about others."""
     values = [-0.01, 0.0, 0.0, 0.005, -0.005]
-    interval = statistics.over_subjects(values)
+    subjects = one_model_each((0, 10), (0, 0), (2, 2), (5, 0), (0, 5))
+    interval = statistics.over_subjects(subjects)
     wanted = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
     assert interval.value == pytest.approx(-0.002)
     assert (interval.low, interval.high) == pytest.approx(wanted)
-    assert statistics.over_subjects([0.1]) == statistics.Interval(0.1, -math.inf, math.inf)
+    alone = statistics.over_subjects(one_model_each((100, 0)))
+    assert alone == statistics.Interval(0.1, -math.inf, math.inf)
+    assert str(statistics.subjects_non_inferiority(subjects[:1])) == "not enough subjects"
+
+
+def test_models_of_a_subject_count_once() -> None:
+    """Three seeds of each are no more windows, and no more subjects, than one of each."""
+    subjects = one_model_each((0, 10), (0, 4))
+    thrice = [runs * 3 for runs in subjects]
+    assert statistics.over_subjects(thrice) == statistics.over_subjects(subjects)
+    assert statistics.subjects_needed(thrice) == statistics.subjects_needed(subjects)
+
+
+def test_subjects_that_do_not_differ() -> None:
+    """Two who lose nothing prove nothing: their windows' interval stands in for their spread."""
+    found = statistics.subjects_non_inferiority(one_model_each((0, 0), (0, 0), n=60))
+    windows = statistics.tango(Pairs(120, 0, 0))
+    assert (found.interval.low, found.interval.high) == (windows.low, windows.high)
+    assert str(found) == "not enough subjects, need 13"  # 765 windows
+    assert 60 * 12 < 765 <= 60 * 13
+    enough = statistics.subjects_non_inferiority(one_model_each(*[(0, 0)] * 13, n=60))
+    assert str(enough) == "yes"
+
+
+def test_interval_over_subjects_covers() -> None:
+    """Of few subjects with few losses, where Student's alone misses one time in five."""
+    rng = np.random.default_rng(3)
+    drawn = rng.multinomial(240, (0.002, 0.004, 0.994), (300, 2))
+    found = [
+        statistics.over_subjects([[Pairs(240, int(g), int(k))] for g, k, _ in study])
+        for study in drawn
+    ]
+    assert np.mean([i.low <= -0.002 <= i.high for i in found]) >= 0.95
+
+
+def test_subjects_needed() -> None:
+    """By hand, mean 0 and spread 0.01: t of 33 degrees of freedom, (2.0345 + 0.8530) * 2 < 6."""
+    subjects = one_model_each((250, 250 - 71), (250 - 71, 250), n=10_000)
+    need = statistics.subjects_needed(subjects)
+    assert need is not None
+    differences = [runs[0].difference for runs in subjects]
+    spread = float(np.std(differences, ddof=1)) / 0.005
+    for n, enough in ((need, True), (need - 1, False)):
+        quantiles = stats.t.ppf(0.975, n - 1) + stats.t.ppf(0.8, n - 1)
+        assert (quantiles * spread <= math.sqrt(n)) == enough
+    assert need == 34
+    assert statistics.subjects_needed(one_model_each((100, 0))) is None
+    assert statistics.subjects_needed(one_model_each((0, 5), (0, 5))) is None  # just the margin
+
+
+def test_wilson_is_that_of_scipy() -> None:
+    """Few and many windows, none, one and all of them."""
+    for n in (1, 2, 5, 240, 2880):
+        for count in {0, 1, n // 2, n - 1, n}:
+            wanted = stats.binomtest(count, n).proportion_ci(method="wilson")
+            found = parity.wilson(count, n)
+            assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
+    assert (parity.wilson(240, 240).high, parity.wilson(0, 240).low) == (1.0, 0.0)

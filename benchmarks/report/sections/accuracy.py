@@ -6,7 +6,15 @@ import math
 from collections.abc import Sequence
 
 from benchmarks.report import figures
-from benchmarks.report.comparisons import Comparison, Paired, Pooled, compare, pool, worst
+from benchmarks.report.comparisons import (
+    UNPAIRED,
+    Comparison,
+    Paired,
+    Pooled,
+    compare,
+    pool,
+    worst,
+)
 from benchmarks.report.document import (
     Absent,
     Block,
@@ -75,7 +83,7 @@ def simulated_line(sources: Sequence[Source]) -> str:
 def verdict(one: Comparison) -> Cell:
     """Whether it is not worse than the margin, with the windows that would decide."""
     if one.paired is None:
-        return Cell("no decisions kept")
+        return Cell(UNPAIRED)
     found = one.paired.verdict
     return Cell(str(found), tone=_tone(found.answer))
 
@@ -128,9 +136,9 @@ def pooled_table(pooled: Sequence[Pooled]) -> Table:
         for one in pooled
     )
     caption = (
-        "Pooled: every subject counts once, Student's t interval over subjects; simulated data "
-        "is kept apart. 'Not enough subjects, need N': N would decide at 80 % power if mean and "
-        "spread seen here are the true ones."
+        "Pooled: every subject counts once, Student's t interval over subjects, never narrower "
+        "than Tango's of all windows; simulated data is kept apart. 'Not enough subjects, need N': "
+        "N would decide at 80 % power if those seen here are like all."
     )
     return Table("pooled", caption, columns, rows)
 
