@@ -190,7 +190,7 @@ def open_library(entrant: dict[str, Any], threads: int) -> tuple[Loaded, Any]:
 
 
 def open_engine(entrant: dict[str, Any]) -> protocol.Block:
-    """Check the C engine, a process of its own; a block of calls in it."""
+    """Check the C engine, a process of its own; a block of calls in it, of 0 to start it anew."""
     engine = subprocess.Popen(
         [f"./{entrant['file']}", "windows.bin", "logits.bin"],
         stdin=subprocess.PIPE,
@@ -245,9 +245,12 @@ def measure(plan: dict[str, Any]) -> None:
 
     if blocks:
         protocol.interleave_blocks(blocks, settings, advance)
-    present = [e for e in plan["entrants"] if e["name"] in blocks and e["target"] != "c"]
+    present = [e for e in plan["entrants"] if e["name"] in blocks]
     for _ in range(settings.processes):
         for entrant in present:
+            if entrant["target"] == "c":
+                say(name=entrant["name"], fresh={"load_us": blocks[entrant["name"]](0)[0]})
+                continue
             what = [entrant["file"], entrant["target"], str(plan["threads"])]
             arguments = [sys.executable, sys.argv[0], "fresh", *what]
             done = subprocess.run(

@@ -31,7 +31,8 @@ NOTES = (
     already; everything loaded in one process, blocks interleaved""",
     """stock_ratio: latency of the stock ExecuTorch program of the same weights and precision over
     this one's, in the same round""",
-    """load_us: from bytes to a loaded model in a fresh process that has imported the runtime""",
+    """load_us: from bytes to a loaded model in a fresh process that has imported the runtime; of
+    the C engine to link its shared library, compiled already, whose constants its weights are""",
     """resident_bytes: most memory resident in a fresh Python process after one window, imports
     included""",
     planned.NOTE,

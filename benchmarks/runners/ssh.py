@@ -33,7 +33,10 @@ NOTES = (
         "latency: the runtime's own call on one window that is scaled, quantized and laid out "
         "already, blocks interleaved, by the device's clock"
     ),
-    "load_us: from a file to a loaded model in a fresh process that has imported the runtime",
+    (
+        "load_us: from a file to a loaded model in a fresh process that has imported the runtime; "
+        "of the C engine from fork to main of a fresh process, its weights being part of it"
+    ),
     (
         "resident_bytes: most memory resident in a fresh process after one window, of Python with "
         "its imports, for the C engine of the program itself"
@@ -126,7 +129,9 @@ def _drive(session: Session, request: Request, allowed: int) -> list[Line]:
         return [int(value) / 1000 for value in session.line().split()]
 
     rounds = protocol.interleave_blocks({name: block}, request.protocol)
-    return [*said, *({"round": samples} for samples in rounds)]
+    said += [{"round": samples} for samples in rounds]
+    starts = [block(0)[0] for _ in range(request.protocol.processes)]
+    return [*said, *({"name": name, "fresh": {"load_us": us}} for us in starts)]
 
 
 Sizes = Mapping[str, Mapping[str, int | None]]

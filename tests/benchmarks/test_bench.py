@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import entrants, parcel, planned, stock
+from benchmarks import entrants, fresh, parcel, planned, stock
 from benchmarks.bench import bench
 from benchmarks.findings import Request
 from benchmarks.firmware import case_of
@@ -56,6 +56,12 @@ def test_report(eca_bundle: Path, tmp_path: Path) -> None:
     assert head["bundle_sha256"] == report.bundle_sha256
     assert {block["name"] for block in blocks} == {" ".join(key) for key in found if key[1]}
     assert all(block["us"] for block in blocks)
+
+
+def test_load_of_the_engine(eca_bundle: Path) -> None:
+    """Linked, not compiled, which takes a hundred times as long, nor found in a cache."""
+    found = fresh.run("c", eca_bundle / "c", (22, 1000))
+    assert 20 < found["load_us"] < 100_000
 
 
 @pytest.fixture(scope="module")

@@ -130,7 +130,8 @@ def figures(document: dict[str, object]) -> Found:
 
 
 LATENCY = {"latency_median_us", "latency_p95_us", "latency_p99_us", "latency_spread"}
-ENGINE = LATENCY | {"golden_max_steps", "resident_bytes", "file_bytes", "planned_bytes"}
+ENGINE = LATENCY | {"golden_max_steps", "load_us", "resident_bytes", "file_bytes"}
+ENGINE |= {"planned_bytes"}
 SHORT = ("--limit-s", "1", "--json")
 
 
