@@ -2,8 +2,9 @@
 
     python -m benchmarks.modes [BUNDLE...] [--save]
 
-Bundles that are not given are exported from the shipped checkpoints into ``--work``, stock programs
-beside them; what is there already is taken as it is, so that a run that was broken off goes on.
+Bundles that are not given are exported from the shipped checkpoints into a folder of ``--work``,
+stock programs beside them. What is there already is taken as it is, so that a run that was broken
+off goes on; the folder is named after the code, weights and versions that they are made by.
 Then all of them are timed in one process on one thread, in interleaved blocks; ratios are taken
 inside a round. A stock program works when it exports, loads and gives finite logits on the bundle's
 golden windows.
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import protocol, stock
+from benchmarks import protocol, stock, tool
 from benchmarks.machine import machine
 from benchmarks.parcel import scaled_windows
 from benchmarks.protocol import Estimate, Protocol, Samples
@@ -48,6 +49,13 @@ STOCK_TIMES = 18.0
 
 OPERATOR = re.compile(r"Operator torch\._ops\.(\S+) is not|Failed to create (\w+) node")
 """Whom ExecuTorch blames: when it exports, and when it loads."""
+
+
+def made_by(work: Path) -> Path:
+    """The folder of what this code makes with what is installed; it is there then."""
+    folder = work / tool.key("benchmarks/stock.py")[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,6 @@ class Row:
 def bundles(given: Sequence[Path], work: Path, note: Callable[[str], None]) -> dict[str, Bundle]:
     """A bundle of every mode: those that are given, and what is exported, or was, into ``work``."""
     found = {made.manifest.model.mode: made for made in map(bundle.read, given)}
-    work.mkdir(parents=True, exist_ok=True)
     for mode in registry.names("edge.modes"):
         folder = work / mode
         if mode in found:
@@ -292,6 +299,7 @@ def main(given: tuple[Path, ...], work: Path, seconds: float, save: bool) -> Non
     out, notes = Console(width=140), Console(stderr=True, highlight=False)
     settings = Protocol(limit_s=seconds)
     try:
+        work = made_by(work)
         found = []
         for mode, made in bundles(given, work, notes.print).items():
             found.append(entrant(mode, made, work))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 from pathlib import Path
+
+from edge.versions import versions
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKERS = ("edge", "quantize", "firmware_bridge")
@@ -26,3 +29,9 @@ def sha256(*places: str) -> str:
                 name = file.relative_to(ROOT).as_posix()
                 found.update(f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return found.hexdigest()
+
+
+def key(*others: str) -> str:
+    """Of bundles, and of what ``others`` make besides: the code, and what is installed."""
+    words = [sha256(), *(sha256(other) for other in others), json.dumps(versions())]
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()

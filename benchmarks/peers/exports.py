@@ -1,5 +1,7 @@
 """Everything that takes part, exported once and kept: ``.cache/peers/work/MODE``.
 
+Ours is made anew when our code has changed, the others when what makes them has.
+
 Every export is a process of its own, so that one that fails, or crashes, costs its own row and is
 named there; its time is the whole process's, imports included, which is what a user waits for.
 """
@@ -20,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import stock
+from benchmarks import stock, tool
 from benchmarks.entrants import PYTORCH, Entrant, ours
 from benchmarks.machine import ROOT
 from edge import bundle, checkpoints
@@ -37,6 +39,8 @@ LITERT = "stock-litert"
 COMPILED = "torch-compile"
 LIMIT_S = 900
 OURS = "edge"
+MAKERS = ("benchmarks/stock.py", "benchmarks/peers", "edge/data")
+"""What makes the others, and the windows that they are calibrated on."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +81,9 @@ def work(mode: str, console: Console, again: bool) -> Work:
     """
     folder = CACHE / "work" / mode
     checkpoint = checkpoints.ZOO / mode
-    _forget_others(folder, checkpoint)
+    _forget(folder, checkpoint, again)
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "inductor")
     held_out = _windows(mode, folder)
-    if again:
-        shutil.rmtree(folder / OURS, ignore_errors=True)
-        (folder / f"{OURS}.json").unlink(missing_ok=True)
     jobs = _jobs(mode, folder)
     made = {}
     with console.progress(f"{mode}: exports", len(jobs)) as advance:
@@ -98,15 +99,24 @@ def work(mode: str, console: Console, again: bool) -> Work:
     return Work(opened, held_out, (*ours(opened, ()), *there), made)
 
 
-def _forget_others(folder: Path, checkpoint: Path) -> None:
-    """Remove exports of other weights, or by other versions."""
+def _forget(folder: Path, checkpoint: Path, again: bool) -> None:
+    """Remove exports of other weights or windows, or by other versions or code."""
     weights = (checkpoint / "model.safetensors").read_bytes()
-    key = hashlib.sha256(weights + json.dumps(versions()).encode()).hexdigest()
-    stamp = folder / "key"
-    if not stamp.is_file() or stamp.read_text() != key:
+    others = f"{tool.sha256(*MAKERS)} {json.dumps(versions())}".encode()
+    keys = {"key": hashlib.sha256(weights + others).hexdigest(), f"{OURS}.key": tool.key()}
+    stale = {name for name, key in keys.items() if not _says(folder / name, key)}
+    if "key" in stale:
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        stamp.write_text(key)
+    elif stale or again:
+        shutil.rmtree(folder / OURS, ignore_errors=True)
+        (folder / f"{OURS}.json").unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, key in keys.items():
+        (folder / name).write_text(key)
+
+
+def _says(stamp: Path, key: str) -> bool:
+    return stamp.is_file() and stamp.read_text() == key
 
 
 def _windows(mode: str, folder: Path) -> NDArray[np.float32]:

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from benchmarks import constants, entrants, readme
+from benchmarks import constants, entrants, modes, readme, tool
 from benchmarks.peers import __main__ as command
 from benchmarks.peers import exports, install, litert, markdown, measure
 from benchmarks.peers.exports import Made, Work
@@ -49,6 +50,54 @@ def n_weights_of_head(opened: bundle.Bundle) -> int:
     """The head's weights, which ExecuTorch has in float32."""
     graph = opened.graph()
     return int(graph.constants[f"{graph.head.output}.weight"].size)
+
+
+def test_what_is_stale_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours when our code has changed, everything when what makes the others has."""
+    (tmp_path / "model.safetensors").touch()
+    folder = tmp_path / "work"
+    files = (folder / exports.OURS / "manifest.json", folder / "stock.file")
+
+    def kept(again: bool = False) -> list[bool]:
+        for file in files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        exports._forget(folder, tmp_path, again)
+        return [file.exists() for file in files]
+
+    assert kept() == [False, False]  # nobody knows what made them
+    assert kept() == [True, True]
+    assert kept(again=True) == [False, True]
+    monkeypatch.setattr(tool, "key", lambda: "our code has changed")
+    assert kept() == [False, True]
+    assert kept() == [True, True]
+    monkeypatch.setattr(tool, "sha256", lambda *_: "theirs has")
+    assert kept() == [False, False]
+
+
+def test_code_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any change of a file of ours, or a new one, gives another; what is compiled or said not."""
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    for package in tool.MAKERS:
+        (tmp_path / package).mkdir()
+
+    def name() -> str:
+        tool.sha256.cache_clear()
+        return tool.sha256()
+
+    names = [name()]
+    for path, text in (("edge/a.py", "1"), ("edge/a.py", "2"), ("quantize/a.py", "2")):
+        (tmp_path / path).write_text(text)
+        names.append(name())
+    assert len(set(names)) == 4
+    (tmp_path / "edge" / "README.md").touch()
+    assert name() == names[-1]
+    tool.sha256.cache_clear()
+    work = modes.made_by(tmp_path / "work")
+    (tmp_path / "edge" / "a.py").write_text("3")
+    tool.sha256.cache_clear()
+    assert modes.made_by(tmp_path / "work") != work
+    tool.sha256.cache_clear()
 
 
 def test_an_export_that_fails_is_named(tmp_path: Path) -> None:
