@@ -37,11 +37,11 @@ def test_constants_are_those_of_the_graph(eca_bundle: Path) -> None:
     assert found["onnx int8"].weights == integers + shapes
     assert found["onnx float"].weights == floats + shapes
     assert found["executorch float"].weights <= floats  # what is equal is stored once
-    assert integers - 200 < found["executorch int8"].weights <= integers
+    assert integers - 320 < found["executorch int8"].weights <= integers  # equal zeros too
     tables = 4 * 256
     assert 0 <= found["c int8"].weights - integers - tables <= shapes
     pools = found["tflite int8"].weights - integers
-    assert 900 < pools < 1200
+    assert 700 < pools < 1200
     assert all(entry.quantization == 0 for name, entry in found.items() if "float" in name)
 
 
