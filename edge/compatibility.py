@@ -28,19 +28,25 @@ def refuse(graph: QGraph, targets: Iterable[str], *, full_int8: bool) -> None:
     IncompatibleError
         With every reason for every target, and what would work.
     """
-    problems, help_ = [], []
+    problems: dict[str, list[str]] = {}
+    works: dict[str, list[str]] = {}
     for name in targets:
         judged = runtime.judge_target(graph, name)
         blocked = judged.verdict == Verdict.BLOCKED
         if blocked or (full_int8 and judged.verdict != Verdict.FULL):
-            problems += [f"{name}: {line}" for line in describe(judged.reasons)]
+            for line in describe(judged.reasons):
+                problems.setdefault(line, []).append(name)
             if modes := modes_in_full(name):
-                help_.append(f" In int8 throughout on {name}: --mode {', '.join(modes)}.")
+                works.setdefault(f"--mode {', '.join(modes)}", []).append(name)
     if problems:
         asked = "--full-int8" if full_int8 else "--int8"
+        why = "".join(f" {', '.join(names)}: {line}." for line, names in problems.items())
+        help_ = "".join(
+            f" In int8 throughout on {', '.join(names)}: {line}." for line, names in works.items()
+        )
         raise IncompatibleError(
-            f"{asked} is not possible for these targets. {'. '.join(problems)}."
-            f"{''.join(help_)} Name other --targets, or leave {asked} out."
+            f"{asked} is not possible for these targets.{why}{help_} "
+            f"Name other --targets, or leave {asked} out."
         )
 
 

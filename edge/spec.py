@@ -67,15 +67,29 @@ class Reason:
     fix: str = ""
 
 
+MANY = 16
+"""Operations of one part that are named each; of more their number is said."""
+
+
 def describe(reasons: Iterable[Reason]) -> list[str]:
     """Reasons in words, nodes with the same one together."""
     nodes: dict[tuple[str, str], list[str]] = {}
     for reason in reasons:
         nodes.setdefault((reason.why, reason.fix), []).append(reason.node)
     return [
-        f"{', '.join(names)}: {why}" + (f" ({fix})" if fix else "")
+        f"{_of_parts(names)}: {why}" + (f" ({fix})" if fix else "")
         for (why, fix), names in nodes.items()
     ]
+
+
+def _of_parts(nodes: Iterable[str]) -> str:
+    parts: dict[str, list[str]] = {}
+    for node in nodes:
+        parts.setdefault(node.partition(".")[0], []).append(node)
+    return ", ".join(
+        f"{part} ({len(names)} operations)" if len(names) > MANY else ", ".join(names)
+        for part, names in parts.items()
+    )
 
 
 @dataclass(frozen=True)

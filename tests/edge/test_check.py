@@ -20,7 +20,7 @@ from edge.check import Cell
 from edge.errors import IncompatibleError, MissingToolError
 from edge.ladder import HeldOut, Rung, Yardstick
 from edge.runtime import Built
-from edge.spec import Precision, Reason, Verdict
+from edge.spec import Precision, Reason, Verdict, describe
 from edge.target import Ability, Session, Sources
 from quantize import outputs, reference
 from tests.conftest import ROOT, Edge, Once
@@ -230,3 +230,12 @@ def test_modes_in_full() -> None:
     full = [mode for mode, cells in GOLDEN.items() if cells["tflite"]["verdict"] == "FULL"]
     assert fits.modes_in_full("tflite") == tuple(sorted(full))
     assert fits.modes_in_full("onnx") == ()
+
+
+def test_many_operations_of_a_part_are_counted() -> None:
+    """A few by their names; a gate of fifty is one word."""
+    gate = [Reason(f"gate.{i}", "exp", "no int8 form", "") for i in range(17)]
+    few = [Reason(name, "exp", "no int8 form", "") for name in ("head", "stem.a", "stem.b")]
+    assert describe([*few, *gate]) == ["head, stem.a, stem.b, gate (17 operations): no int8 form"]
+    (line,) = describe(gate[:16])
+    assert line.startswith("gate.0, gate.1, ")
