@@ -87,7 +87,8 @@ def run(opened: Bundle, device: str, request: Request, console: Console) -> Find
     results = (*known(about, contract, rule), *measured(about, paced))
     total = _total(about, results)
     rounds = ({about.target: paced.compute_us},)
-    return Findings((total, *results), NOTES, rounds=rounds, around=around)
+    notes = tuple(" ".join(note.split()) for note in NOTES)
+    return Findings((total, *results), notes, rounds=rounds, around=around)
 
 
 def header(contract: SignalContract) -> Header:

@@ -46,6 +46,7 @@ def test_the_command(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
     done = edge("bench", eca_bundle, "--stream", "--limit-s", 3, "--samples", samples, "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
+    assert not any("\n" in note for note in report["notes"])
     found = {r["metric"]: r for r in report["results"]}
     assert {r["device"] for r in report["results"]} == {"local"}
     assert 49 <= found["compute_p99_us"]["n"] <= 51
