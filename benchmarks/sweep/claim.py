@@ -27,6 +27,16 @@ def held(lock: Path, *, shared: bool = False) -> Iterator[None]:
         yield
 
 
+def is_free(lock: Path) -> bool:
+    """Whether nobody holds a lock at the moment."""
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
 def once(done: Path, lock: Path, make: Callable[[], None]) -> bool:
     """Make ``done`` unless it is there.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sweep import work
+from benchmarks.sweep import claim, work
 from benchmarks.sweep.plan import Cell, Plan
 from benchmarks.sweep.work import Outcome, Work
 from edge.console import Console
@@ -98,15 +98,36 @@ def _outcomes(
     plan: Plan, cells: Sequence[Cell], jobs: int, dask: str | None, do: Work
 ) -> Iterator[Outcome]:
     """Outcomes in the order in which they are known."""
+    ordered = _free_first(plan, cells)
     if dask is None and jobs == 1:
-        yield from (work.run(plan, cell, do) for cell in cells)
+        yield from (work.run(plan, cell, do) for cell in ordered)
         return
     joblib = _joblib()
-    tasks = (joblib.delayed(work.run)(plan, cell, do) for cell in cells)
+    tasks = (joblib.delayed(work.run)(plan, cell, do) for cell in ordered)
     with _backend(plan, dask):
         n_jobs = jobs if dask is None else -1
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-        yield from parallel(tasks)
+        try:
+            yield from parallel(tasks)
+        except Exception as error:  # a cell's own are outcomes
+            raise UsageError(
+                f"The processes that do the cells broke down ({type(error).__name__}): one was "
+                f"killed, or memory ran out. What is finished is kept; type the same again, with "
+                f"fewer at once."
+            ) from error
+
+
+def _free_first(plan: Plan, cells: Sequence[Cell]) -> Iterator[Cell]:
+    """Cells in their order, those that another sweep is at put off for as long as there are others.
+
+    Whoever takes up such a one waits for it.
+    """
+    left = list(cells)
+    while left:
+        free = (cell for cell in left if claim.is_free(plan.lock(cell.name)))
+        cell = next(free, left[0])
+        left.remove(cell)
+        yield cell
 
 
 def _joblib() -> Any:

@@ -92,11 +92,11 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
 
 
 def test_two_runs_at_once_share_the_work(tmp_path: Path) -> None:
-    """Whoever comes second to a cell waits for it and finds it done."""
-    made = planned(tmp_path / "s", 5)
+    """Side by side: whoever comes second to a cell does another one first."""
+    made = planned(tmp_path / "s", 6)
 
     def quick(made: Plan, cell: Cell) -> None:
-        time.sleep(0.05)
+        time.sleep(0.2)
 
     others = [FORKS.Process(target=sweep, args=(made, quick)) for _ in range(3)]
     for other in others:
@@ -106,6 +106,32 @@ def test_two_runs_at_once_share_the_work(tmp_path: Path) -> None:
     assert all(other.exitcode == 0 for other in others)
     assert set(events(made).values()) == {1}
     assert made.missing() == ()
+    lines = [json.loads(line) for line in made.journal.read_text().splitlines()]
+    at_once, most = 0, 0
+    for line in lines:
+        at_once += 1 if line["event"] == "started" else -1
+        most = max(most, at_once)
+    assert most > 1
+    assert len({line["pid"] for line in lines}) > 1
+
+
+def test_process_that_dies(tmp_path: Path) -> None:
+    """Killed from outside, as one is when memory runs out; the same command goes on."""
+    made = planned(tmp_path / "s", 3)
+
+    def dies(made: Plan, cell: Cell) -> None:
+        if cell.seed == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(UsageError) as error:
+        sweep(made, dies, jobs=2)
+    assert str(error.value) == (
+        "The processes that do the cells broke down (TerminatedWorkerError): one was killed, or "
+        "memory ran out. What is finished is kept; type the same again, with fewer at once."
+    )
+    sweep(made, nothing, jobs=2)
+    assert made.missing() == ()
+    assert all(events(made)["finished", cell.name] == 1 for cell in made.cells)
 
 
 def test_worker_of_a_cluster_is_killed(tmp_path: Path) -> None:
