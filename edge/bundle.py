@@ -11,6 +11,7 @@ is the old bundle or the new one and never a mixture.
 from __future__ import annotations
 
 import ctypes
+import glob
 import json
 import os
 import shutil
@@ -161,6 +162,12 @@ def _temporary(out: Path) -> Path:
         return Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
         raise UsageError(f"Cannot write beside {str(out)!r}: {error.strerror}.") from None
+
+
+def clear(out: Path) -> None:
+    """Remove what processes that were killed while :func:`writing` left; nobody else may write."""
+    for torn in out.parent.glob(f".{glob.escape(out.name)}.{'?' * 8}"):
+        shutil.rmtree(torn, ignore_errors=True)
 
 
 @contextmanager

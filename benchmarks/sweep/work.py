@@ -136,8 +136,10 @@ def full(plan: Plan, cell: Cell) -> None:
 
 
 def _train(plan: Plan, cell: Cell, quiet: Console) -> None:
-    from edge import training
+    from edge import bundle, training
     from edge.fit import TrainingSettings
+
+    bundle.clear(plan.model(cell))
 
     contract = plan.settings.contract
     training.train(
@@ -153,8 +155,9 @@ def _train(plan: Plan, cell: Cell, quiet: Console) -> None:
 
 
 def _export(plan: Plan, cell: Cell, quiet: Console) -> None:
-    from edge import checkpoints, pipeline, registry
+    from edge import bundle, checkpoints, pipeline, registry
 
+    bundle.clear(plan.bundle(cell))
     pipeline.export(
         pipeline.ExportRequest(
             checkpoint=checkpoints.Request(checkpoint=str(plan.model(cell))),

@@ -431,6 +431,15 @@ def test_a_real_sweep_is_resumed(edge: Edge, real: Path) -> None:
     assert sorted(json.loads(done.stdout)["cells"]) == ["none-b-s0-default", "none-b-s0-plain"]
     assert (real / "journal.jsonl").read_text() == before
     assert (real / "sweep.csv").read_bytes() == table
+    torn = real / "bundles" / ".none-b-s0-plain.abcdefgh"  # of an export that was killed
+    torn.mkdir()
+    (real / "results" / "none-b-s0-plain.json").unlink()
+    done = edge(*arguments, cwd=folder)
+    assert done.stderr == ("2 cells, 1 of them finished\nsweep 1/1: none-b-s0-plain done\n")
+    assert sorted(path.name for path in torn.parent.iterdir()) == [
+        "none-b-s0-default",
+        "none-b-s0-plain",
+    ]
     jobs_and_dask = edge(*arguments, "--jobs", "2", "--dask", "tcp://127.0.0.1:1", cwd=folder)
     assert (jobs_and_dask.returncode, jobs_and_dask.stderr) == (
         2,
