@@ -4,7 +4,8 @@
 
 Every cell (recording, mode, seed) is one training and one export of every target's int8 artifact.
 Finished cells are kept in ``benchmarks/results/accuracy.json`` and never run again, so a run may be
-interrupted and goes on; a cell of another recipe is measured again. Weights stay in ``--models``,
+interrupted and goes on; a cell of another recipe is measured again, and with ``--again`` one that
+other code than this has measured. Weights stay in ``--models``,
 which is no folder of the repository, and serve other recipes; without it they are thrown away.
 """
 
@@ -21,7 +22,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import accuracy_report, statistics
+from benchmarks import accuracy_report, statistics, tool
 from benchmarks.machine import machine
 from edge import registry
 from edge.console import Console, console
@@ -87,6 +88,7 @@ def measure(cell: Cell, data: Path, models: Path, ours: Console) -> dict[str, An
     return {
         **asdict(cell),
         "recipe": asdict(request.recipe),
+        "tool_sha256": tool.sha256(),
         "policy": asdict(ready.decision),
         "n": len(labels),
         "float_correct": int((wanted.argmax(1) == labels).sum()),
@@ -126,11 +128,21 @@ def write_results(path: Path, cells: list[dict[str, Any]]) -> None:
     temporary.replace(path)
 
 
-def is_done(cell: Cell, done: list[dict[str, Any]]) -> bool:
-    """Whether a cell has been measured with the recipe that is in use."""
+def is_done(cell: Cell, done: list[dict[str, Any]], again: bool = False) -> bool:
+    """Whether a cell has been measured with the recipe in use, by this very code if ``again``."""
     wanted: Mapping[str, Any] = {**asdict(cell), "recipe": asdict(Recipe())}
-    wanted = json.loads(json.dumps(wanted))
+    wanted = json.loads(json.dumps(wanted)) | ({"tool_sha256": tool.sha256()} if again else {})
     return any(all(found.get(k) == v for k, v in wanted.items()) for found in done)
+
+
+def older(cells: list[dict[str, Any]]) -> str:
+    """What to know of cells that other code has measured; empty where there are none."""
+    n = sum(cell.get("tool_sha256") != tool.sha256() for cell in cells)
+    return (
+        f"note: {n} of {len(cells)} cells were measured by other code than this; type --again"
+        if n
+        else ""
+    )
 
 
 def run(
@@ -138,10 +150,11 @@ def run(
     path: Path,
     measured: Callable[[Cell], dict[str, Any]],
     ours: Console,
+    again: bool = False,
 ) -> list[dict[str, Any]]:
     """Measure what is not done yet, keeping every cell as soon as it is there."""
     done = read_results(path)
-    missing = [cell for cell in cells if not is_done(cell, done)]
+    missing = [cell for cell in cells if not is_done(cell, done, again)]
     with ours.progress("accuracy", len(missing)) as advance:
         for cell in missing:
             fresh = measured(cell)
@@ -160,8 +173,16 @@ def run(
 @click.option("--recordings", default="B01,B02,B03,B04,B05", show_default=True)
 @click.option("--seeds", default="0", show_default=True)
 @click.option("--epochs", default=30, show_default=True)
+@click.option("--again", is_flag=True, help="Measure anew what other code has measured.")
 def main(
-    data: Path, models: Path | None, modes: str, recordings: str, seeds: str, epochs: int
+    *,
+    data: Path,
+    models: Path | None,
+    modes: str,
+    recordings: str,
+    seeds: str,
+    epochs: int,
+    again: bool,
 ) -> None:
     """Run what is not done yet; print everything that is, and each bar beside its figure."""
     cells = [
@@ -178,7 +199,10 @@ def main(
             DOCUMENT,
             lambda cell: measure(cell, data / f"{cell.recording}.npz", kept, ours),
             ours,
+            again,
         )
+        if said := older(done):
+            ours.note(said)
         accuracy_report.write(done, RESULTS)
         ours.print(accuracy_report.table(done))
         for line in accuracy_report.lines(done):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accuracy, accuracy_report
+from benchmarks import accuracy, accuracy_report, tool
 from benchmarks.accuracy import Cell
 from edge.console import console
 from quantize.recipe import Recipe
@@ -40,6 +40,18 @@ def test_resumes(tmp_path: Path) -> None:
         done = accuracy.run(cells, path, measured, ours)
     assert asked == ["B01", "B02"]
     assert accuracy.read_results(path) == done
+    assert accuracy.older(done) == (
+        "note: 2 of 2 cells were measured by other code than this; type --again"
+    )
+
+    def by_this_code(cell: Cell) -> dict[str, Any]:
+        return measured(cell) | {"tool_sha256": tool.sha256()}
+
+    with console(verbose=False, quiet=True) as ours:
+        for _ in range(2):
+            done = accuracy.run(cells, path, by_this_code, ours, again=True)
+    assert asked == ["B01", "B02"] * 2
+    assert accuracy.older(done) == ""
 
 
 def test_bars(tmp_path: Path) -> None:
