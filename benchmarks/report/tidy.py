@@ -79,11 +79,21 @@ def _paired(one: Comparison | None) -> Row:
 def _latency(bench: Bench | None, name: str) -> Row:
     if bench is None:
         return dict.fromkeys(
-            ("device", "latency_median_us", "latency_low_us", "latency_high_us", "latency_p95_us")
+            (
+                "device",
+                "cpu",
+                "load_average",
+                "latency_median_us",
+                "latency_low_us",
+                "latency_high_us",
+                "latency_p95_us",
+            )
         )
     found = protocol.median(bench.of(name), name)
     return {
         "device": bench.device,
+        "cpu": bench.machine.get("cpu"),
+        "load_average": bench.machine.get("load_average"),
         "latency_median_us": found.value,
         "latency_low_us": found.low,
         "latency_high_us": found.high,

@@ -165,7 +165,11 @@ def _settle(made: Plan) -> None:
             f"--out {str(made.folder)!r} exists and is not a sweep; it is left alone. Give another "
             f"folder, or remove it first."
         )
-    document = {"settings": _plain(asdict(made.settings)), "recipes": _recipes(made)}
+    document = {
+        "settings": _plain(asdict(made.settings)),
+        "recipes": _recipes(made),
+        "contract_sha256": _contract_sha256(made.settings),
+    }
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         with claim.held(lock):
@@ -179,6 +183,12 @@ def _settle(made: Plan) -> None:
             (made.folder / name).mkdir(exist_ok=True)
     except OSError as error:
         raise UsageError(f"Cannot write --out {str(made.folder)!r}: {error.strerror}.") from None
+
+
+def _contract_sha256(settings: Settings) -> str | None:
+    if settings.contract is None:
+        return None
+    return manifest.sha256(Path(settings.contract).read_bytes())
 
 
 def _recipes(made: Plan) -> dict[str, Any]:
@@ -199,6 +209,8 @@ def _refuse_other(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any
         (f"recipe {name}", there["recipes"].get(name, value), value)
         for name, value in here["recipes"].items()
     ]
+    new = here["contract_sha256"]
+    pairs.append(("a --contract of sha256", there.get("contract_sha256", new), new))
     for name, old, new in pairs:
         if old != new:
             raise UsageError(

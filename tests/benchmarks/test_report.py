@@ -244,6 +244,7 @@ def test_markdown_and_csv(edge: Edge, whole: Path, tmp_path: Path) -> None:
     ]
     timed = {f"{r['target']} {r['precision']}": r["latency_median_us"] for r in rows}
     assert (timed["tflite int8"], timed["onnx int8"]) == ("102.0", "")
+    assert {r["cpu"] for r in rows if r["latency_median_us"]} == {"Test CPU"}
     for r in rows:
         if r["precision"] == "int8":
             assert float(r["difference_low"]) <= float(r["difference"])

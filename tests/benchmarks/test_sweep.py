@@ -20,7 +20,7 @@ import pytest
 from benchmarks import tool
 from benchmarks.sweep import claim, plan, results, run, work
 from benchmarks.sweep.plan import Cell, Plan, Settings
-from edge import console
+from edge import console, manifest
 from edge.errors import IncompatibleError, MissingToolError, UsageError
 from edge.spec import ModelSpec
 from tests.conftest import Edge
@@ -336,6 +336,18 @@ def test_wrong_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert message(asked[0], ["eca"], [str(data[1])], [0], ["default"], Settings()) == (
         f"The sweep in {str(asked[0])!r} has eca-B01-s0-default of --data {str(data[0])!r}, and "
         f"{str(data[1])!r} is asked for. Ask for the same, or name another --out."
+    )
+    contract = tmp_path / "c.toml"
+    shas = []
+    for text in ("", "hop = 3"):
+        contract.write_text(text)
+        shas.append(manifest.sha256(contract.read_bytes()))
+        settings = Settings(contract=str(contract))
+        if not text:
+            plan.plan(tmp_path / "u", ["eca"], ["b"], [0], ["default"], settings)
+    assert message(tmp_path / "u", ["eca"], ["b"], [0], ["default"], settings) == (
+        f"The sweep in {str(tmp_path / 'u')!r} has a --contract of sha256 {shas[0]!r}, and "
+        f"{shas[1]!r} is asked for. Ask for the same, or name another --out."
     )
     monkeypatch.setattr(run, "CONNECT_S", 1)
     with pytest.raises(UsageError) as error:
