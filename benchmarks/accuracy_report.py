@@ -213,11 +213,9 @@ def lines(cells: Cells) -> list[str]:
     """The bars, and where parts stayed in float."""
     mixed = [
         f"{cell['recording']} {cell['mode']}: "
-        + (
-            f"{', '.join(cell['policy']['float_parts'])} left in float"
-            if cell["policy"]["met"]
-            else f"{cell['policy']['wanted']} not reached, all int8"
-        )
+        + ("" if cell["policy"]["met"] else f"{cell['policy']['wanted']} not reached, ")
+        + (", ".join(cell["policy"]["float_parts"]) or "nothing")
+        + " left in float"
         for cell in cells
         if not cell["policy"]["met"] or cell["policy"]["float_parts"]
     ]

@@ -49,7 +49,7 @@ from quantize.recipe import Recipe
 
 MAX_HELD_OUT = 480
 """Held-out windows compared at most, spread evenly."""
-MAX_EVIDENCE = 240
+MAX_EVIDENCE = 400
 """Training windows that the policy chooses by at most, spread evenly; what is held out is reported,
 and would flatter int8 if it had been chosen by."""
 N_GOLDEN = 20

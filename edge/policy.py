@@ -4,8 +4,9 @@ All int8 is tried first. Where it misses what is wanted (``--max-drop``, otherwi
 :data:`MIN_AGREEMENT` on training windows), a sensitivity report says what each tensor's rounding
 adds to the error. Errors of different tensors hardly correlate, so their squares add up, which
 predicts the error of any assignment of parts to float. Of those, the ones that no cheaper one beats
-are quantized and measured, the cheapest first; the first that holds is taken, and the manifest says
-what was tried. Chosen is by windows of the training part: those held out are for the report alone.
+are quantized and measured, the cheapest first; the first that holds is taken, or where none does
+the one that comes closest, and the manifest says what was tried. Chosen is by windows of the
+training part: those held out are for the report alone.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from quantize.sensitivity import WEIGHT, Sensitivity
 MIN_AGREEMENT = 0.985
 """Share of training windows on which int8 must decide as float does, if nothing else is asked."""
 MAX_TOGETHER = 3
-"""Parts that may stay in float together."""
+"""Parts that may stay in float together wherever they stand. Neighbours may be as many as there
+are, since what only they write and read is not rounded either."""
 MAX_TRIALS = 6
 """Assignments that are quantized at most, beside all int8."""
 WORTH = 0.9
@@ -87,6 +89,10 @@ class Wish:
             return trial.drop_points <= self.max_drop
         return trial.agreement >= MIN_AGREEMENT
 
+    def closeness(self, trial: Trial) -> float:
+        """Larger for what comes closer to the wish."""
+        return trial.agreement if self.max_drop is None else -trial.drop_points
+
 
 def quantize(
     net: nn.Module,
@@ -107,8 +113,8 @@ def quantize(
     Returns
     -------
     tuple
-        The graphs, the recipe that made them, and how it was found. All int8 where no assignment
-        gives what is wanted.
+        The graphs, the recipe that made them, and how it was found. Where no assignment gives what
+        is wanted, the one that comes closest; of equals the cheapest, which may be all int8.
 
     Raises
     ------
@@ -123,16 +129,18 @@ def quantize(
     if wish.override is not None:
         decision = Decision(wish.override, (first,), first.float_parts, wish.met(first))
         return made, recipe, decision
-    trials = [first]
+    trials, closest = [first], (first, made, recipe)
     for chosen in () if wish.met(first) else _assignments(made, evidence):
         parts = (*recipe.float_parts, *chosen)
         other_recipe = replace(recipe, float_parts=parts)
         other = pipeline.quantize(net, calibration, other_recipe, made.percentiles)
         trials.append(_try(other, parts, evidence))
+        if wish.closeness(trials[-1]) > wish.closeness(closest[0]):
+            closest = (trials[-1], other, other_recipe)
         if wish.met(trials[-1]):
-            return other, other_recipe, Decision(str(wish), tuple(trials), parts, met=True)
-    decision = Decision(str(wish), tuple(trials), first.float_parts, wish.met(first))
-    return made, recipe, decision
+            break
+    taken, made, recipe = closest
+    return made, recipe, Decision(str(wish), tuple(trials), taken.float_parts, wish.met(taken))
 
 
 def refuse_gate(graph: QGraph, gate: str) -> None:
@@ -192,15 +200,22 @@ def assignments(report: Sensitivity, float_graph: QGraph) -> tuple[tuple[str, ..
     """
     noise = {effect.item: effect.alone.logit_error**2 for effect in report.effects}
     costs = part_macs(float_graph)
-    sets = [parts for n in range(1, MAX_TOGETHER + 1) for parts in itertools.combinations(costs, n)]
-    sets.sort(key=lambda parts: sum(costs[part] for part in parts))
     least, worth = sum(noise.values()), list[tuple[str, ...]]()
-    for parts in sets:
+    for parts in sorted(_sets(tuple(costs)), key=lambda parts: sum(costs[part] for part in parts)):
         left = sum(noise[item] for item in noise if item not in _spared(float_graph, parts))
         if left < WORTH * least:
             least = left
             worth.append(parts)
-    return tuple(worth[-MAX_TRIALS:])
+    spread = np.unique(np.linspace(0, len(worth) - 1, min(len(worth), MAX_TRIALS)).astype(int))
+    return tuple(worth[i] for i in spread)
+
+
+def _sets(parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Any few parts, and neighbours, in the order in which they run."""
+    for n in range(1, MAX_TOGETHER + 1):
+        yield from itertools.combinations(parts, n)
+    for n in range(MAX_TOGETHER + 1, len(parts) + 1):
+        yield from (parts[i : i + n] for i in range(len(parts) - n + 1))
 
 
 def _spared(graph: QGraph, parts: tuple[str, ...]) -> frozenset[str]:
@@ -247,29 +262,35 @@ def part_macs(graph: QGraph) -> Mapping[str, int]:
 
 def note(decision: Decision) -> str | None:
     """What was given up for the wish, or that it was not met, in words; None for all int8."""
-    first, last = decision.trials[0], decision.trials[-1]
+    first, taken = decision.trials[0], _taken(decision)
     if not decision.met:
         return (
             f"int8 agrees with float on {100 * first.agreement:.1f} % of training windows, "
             f"loss {first.drop_points:.2f} points; {decision.wanted} is not reached"
             + tried(decision)
         )
-    if len(decision.trials) == 1:
+    if taken == first:
         return None
     return (
-        f"{', '.join(decision.float_parts)} left in float for {decision.wanted}: "
-        f"{100 * first.agreement:.1f} % -> {100 * last.agreement:.1f} %, "
-        f"loss {first.drop_points:.2f} -> {last.drop_points:.2f} points"
+        f"{', '.join(taken.float_parts)} left in float for {decision.wanted}: "
+        f"{100 * first.agreement:.1f} % -> {100 * taken.agreement:.1f} %, "
+        f"loss {first.drop_points:.2f} -> {taken.drop_points:.2f} points"
     )
 
 
 def tried(decision: Decision | None) -> str:
-    """What leaving parts in float would have given, as the end of a sentence."""
+    """What leaving parts in float has given, as the end of a sentence about a wish not met."""
     if decision is None or decision.met or len(decision.trials) == 1:
         return ""
-    best = max(decision.trials[1:], key=lambda trial: (trial.agreement, -trial.drop_points))
+    others, taken = len(decision.trials) - 1, _taken(decision)
+    if taken == decision.trials[0]:
+        return f"; no set of parts in float comes closer ({others} tried), all stays in int8"
     return (
-        f"; of {len(decision.trials) - 1} sets of parts in float the best, "
-        f"{', '.join(best.float_parts)}, gives {100 * best.agreement:.1f} % and a loss of "
-        f"{best.drop_points:.2f} points"
+        f"; of {others} sets of parts in float the closest is taken, "
+        f"{', '.join(taken.float_parts)}: {100 * taken.agreement:.1f} % and a loss of "
+        f"{taken.drop_points:.2f} points"
     )
+
+
+def _taken(decision: Decision) -> Trial:
+    return next(t for t in decision.trials if t.float_parts == decision.float_parts)

@@ -55,15 +55,25 @@ def everything_tried() -> Decision:
     return decide(Wish(max_drop=-1.0))[2]
 
 
+def few_or_neighbours(parts: tuple[str, ...]) -> bool:
+    """Whether parts are at most three, or run one after the other."""
+    order = tuple(policy.part_macs(all_int8().float_graph))
+    start = order.index(parts[0])
+    return len(parts) <= policy.MAX_TOGETHER or order[start : start + len(parts)] == parts
+
+
 def test_a_wish_that_nothing_fulfils() -> None:
-    """All int8 is what is made then; what was tried is there, the cheapest first."""
+    """What comes closest is made then; what was tried is there, the cheapest first."""
     decision = everything_tried()
-    assert (decision.met, decision.float_parts) == (False, ())
+    least = min(trial.drop_points for trial in decision.trials)
+    closest = next(trial for trial in decision.trials if trial.drop_points == least)
+    assert (decision.met, decision.float_parts) == (False, closest.float_parts)
+    assert ", ".join(closest.float_parts) in str(policy.note(decision))
     assert decision.wanted == "a loss of at most -1 points"
     assert 2 <= len(decision.trials) <= 1 + policy.MAX_TRIALS
     costs = [trial.float_macs for trial in decision.trials]
     assert costs == sorted(costs)
-    assert all(0 < len(trial.float_parts) <= 3 for trial in decision.trials[1:])
+    assert all(few_or_neighbours(trial.float_parts) for trial in decision.trials[1:])
     assert min(t.drop_points for t in decision.trials[1:]) < decision.trials[0].drop_points
 
 
@@ -88,6 +98,17 @@ def test_nothing_to_give_up() -> None:
     assert made.graph.float_nodes() == ()
 
 
+def test_nothing_comes_closer() -> None:
+    """All int8 is what is made then, and said."""
+    first, other = (Trial(parts, 0, 0.98, 0.4) for parts in ((), ("gate",)))
+    decision = Decision("agreement of at least 98.5 %", (first, other), (), met=False)
+    assert policy.note(decision) == (
+        "int8 agrees with float on 98.0 % of training windows, loss 0.40 points; agreement of at "
+        "least 98.5 % is not reached; no set of parts in float comes closer (1 tried), all stays "
+        "in int8"
+    )
+
+
 def effect(item: str, error: float) -> Effect:
     """A tensor whose rounding alone gives that error."""
     return Effect(item, "activation", Figures(30.0, error, 1.0), Figures(30.0, 0.0, 1.0))
@@ -107,13 +128,14 @@ def all_int8() -> Quantized:
         (["mix"], ("mix", "temporal")),
         (["input"], None),
         (["block_pool"], None),
+        (["mix", "temporal", "temporal_act"], ("mix", "temporal", "temporal_act", "stem_pool")),
     ],
 )
 def test_what_is_worth_trying(noisy: list[str], first: tuple[str, ...] | None) -> None:
     """The part that the noise comes from, and the one that reads it; none where none helps."""
     effects = tuple(effect(item, 0.1) for item in noisy)
     found = policy.assignments(Sensitivity(60, CLEAN, effects), all_int8().float_graph)
-    assert found == (() if first is None else (first,))
+    assert found[-1:] == (() if first is None else (first,))
 
 
 CLEAN = Figures(None, 0.0, 1.0)
