@@ -391,10 +391,8 @@ def _in_float(node: Node, inputs: list[Any], to: _Writing) -> Any:
 def _float_conv(node: Conv, x: Any, to: _Writing) -> Any:
     import torch
 
-    weight, bias = (
-        to.net.constant(f"{node.output}.{role}", to.graph.constants[f"{node.output}.{role}"])
-        for role in ("weight", "bias")
-    )
+    weight = to.net.constant(f"{node.output}.weight", to.graph.float_weight(node))
+    bias = to.net.constant(f"{node.output}.bias", to.graph.constants[f"{node.output}.bias"])
     order, groups = ((3, 0, 1, 2), weight.shape[3]) if node.depthwise else ((0, 3, 1, 2), 1)
     x = torch.nn.functional.pad(x, tuple(node.pad)) if any(node.pad) else x
     y = torch.conv2d(x, weight.permute(order), bias, [1, node.stride], groups=groups)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +16,7 @@ from firmware_bridge.source import (
     broadcast_steps,
     call,
     identifier,
+    scratch,
     time_and_channels,
 )
 from quantize.qgraph import (
@@ -64,25 +66,59 @@ def _emit_dequantize(graph: QGraph, node: Dequantize) -> Emission:
 
 
 def _emit_conv(graph: QGraph, node: Conv) -> Emission:
-    name = identifier(node.output)
-    weight = graph.constants[f"{node.output}.weight"].astype(np.float32)
-    bias = graph.constants[f"{node.output}.bias"].astype(np.float32)
-    n_times, n_inputs = time_and_channels(graph, node.input)
-    n, n_outputs = time_and_channels(graph, node.output)
-    sizes = (n_times, n_inputs, weight.shape[2], node.stride, node.pad[0], n)
-    rest = (f"{name}_weight", f"{name}_bias", int(node.relu), name)
-    source = identifier(node.input)
+    name, weight = identifier(node.output), graph.constants[f"{node.output}.weight"]
+    bias = graph.constants[f"{node.output}.bias"]
+    emission = _depthwise(graph, node) if node.depthwise else _full(graph, node)
     if node.depthwise:
-        text = call("edge_float_depthwise", source, *sizes, *rest)
-        weight = weight.squeeze()
+        weight = weight[0, 0]
     else:
-        text = call("edge_float_conv", source, *sizes, n_outputs, *rest)
         weight, bias = layouts.float_fours(weight[:, 0], bias)
     constants = (
         Constant(f"{name}_weight", f"{node.output}: weights", {"plain": weight}),
         Constant(f"{name}_bias", f"{node.output}: bias", {"plain": bias}),
     )
-    return Emission(text, constants, KERNELS)
+    return replace(emission, constants=constants)
+
+
+def _full(graph: QGraph, node: Conv) -> Emission:
+    name, sizes = identifier(node.output), _sizes(graph, node)
+    n_outputs = time_and_channels(graph, node.output)[1]
+    weight, bias, relu = f"{name}_weight", f"{name}_bias", int(node.relu)
+    scale = _weight_scale(graph, node)
+    if scale is None:
+        arguments = (*sizes, n_outputs, n_outputs, weight, bias, relu, name)
+        return Emission(call("edge_float_conv", *arguments), kernels=KERNELS)
+    fours = 4 * graph.constants[f"{node.output}.weight"][0].size
+    real = f"(float *){scratch(node.output)}"
+    text = call("edge_float_conv_int8", *sizes, n_outputs, weight, scale, bias, relu, real, name)
+    return Emission(text, kernels=KERNELS, scratch_bytes=4 * fours)
+
+
+def _depthwise(graph: QGraph, node: Conv) -> Emission:
+    name, sizes = identifier(node.output), _sizes(graph, node)
+    weight, rest = f"{name}_weight", (f"{name}_bias", int(node.relu), name)
+    scale = _weight_scale(graph, node)
+    if scale is None:
+        return Emission(call("edge_float_depthwise", *sizes, weight, *rest), kernels=KERNELS)
+    n_weights = graph.constants[f"{node.output}.weight"].size
+    real = f"(float *){scratch(node.output)}"
+    first = call("edge_dequantize", weight, n_weights, scale, 0, real)
+    text = "\n".join([first, call("edge_float_depthwise", *sizes, real, *rest)])
+    return Emission(text, kernels=KERNELS, scratch_bytes=4 * n_weights)
+
+
+def _sizes(graph: QGraph, node: Conv) -> tuple[object, ...]:
+    """What a convolution reads, and how: its input to its number of samples."""
+    n_times, n_inputs = time_and_channels(graph, node.input)
+    length = graph.constants[f"{node.output}.weight"].shape[2]
+    n = time_and_channels(graph, node.output)[0]
+    return (identifier(node.input), n_times, n_inputs, length, node.stride, node.pad[0], n)
+
+
+def _weight_scale(graph: QGraph, node: Conv) -> str | None:
+    """The scale of int8 weights; None where they are float32."""
+    scale = graph.constants.get(f"{node.output}.weight_scale")
+    return None if scale is None else literal(scale[0])
 
 
 def _emit_pool(graph: QGraph, node: AveragePool) -> Emission:

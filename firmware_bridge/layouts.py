@@ -91,7 +91,7 @@ def dsp_depthwise_weight(weight: Array) -> Array:
 def float_fours(weight: Array, bias: Array) -> tuple[Array, Array]:
     """Weights (n_outputs, length, n_inputs) with four outputs side by side, and their biases."""
     n_outputs, length, n_inputs = weight.shape
-    rows = np.zeros((padded(n_outputs, 4), length, n_inputs), np.float32)
+    rows = np.zeros((padded(n_outputs, 4), length, n_inputs), weight.dtype)
     rows[:n_outputs] = weight
     fours = rows.reshape(-1, 4, length, n_inputs).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(fours), np.pad(bias, (0, len(rows) - n_outputs))

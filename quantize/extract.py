@@ -133,10 +133,11 @@ class _Extraction:
     def _own_quantizer(self, node: TorchNode, last: TorchNode) -> TorchNode | None:
         """The quantize node behind an operation that can be computed in int8.
 
-        A convolution with float weights cannot; every other operation between int8 values is the
-        same whether its part of the network was to be float or not.
+        A convolution cannot without a scale for every output; every other operation between int8
+        values is the same whether its part of the network was to be float or not.
         """
-        if node.target is aten.conv2d.default and not _is_dequantize(_node(node.args[1])):
+        is_conv = node.target is aten.conv2d.default
+        if is_conv and "per_channel" not in str(_node(node.args[1]).target):
             return None
         users = list(last.users)
         reads = [source for source in node.all_input_nodes if source in self.values]
@@ -214,13 +215,11 @@ class _Extraction:
             if isinstance(bias_node, TorchNode)
             else np.zeros(len(weight), np.float32)
         )
+        if _is_dequantize(weight_node):
+            scale = self.constants[f"{name}.weight_scale"] = self._weight_scale(weight_node)
         if self.tensors[name].quant is not None:
-            scale = self._weight_scale(weight_node)
             step = float(np.float32(self._quant_of(source).scale)) * scale.astype(np.float64)
             bias = _in_steps(bias, step, source, name)
-            self.constants[f"{name}.weight_scale"] = scale
-        elif _is_dequantize(weight_node):
-            raise AssertionError(f"{name}: int8 weights in a float convolution")
         self.constants[f"{name}.weight"] = np.ascontiguousarray(weight.transpose(order))
         self.constants[f"{name}.bias"] = bias
         pad = _time(arguments.get(4, [0, 0]))
@@ -242,6 +241,8 @@ class _Extraction:
         return array
 
     def _weight_scale(self, node: TorchNode) -> Array:
+        if "per_tensor" in str(node.target):
+            return np.array([node.args[1]], np.float32)
         zero_points = self._constant(_node(node.args[2]))
         assert not zero_points.any(), "weights are symmetric"
         return self._constant(_node(node.args[1])).astype(np.float32)

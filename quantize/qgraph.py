@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 LOGITS = "logits"
 """What a network's own output is called among :attr:`QGraph.outputs`."""
@@ -54,9 +54,11 @@ class Conv:
     """Convolution over time.
 
     Constants: ``.weight`` (n_outputs, 1, length, n_inputs), or (1, 1, length, n_channels) when
-    ``depthwise``; ``.bias`` (n_outputs,), int32 with scale ``input.scale * weight_scale`` in an
-    int8 graph; ``.weight_scale`` (n_outputs,) float32, int8 graphs only. ``pad`` is in samples,
-    left and right, with the value that stands for zero. ``relu`` clamps the output at zero.
+    ``depthwise``; ``.bias`` (n_outputs,), float32, or int32 with scale ``input.scale *
+    weight_scale`` where the output is int8; ``.weight_scale`` float32 where the weights are int8,
+    (n_outputs,), or (1,) where the output is float32 (:meth:`QGraph.float_weight`). ``pad`` is in
+    samples, left and right, with the value that stands for zero. ``relu`` clamps the output at
+    zero.
     """
 
     output: str
@@ -284,6 +286,13 @@ class QGraph:
     def float_nodes(self) -> tuple[Node, ...]:
         """Nodes that compute in float32."""
         return tuple(node for node in self.nodes if self.is_float(node))
+
+    def float_weight(self, node: Conv) -> NDArray[np.float32]:
+        """What a convolution in float32 multiplies with; int8 weights are dequantized."""
+        weight = self.constants[f"{node.output}.weight"]
+        scale = self.constants.get(f"{node.output}.weight_scale")
+        real: NDArray[np.float32] = weight if scale is None else weight.astype(np.float32) * scale
+        return real
 
     @property
     def head(self) -> Conv:

@@ -328,7 +328,7 @@ def _evaluate_float(graph: QGraph, node: Node, values: Mapping[str, Array]) -> A
     x = values[node.input]
     match node:
         case Conv():
-            y = _correlate(node, x, graph.constants[f"{node.output}.weight"])
+            y = _correlate(node, x, graph.float_weight(node))
             y = y + graph.constants[f"{node.output}.bias"]
             return np.maximum(y, np.float32(0)) if node.relu else y
         case AveragePool():

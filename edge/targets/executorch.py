@@ -81,6 +81,7 @@ def write(sources: Sources, precision: Precision) -> bytes:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
+    from edge.targets import _fully_connected
     from quantize import ptq, taps
 
     graph = sources.graph(precision)
@@ -90,7 +91,8 @@ def write(sources: Sources, precision: Precision) -> bytes:
         assert sources.net is not None
         module = ptq.trace(sources.net, n_chans, n_times)
     else:
-        module = _open_head(sources)
+        module = _fully_connected.rewrite(_open_head(sources))
+        _drop_unused(module)
     program = to_edge_transform_and_lower(
         torch.export.export(_pooled_maxima(taps.give(module, graph)), example, strict=False),
         partitioner=[XnnpackPartitioner(configs=_partitioner_configs())],
@@ -152,6 +154,8 @@ def _open_head(sources: Sources) -> Any:
     """
     import torch
 
+    from edge.targets import _fully_connected
+
     aten = torch.ops.aten
     graph = sources.graph(Precision.INT8)
     qdq: Any = copy.deepcopy(sources.qdq)
@@ -162,28 +166,16 @@ def _open_head(sources: Sources) -> Any:
     weight = graph.constants[f"{name}.weight"].transpose(0, 3, 1, 2)
     bias = graph.constants[f"{name}.bias"] * graph.accumulator_scale()
     with qdq.graph.inserting_before(last):
-        rows = _constant(qdq, "open_head_weight", weight.reshape(len(weight), -1))
-        dequantize = qdq.graph.node_copy(node.args[1])
-        dequantize.args = (rows, *dequantize.args[1:])
+        scales = graph.constants[f"{name}.weight_scale"]
+        rows = _fully_connected.weights(qdq, "open_head", weight, scales)
         flat = qdq.graph.call_function(aten.flatten.using_ints, (node.args[0], 1))
-        sums = qdq.graph.call_function(aten.linear.default, (flat, dequantize))
-        added = _constant(qdq, "open_head_bias", bias.astype(np.float32))
+        sums = qdq.graph.call_function(aten.linear.default, (flat, rows))
+        added = _fully_connected.constant(qdq, "open_head_bias", bias.astype(np.float32))
         logits = qdq.graph.call_function(aten.add.Tensor, (sums, added))
     last.replace_all_uses_with(logits)
     qdq.graph.eliminate_dead_code()
     qdq.recompile()
-    _drop_unused(qdq)
     return qdq
-
-
-def _constant(module: Any, name: str, value: NDArray[Any]) -> Any:
-    """A node that gives a constant, stored in the module."""
-    import torch
-
-    module.register_buffer(name, torch.from_numpy(np.array(value, order="C")))
-    node = module.graph.get_attr(name)
-    node.meta["val"] = getattr(module, name)
-    return node
 
 
 def _drop_unused(module: Any) -> None:

@@ -238,23 +238,25 @@ class _Writer:
         biases = self._constant(f"{name}.bias", bias)
         if scale is None:
             return [weights, biases]
+        real = self._dequantize(weights, scale, np.int8)
+        if self.graph.is_float(node):
+            return [real, biases]
         step = np.float32(self.graph.quant(node.input).scale) * scale
-        return [
-            self._dequantize(weights, scale, np.zeros(len(weight), np.int8)),
-            self._dequantize(biases, step, np.zeros(len(weight), np.int32)),
-        ]
+        return [real, self._dequantize(biases, step, np.int32)]
 
-    def _dequantize(self, name: str, scale: NDArray[np.float32], zero: NDArray[Any]) -> str:
-        """A symmetric constant with a scale per channel, its first axis.
+    def _dequantize(self, name: str, scale: NDArray[np.float32], dtype: type) -> str:
+        """A symmetric constant with a scale per channel, its first axis, or one for all.
 
         The zero points may be left out by the standard, not for ONNX Runtime 1.32.
         """
+        scale, axis = (scale[0], {}) if len(scale) == 1 else (scale, {"axis": 0})
+        zero = np.zeros(scale.shape, dtype)
         inputs = [
             name,
-            self._constant(f"{name}.scale", scale),
+            self._constant(f"{name}.scale", np.asarray(scale)),
             self._constant(f"{name}.zero_point", zero),
         ]
-        return self._emit("DequantizeLinear", inputs, f"{name}.real", axis=0)
+        return self._emit("DequantizeLinear", inputs, f"{name}.real", **axis)
 
     def _real(self, name: str) -> str:
         """The tensor in float; behind its DequantizeLinear where it is int8."""

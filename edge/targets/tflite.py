@@ -213,20 +213,30 @@ class _Writer:
     def _conv(self, node: Conv) -> None:
         constants = self.graph.constants
         weight_scale = constants.get(f"{node.output}.weight_scale")
-        bias_scale = None
-        if weight_scale is not None:
-            bias_scale = np.float32(self.graph.quant(node.input).scale) * weight_scale
         weight = self.file.constant(
             f"{node.output}.weight",
             constants[f"{node.output}.weight"],
             weight_scale,
             axis=3 if node.depthwise else 0,
         )
+        bias_scale = None
+        if weight_scale is not None and self.graph.is_float(node):
+            weight = self._real(node, weight)
+        elif weight_scale is not None:
+            bias_scale = np.float32(self.graph.quant(node.input).scale) * weight_scale
         bias = self.file.constant(
             f"{node.output}.bias", constants[f"{node.output}.bias"], bias_scale
         )
         source, padding = self._padded(node)
         self._convolution(node, source, weight, bias, padding)
+
+    def _real(self, node: Conv, weight: int) -> int:
+        """int8 weights in float; XNNPACK does that once, when the file is loaded."""
+        shape = self.graph.constants[f"{node.output}.weight"].shape
+        real = self.file.tensor(f"{node.output}.weight.float", shape, None)
+        code = "DEQUANTIZE"
+        self.file.operator(code, self._version(code, node.output), (weight,), real)
+        return real
 
     def _convolution(
         self, node: Conv | AveragePool, source: int, weight: int, bias: int, padding: str

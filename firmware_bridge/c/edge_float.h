@@ -79,16 +79,17 @@ EDGE_INLINE void edge_dequantize(const int8_t *x, int32_t n, float scale, int32_
 #endif
 
 /* Full convolution with padding, four outputs at a time.
- *   x (n_times, n_inputs), y (n, n_outputs); relu 1 clamps at zero
+ *   x (n_times, n_inputs), y (n, n_outputs), its samples y_step apart; relu 1 clamps at zero
  *   weight (n_outputs / 4, length, n_inputs, 4), n_outputs rounded up and filled with zeros
  *   bias (n_outputs rounded up to 4,)
  */
 EDGE_INLINE void edge_float_conv(const float *x, int32_t n_times, int32_t n_inputs, int32_t length,
                                  int32_t stride, int32_t pad, int32_t n, int32_t n_outputs,
-                                 const float *weight, const float *bias, int32_t relu, float *y)
+                                 int32_t y_step, const float *weight, const float *bias,
+                                 int32_t relu, float *y)
 {
     EDGE_ROLLED
-    for (int32_t i = 0; i < n; i++, y += n_outputs) {
+    for (int32_t i = 0; i < n; i++, y += y_step) {
         const int32_t before = pad - i * stride;
         const int32_t first = before > 0 ? before : 0;
         const int32_t end = n_times + before < length ? n_times + before : length;
@@ -119,6 +120,23 @@ EDGE_INLINE void edge_float_conv(const float *x, int32_t n_times, int32_t n_inpu
                 }
             }
         }
+    }
+}
+
+/* The same with int8 weights, dequantized four outputs at a time.
+ *   weight as above; scale: of all weights; fours (4 * length * n_inputs,): scratch
+ */
+EDGE_INLINE void edge_float_conv_int8(const float *x, int32_t n_times, int32_t n_inputs,
+                                      int32_t length, int32_t stride, int32_t pad, int32_t n,
+                                      int32_t n_outputs, const int8_t *weight, float scale,
+                                      const float *bias, int32_t relu, float *fours, float *y)
+{
+    EDGE_ROLLED
+    for (int32_t o = 0; o < n_outputs; o += 4) {
+        const int32_t left = n_outputs - o < 4 ? n_outputs - o : 4;
+        edge_dequantize(weight + o * length * n_inputs, 4 * length * n_inputs, scale, 0, fours);
+        edge_float_conv(x, n_times, n_inputs, length, stride, pad, n, left, n_outputs, fours,
+                        bias + o, relu, y + o);
     }
 }
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from edge import lower, registry, target
 from edge.spec import ModelSpec, Precision
 from edge.target import Sources
+from firmware_bridge.source import identifier
 from quantize import outputs, ptq, reference
 from quantize.extract import extract
-from quantize.qgraph import QGraph
+from quantize.qgraph import Conv, QGraph
 from quantize.recipe import Recipe
 from tests.networks import SMALL, randomized, windows
 
@@ -49,6 +50,23 @@ def features(graph: QGraph, logits: reference.Logits) -> NDArray[np.float32]:
     return outputs.real(graph, "features", logits.others["features"])
 
 
+def holds_int8_weights(data: target.Content, graph: QGraph) -> bool:
+    """Whether what mixes a float gate's descriptors lies in an artifact as int8."""
+    mixed = [node for node in graph.float_nodes() if isinstance(node, Conv) and not node.depthwise]
+    for node in mixed:
+        weight = graph.constants[f"{node.output}.weight"]
+        if weight.dtype != np.int8 or graph[node.output].shape[2] > 1:
+            continue
+        if isinstance(data, bytes):
+            found = weight.tobytes() in data
+        else:
+            array = f"static const int8_t {identifier(node.output)}_weight[".encode()
+            found = any(array in text for text in data.values())
+        if not found:
+            return False
+    return True
+
+
 @pytest.mark.parametrize("name", target.default_names(int8=False))
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_float(variant: str, name: str) -> None:
@@ -78,6 +96,7 @@ def test_int8(variant: str, name: str) -> None:
     graph = made.graph(Precision.INT8)
     assert target.judge(graph, chosen.ABILITIES).verdict != "BLOCKED"
     data = chosen.write(made, Precision.INT8)
+    assert holds_int8_weights(data, graph)
     logits = reference.run(graph, x)
     floats = reference.run(made.float_graph, x)
     pairs = {

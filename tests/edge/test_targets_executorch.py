@@ -65,6 +65,41 @@ def test_the_head_sums_exactly_with_int8_weights(sources: Sources) -> None:
     assert np.ascontiguousarray(weight).tobytes() in data
 
 
+@pytest.mark.parametrize("worth", [0, 1000])
+@pytest.mark.parametrize(("length", "n"), [(1, 1), (1, 6), (6, 7), (9, 10)])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_float_convolutions_become_fully_connected(
+    worth: int, length: int, n: int, groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A float convolution with int8 weights gives the same in the form that XNNPACK has."""
+    import torch
+
+    from edge.targets import _fully_connected
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            shape = (8, 4 // groups, 1, length)
+            self.register_buffer("weight", torch.randint(-127, 128, shape, dtype=torch.int8))
+            self.register_buffer("bias", torch.randn(8))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            dequantize = torch.ops.quantized_decomposed.dequantize_per_tensor.default
+            weight = dequantize(self.weight, 0.01, 0, -127, 127, torch.int8)
+            padding = (0, length // 2)
+            return torch.conv2d(x, weight, self.bias, padding=padding, groups=groups)
+
+    monkeypatch.setattr(_fully_connected, "WORTH", worth)
+    x = torch.randn(1, 4, 1, n)
+    module = torch.export.export(Net(), (x,), strict=False).module(check_guards=False)
+    expected = module(x)
+    rewritten = _fully_connected.rewrite(module)
+    calls = {str(node.target) for node in rewritten.graph.nodes if node.op == "call_function"}
+    linear = groups == 1 and (worth == 0 or (length, n) == (1, 1))
+    assert ("aten.linear.default" in calls, "aten.conv2d.default" in calls) == (linear, not linear)
+    torch.testing.assert_close(rewritten(x), expected, rtol=0, atol=1e-5)
+
+
 def test_the_qdq_graph_is_not_changed(sources: Sources) -> None:
     """Opening the head works on a copy: the graph still gives int8 logits afterwards."""
     executorch.write(sources, Precision.INT8)

@@ -81,7 +81,7 @@ def test_reading_before_writing_is_refused() -> None:
 def test_other_schema_version_is_refused(tmp_path: Path) -> None:
     """A file of another version is not guessed at."""
     qgraph.save(small_graph(), tmp_path / "g")
-    text = (tmp_path / "g.json").read_text().replace('"schema_version": 1', '"schema_version": 9')
+    text = (tmp_path / "g.json").read_text().replace('"schema_version": 2', '"schema_version": 9')
     (tmp_path / "g.json").write_text(text)
-    with pytest.raises(ValueError, match="schema_version is 9, this version reads 1"):
+    with pytest.raises(ValueError, match="schema_version is 9, this version reads 2"):
         qgraph.load(tmp_path / "g")
