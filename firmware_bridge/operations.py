@@ -200,10 +200,10 @@ def _fuse_tables(graph: QGraph, operations: Sequence[Operation]) -> list[Operati
 
 
 def _clamp_table(graph: QGraph, node: Conv) -> Table | None:
-    """A fused ReLU as a table: clamped at the zero point."""
-    if not node.relu:
-        return None
+    """A fused ReLU as a table: clamped at the zero point; where that is the lowest, it is there."""
     zero = graph.quant(node.output).zero_point
+    if not node.relu or zero == INT8_MIN:
+        return None
     return tuple(max(q, zero) for q in IDENTITY)
 
 

@@ -30,23 +30,27 @@ def limits(spec: ModelSpec) -> tuple[str, ...]:
 
 
 class TokenScore(nn.Module):
-    """What the last convolution makes of three descriptors, each spread over all channels."""
+    """What the last convolution makes of three descriptors.
+
+    Two of them are the same for all channels; only their sum is spread over these.
+    """
 
     def __init__(self, block: Any, n_channels: int) -> None:
         super().__init__()
         alpha, beta, gamma = (forms.double(f) for f in (block.s_alpha, block.s_beta, block.s_gamma))
-        ones = torch.ones(n_channels, n_channels, dtype=torch.float64)
-        self.mean = forms.mixing(-alpha * ones / n_channels)
-        self.peak = forms.scaling(beta.expand(n_channels))
+        ones = torch.ones(n_channels, 1, dtype=torch.float64)
+        self.mean = forms.mixing(-alpha * ones.T / n_channels)
         self.entropy = forms.NormalizedEntropy(n_channels, over_time=False)
-        self.spread = forms.mixing(gamma.expand(n_channels)[:, None])
+        self.weighted = forms.scaling(gamma.reshape(1))
+        self.spread = forms.mixing(ones)
+        self.peak = forms.scaling(beta.expand(n_channels))
         bias = None if block.conv.bias is None else forms.double(block.conv.bias)
         self.conv = forms.convolution(forms.double(block.conv.weight)[:, :, 0], bias)
 
     def forward(self, x: Tensor, largest: Tensor) -> Tensor:
         """Before the sigmoid, (batch, n_channels, 1, n_tokens)."""
-        score = torch.add(self.mean(x), self.peak(largest))
-        out: Tensor = self.conv(torch.add(score, self.spread(self.entropy(x))))
+        shared = torch.add(self.mean(x), self.weighted(self.entropy(x)))
+        out: Tensor = self.conv(torch.add(self.spread(shared), self.peak(largest)))
         return out
 
 
