@@ -54,15 +54,13 @@ def table(mode: str, measured: Measured) -> str:
 
 
 def bars(measured: Mapping[str, Measured]) -> str:
-    """How many times the fastest of the others takes, by mode and runtime; weights of int8."""
-    targets = tuple(entry.target for entry in next(iter(measured.values())).weights)
-    head = ("mode", *RUNTIMES, *(f"weights {name}" for name in targets))
+    """How many times the fastest of the others takes, by mode and runtime."""
+    head = ("mode", *RUNTIMES)
     lines = [_line(head), _line(["---"] * len(head))]
     for mode, found in measured.items():
         ratios = {bar.runtime: _said(f"{bar.ratio:.1f}", bar.met) for bar in found.bars}
-        shares = {entry.target: _said(f"{entry.ratio:.3f}", entry.met) for entry in found.weights}
         cells = [ratios.get(name, "no other runs") for name in RUNTIMES]
-        lines.append(_line([mode, *cells, *(shares.get(name, "") for name in targets)]))
+        lines.append(_line([mode, *cells]))
     return "\n".join(lines) + "\n"
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import constants, entrants, modes, readme, tool
+from benchmarks import constants, entrants, modes, readme, tool, weights
 from benchmarks.peers import __main__ as command
 from benchmarks.peers import exports, install, litert, markdown, measure
 from benchmarks.peers.exports import Made, Work
-from edge import bundle
+from edge import bundle, registry
 from quantize.qgraph import Conv
 
 
@@ -22,6 +22,17 @@ def test_readme_shows_the_results() -> None:
     part = command.sections(command.read())
     assert part in text
     assert readme.spliced(text, "make peers", part) == text
+
+
+def test_readme_shows_weights_and_constants() -> None:
+    """int8 is at most 0.35 of float in every mode on every runtime, but for cbam's tables in C."""
+    found = weights.read()
+    assert tuple(found) == registry.names("edge.modes")
+    missed = [(mode, e.target) for mode, row in found.items() for e in row if not e.met]
+    assert missed == [("cbam", "c")]
+    assert [entry.target for entry in found["eca"]] == list(measure.OURS)
+    text = readme.README.read_text()
+    assert readme.spliced(text, weights.COMMAND, weights.table(found)) == text
 
 
 def test_constants_are_those_of_the_graph(eca_bundle: Path) -> None:
