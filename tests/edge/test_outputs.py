@@ -101,7 +101,7 @@ def test_targets(name: str, precision: Precision) -> None:
             continue
         steps = np.abs(found["features"] - integers()) / graph.quant("block_pool").scale
         assert steps.max() < (0.01 if chosen.EXACT else 3.5)
-        assert (steps < 1.5).mean() > 0.99
+        assert (steps < 1.5).mean() > 0.98
 
 
 def test_tflm_is_exact() -> None:
