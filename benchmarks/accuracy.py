@@ -63,8 +63,8 @@ def trained(cell: Cell, data: Path, models: Path, ours: Console) -> Path:
 def measure(cell: Cell, data: Path, models: Path, ours: Console) -> dict[str, Any]:
     """What braindecode's float model and every target's int8 artifact decide, as counts.
 
-    The C engine is held to the reference's sums, each of them, by every export: its figures are
-    the reference's, before the logits are rounded.
+    The C engine is held to the reference's logits, each of them, by every export: its figures are
+    the reference's.
     """
     from edge import checkpoints, pipeline, target
     from edge.spec import Precision
@@ -78,7 +78,7 @@ def measure(cell: Cell, data: Path, models: Path, ours: Console) -> dict[str, An
     x, labels = ready.held_out.scaled, ready.held_out.labels
     wanted = ready.top.logits
     graph = ready.sources.graph(Precision.INT8)
-    rungs = {C: _outcome(wanted, reference.run(graph, x).unrounded, labels)}
+    rungs = {C: _outcome(wanted, reference.run(graph, x).real, labels)}
     for name in registry.names("edge.targets"):
         if name != C:
             chosen = target.load(name)

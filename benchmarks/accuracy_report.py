@@ -203,8 +203,8 @@ def bars(cells: Cells) -> list[Bar]:
 
 
 WHOSE_LOGITS = (
-    "c, executorch and onnx give the sums of the head as logits, tflite 8-bit ones; what firmware "
-    "and streams take from c without asking, NAME_infer and NAME_push, are tflite's"
+    "tflite and c give logits of 16 bits, in firmware and streams too; executorch and onnx the "
+    "head's sums in float"
 )
 """What figures of a target are figures of."""
 

@@ -108,7 +108,7 @@ class Case:
     graph: QGraph
     firmware: Firmware
     windows: NDArray[np.int8]
-    logits: NDArray[np.int8]
+    logits: NDArray[np.int16]
 
 
 def macs(graph: QGraph) -> int:
@@ -156,7 +156,7 @@ def in_unicorn(case: Case, core: emulator.Core, compiler: str = "zig") -> Cost:
     )
 
 
-def _steps(logits: NDArray[np.int8], golden: NDArray[np.int8]) -> int:
+def _steps(logits: NDArray[np.int16], golden: NDArray[np.int16]) -> int:
     return int(np.abs(logits.astype(int) - golden).max())
 
 
@@ -271,11 +271,11 @@ def case_of(folder: Path) -> Case:
     windows = np.ascontiguousarray(golden["x_int8"].reshape(-1, *graph[graph.input].shape[-2:]))
     shipped = [one for one in opened.manifest.artifacts if one.target == "c"]
     if not shipped:
-        return Case(graph, generate(graph), windows, golden["logits_int8"])
+        return Case(graph, generate(graph), windows, golden[bundle.STORED])
     content = bundle.read_content(folder / shipped[0].file)
     assert not isinstance(content, bytes)  # a folder of sources
     made = written({name: data.decode() for name, data in content.items()}, c.NAME)
-    return Case(graph, made, windows, golden["logits_int8"])
+    return Case(graph, made, windows, golden[bundle.STORED])
 
 
 @click.command()

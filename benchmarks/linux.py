@@ -113,7 +113,9 @@ def refuse_missing() -> str:
     return found
 
 
-def count(program: bytes, cpu: str, windows: NDArray[np.int8], logits: NDArray[np.int8]) -> Counted:
+def count(
+    program: bytes, cpu: str, windows: NDArray[np.int8], logits: NDArray[np.int16]
+) -> Counted:
     """Run the program of :func:`build` for AArch64 on an emulated processor.
 
     Parameters

@@ -18,7 +18,7 @@ from benchmarks import engine, entrants
 from benchmarks.entrants import Entrant
 from benchmarks.findings import Request
 from benchmarks.firmware import case_of
-from edge import bundle, parity, target
+from edge import bundle, parity
 from edge.bundle import Bundle
 from edge.spec import Precision
 
@@ -95,15 +95,14 @@ def _terms(opened: Bundle, entrant: Entrant) -> tuple[NDArray[np.float32], dict[
     if entrant.precision == Precision.FLOAT:
         allowed = {"max_relative_error": parity.FLOAT_TOLERANCE}
         return golden[f"{bundle.LOGITS}braindecode"], {"step": None, "allowed": allowed}
-    graph = opened.graph()
-    closest = "accumulator" if target.load(entrant.target).OPEN_HEAD else "reference"
     own = next(p for p in opened.manifest.parity if p.rung == entrant.name)
     allowed = {
         "max_steps": max(parity.MAX_STEPS, own.max_steps or 0),
         "within_one_step": min(parity.WITHIN_ONE_STEP, own.within_one_step or 1),
     }
-    step = graph.quant(graph.output).scale
-    return golden[f"{bundle.LOGITS}{closest}"], {"step": step, "allowed": allowed}
+    graph = opened.graph()
+    step = graph.quant(graph.output).step
+    return golden[f"{bundle.LOGITS}{bundle.REFERENCE}"], {"step": step, "allowed": allowed}
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -53,7 +53,7 @@ class Replay:
     Attributes
     ----------
     logits, sums
-        (n_windows, n_outputs) int8 and int32.
+        (n_windows, n_outputs) int16 and int32.
     instructions
         Of each ``NAME_infer``.
     stack_bytes
@@ -62,7 +62,7 @@ class Replay:
         The program.
     """
 
-    logits: NDArray[np.int8]
+    logits: NDArray[np.int16]
     sums: NDArray[np.int32]
     instructions: tuple[int, ...]
     stack_bytes: int
@@ -142,7 +142,7 @@ def _compile(name: str, board: Board, folder: Path, options: Sequence[str], comp
 def _read(folder: Path, n_windows: int, n_outputs: int) -> Replay:
     kind = np.dtype(
         [
-            ("logits", np.int8, (-(-n_outputs // 4) * 4,)),
+            ("logits", np.int16, (-(-n_outputs // 2) * 2,)),
             ("sums", np.int32, (n_outputs,)),
             ("stack", np.int32),
         ]

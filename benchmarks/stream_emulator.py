@@ -28,8 +28,8 @@ int {file}_infer_sums({file}_t *m, const int8_t *frames, int32_t *sums)
 }}
 
 /* The frames of one decision. */
-int {file}_infer({file}_t *m, const int8_t *frames, int8_t *logits);
-int {file}_infer({file}_t *m, const int8_t *frames, int8_t *logits)
+int {file}_infer({file}_t *m, const int8_t *frames, int16_t *logits);
+int {file}_infer({file}_t *m, const int8_t *frames, int16_t *logits)
 {{
     int done = 0;
     for (int32_t i = 0; i < {upper}_HOP; i++) {{
@@ -73,4 +73,4 @@ def replay(built: Built, frames: NDArray[np.int8], n_times: int, n_outputs: int)
     sums: NDArray[Any] = np.zeros(n_outputs, np.int32)
     machine.call("infer_sums", frames[: n_times - hop], sums)
     for end in range(n_times, len(frames) + 1, hop):
-        yield machine.call("infer", frames[end - hop : end], np.zeros(n_outputs, np.int8))
+        yield machine.call("infer", frames[end - hop : end], np.zeros(n_outputs, np.int16))

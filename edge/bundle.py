@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,8 @@ QGRAPH = "qgraph"
 
 LOGITS = "logits/"
 """Prefix of a rung's logits in the golden vectors; what else is given out is under its own name."""
+STORED = "logits_int16"
+"""The integer reference's logits in the golden vectors."""
 LABELS = "labels"
 DECISION = "decision/"
 """Prefix of a rung's decisions on every window that was compared."""
@@ -86,7 +88,10 @@ class Manifest:
     """What a bundle is; no dates, so that the same export gives the same bytes.
 
     ``others`` is what artifacts give beside the logits, by name; absent where that is nothing.
+    Version 1 had logits of 8 bits.
     """
+
+    SCHEMA_VERSION: ClassVar[int] = 2
 
     model: ModelSpec
     source: str

@@ -6,7 +6,8 @@ scale. Its operators take plain integers, though, and one of them looks values u
 program is written from the one integer graph, node by node, and gives the reference's integers: an
 activation is its table, a pool or a mean a depthwise convolution with equal weights, a difference a
 sum with a negative multiplier, a value for all channels, or one channel of all, a convolution whose
-weights are ones and zeros. Nodes in float are left to ExecuTorch's portable kernels.
+weights are ones and zeros. Nodes in float are left to ExecuTorch's portable kernels. A convolution
+writes what it reads, int8, and so the logits have 8 bits here (:func:`narrowed`).
 
 ExecuTorch's wheel has no C++ kernels of this backend: what runs here are the implementations in
 Python that it ships beside its operators, bit for bit CMSIS-NN's by their word.
@@ -42,10 +43,12 @@ from quantize.qgraph import (
     Multiply,
     Node,
     QGraph,
+    Quant,
     Quantize,
     Relu,
     Reshape,
     inputs_of,
+    with_logits,
 )
 
 DILATION = [1, 1]
@@ -75,11 +78,19 @@ def operators() -> Any:
     return torch.ops.cortex_m
 
 
+def narrowed(graph: QGraph) -> QGraph:
+    """The graph with logits of 8 bits, whose range is that of the sums in calibration."""
+    quant = graph[graph.output].quant
+    return graph if quant is None else with_logits(graph, Quant(quant.step, 0))
+
+
 def network(graph: QGraph, ops: Any) -> Any:
     """A module that computes a graph: (1, n_chans, 1, n_times) int8, channels last, to its logits.
 
     Parameters
     ----------
+    graph
+        What :func:`narrowed` gives.
     ops
         What :func:`operators` gives.
     """

@@ -23,7 +23,7 @@ from firmware_bridge.device import Device
 from firmware_bridge.project import Golden, Program, Project, Use
 from firmware_bridge.signal import SignalChain
 from firmware_bridge.source import refuse_name
-from quantize.qgraph import QGraph
+from quantize.qgraph import FINER, QGraph
 
 ENGINES = "edge.engines"
 FORMS = ("windowed", "streaming")
@@ -91,7 +91,7 @@ class Job:
         """The bundle's golden windows as integers."""
         found = self.opened.golden()
         windows = found["x_int8"].reshape(-1, *graph[graph.input].shape[-2:])
-        return Golden(windows, found["logits_int8"], 1 if graph.float_nodes() else 0)
+        return Golden(windows, found[bundle.STORED], FINER if graph.float_nodes() else 0)
 
     def fitting(self, golden: Golden, programs: Sequence[Program]) -> Golden:
         """As many golden windows as the flash holds beside all programs, linked together."""

@@ -31,8 +31,6 @@ BRAINDECODE = "braindecode"
 LOWERED = "lowered"
 QDQ = "qdq"
 REFERENCE = "reference"
-ACCUMULATOR = "accumulator"
-"""The reference without requantized logits: the head's sums, scaled to float."""
 
 SATURATION_WINDOWS = 64
 
@@ -145,7 +143,7 @@ def lowered_rung(net: nn.Module, top: Rung, held_out: HeldOut) -> Rung:
 
 
 def int8_rungs(sources: Sources, top: Rung, held_out: HeldOut) -> tuple[Rung, ...]:
-    """The integer reference, its unrounded logits, and PyTorch's Q/DQ graph."""
+    """The integer reference, and PyTorch's Q/DQ graph."""
     graph, qdq, x = sources.int8_graph, sources.qdq, held_out.scaled
     if graph is None or qdq is None:
         return ()
@@ -155,7 +153,6 @@ def int8_rungs(sources: Sources, top: Rung, held_out: HeldOut) -> tuple[Rung, ..
     clipped = max(parity.saturation(graph, some).values())
     floats = {output: [Yardstick(top.of(output), saturated=clipped)] for output in graph.outputs}
     integers = climb_all(REFERENCE, [_values(graph, run) for run in runs], floats)
-    unrounded = climb(ACCUMULATOR, [run.unrounded for run in runs], floats[LOGITS])
     tapped = taps.give(qdq, graph)
     pytorch = climb_all(
         QDQ,
@@ -165,7 +162,7 @@ def int8_rungs(sources: Sources, top: Rung, held_out: HeldOut) -> tuple[Rung, ..
             for output, own in ((output, integers.of(output)) for output in graph.outputs)
         },
     )
-    return integers, unrounded, pytorch
+    return integers, pytorch
 
 
 def _values(graph: QGraph, run: reference.Logits) -> Values:
@@ -176,7 +173,7 @@ def _values(graph: QGraph, run: reference.Logits) -> Values:
 def _step(graph: QGraph, output: str) -> float | None:
     """A quantization step of an output; None where it is float."""
     quant = graph[graph.outputs[output]].quant
-    return None if quant is None else quant.scale
+    return None if quant is None else quant.step
 
 
 def artifact_rungs(
@@ -203,14 +200,12 @@ def yardsticks(
     graph = sources.graph(precision)
     if precision == Precision.FLOAT:
         return {output: [Yardstick(known[BRAINDECODE].of(output))] for output in graph.outputs}
-    allowed = target.allowed_steps(chosen, graph)
     found = {}
     for output in graph.outputs:
-        is_open = chosen.OPEN_HEAD and output == LOGITS
-        closest = known[ACCUMULATOR if is_open else REFERENCE].of(output)
+        terms, closest = target.terms(chosen, graph, output), known[REFERENCE].of(output)
         own = closest.parity[0]
         found[output] = [
-            Yardstick(closest, _step(graph, output), own.sqnr_db, allowed_steps=allowed),
+            Yardstick(closest, terms.step, own.sqnr_db, allowed_steps=terms.allowed),
             Yardstick(known[BRAINDECODE].of(output), saturated=own.saturated),
         ]
     return found

@@ -38,7 +38,12 @@ def _plain(value: Any) -> Any:
 def write(path: Path, value: Any) -> None:
     """Write a dataclass with its schema version."""
     document = json.loads(to_json(value))
-    path.write_text(to_json({"schema_version": SCHEMA_VERSION, **document}))
+    path.write_text(to_json({"schema_version": _version(value), **document}))
+
+
+def _version(kind: Any) -> int:
+    """What a kind of file is at, where that is not :data:`SCHEMA_VERSION`: its attribute says."""
+    return int(getattr(kind, "SCHEMA_VERSION", SCHEMA_VERSION))
 
 
 def read(path: Path, kind: type[T]) -> T:
@@ -57,9 +62,9 @@ def read(path: Path, kind: type[T]) -> T:
     except ValueError as error:
         raise IncompatibleError(f"{path} is not JSON: {error}.") from None
     version = document.pop("schema_version", None) if isinstance(document, dict) else None
-    if version != SCHEMA_VERSION:
+    if version != _version(kind):
         raise IncompatibleError(
-            f"{path} has schema_version {version!r}; this version of edge reads {SCHEMA_VERSION}."
+            f"{path} has schema_version {version!r}; this version of edge reads {_version(kind)}."
         )
     return validate(document, kind, str(path))
 

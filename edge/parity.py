@@ -65,9 +65,9 @@ def median_window_sqnr_db(ref: Logits, out: Logits) -> float | None:
     return None if math.isinf(middle) else middle
 
 
-def on_grid(logits: Logits, step: float) -> NDArray[np.float64]:
-    """Logits in whole quantization steps, so that int8 and unrounded ones have one yardstick."""
-    return np.rint(logits.astype(np.float64) / step)
+def steps_apart(ref: Logits, out: Logits, step: float) -> NDArray[np.float64]:
+    """How far logits lie apart in whole quantization steps, rounded or not."""
+    return np.rint(np.abs(out.astype(np.float64) - ref) / step)
 
 
 def compare(
@@ -91,7 +91,7 @@ def compare(
     again
         The runnable's logits of a second run on the same windows.
     step
-        Quantization step of the int8 logits, where the comparison is between integer runnables.
+        What is counted, where the comparison is between integer runnables: a quantization step.
     noise_db
         SQNR of the integer reference against float, see :class:`~edge.spec.Parity`.
     saturated
@@ -100,7 +100,7 @@ def compare(
         Of a runtime that is held to the reference's integers, see :class:`~edge.spec.Parity`.
     """
     finite = bool(np.isfinite(out).all())
-    steps = None if step is None else np.abs(on_grid(out, step) - on_grid(ref, step))
+    steps = None if step is None else steps_apart(ref, out, step)
     power = float((ref.astype(np.float64) ** 2).sum())
     return Parity(
         rung=rung,
@@ -196,7 +196,7 @@ def accuracy(rung: str, logits: Logits, labels: NDArray[np.int64]) -> Accuracy:
 
 
 def saturation(graph: QGraph, windows: NDArray[Any]) -> dict[str, float]:
-    """Share of int8 values at -128 or 127, per tensor, where that means clipping.
+    """Share of values at the ends of what their tensor can hold, where that means clipping.
 
     Bounded functions are left out: an ELU is at its bound because its input is far below zero.
     """
@@ -208,9 +208,9 @@ def saturation(graph: QGraph, windows: NDArray[Any]) -> dict[str, float]:
         or (isinstance(node, Conv) and not node.relu)
     ]
     return {
-        name: float(np.isin(values[name], (-128, 127)).mean())
+        name: float(np.isin(values[name], quant.limits).mean())
         for name in linear
-        if graph[name].quant is not None
+        if (quant := graph[name].quant) is not None
     }
 
 

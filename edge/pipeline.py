@@ -227,7 +227,6 @@ def _quantized(
     ready: Prepared, calibration: NDArray[np.float32], request: ExportRequest
 ) -> Prepared:
     """The same in int8, as far as the policy allows; calibration windows are scaled."""
-    heads = frozenset(target.load(name).OPEN_HEAD for name in request.targets)
     train, net = ready.resolved.split.train, ready.sources.net
     assert net is not None
     broken = finite.broken(fit.predict(net, calibration[:, :, None]))
@@ -235,7 +234,7 @@ def _quantized(
     index = parity.evenly(len(train.windows), MAX_EVIDENCE)
     scaled = ready.resolved.contract.scale(train.windows[index])
     logits = fit.predict(net, scaled[:, :, None])
-    evidence = policy.Evidence(scaled, train.labels[index], logits, heads)
+    evidence = policy.Evidence(scaled, train.labels[index], logits)
     wish = policy.Wish(request.gate, request.full_int8, request.max_drop)
     made, recipe, decision = policy.quantize(net, calibration, request.recipe, evidence, wish)
     graph = outputs.give(made.graph, request.outputs)
@@ -390,7 +389,7 @@ def _golden(sources: Sources, held_out: HeldOut, rungs: Sequence[Rung]) -> bytes
     if sources.int8_graph is not None:
         integers = reference.run(sources.int8_graph, held_out.scaled[index])
         arrays["x_int8"] = reference.to_input(sources.int8_graph, held_out.scaled[index])[:, 0]
-        arrays["logits_int8"] = integers.stored
+        arrays[bundle.STORED] = integers.stored
         arrays["accumulator_int32"] = integers.accumulator
         arrays |= {f"{name}_int8": stored[:, 0] for name, stored in integers.others.items()}
     for rung in rungs:

@@ -53,14 +53,11 @@ class Evidence:
         (n,) int64.
     logits
         (n, n_outputs) float32 of the float network.
-    open_heads
-        Whether some target rounds its logits (False) and some does not (True).
     """
 
     scaled: NDArray[np.float32]
     labels: NDArray[np.int64]
     logits: NDArray[np.float32]
-    open_heads: frozenset[bool]
 
 
 @dataclass(frozen=True)
@@ -165,17 +162,14 @@ def refuse_gate(graph: QGraph, gate: str) -> None:
 
 
 def _try(made: Quantized, parts: tuple[str, ...], evidence: Evidence) -> Trial:
-    """Measure an assignment on the integer graph; the worse of the heads that targets have."""
-    logits = reference.run(made.graph, evidence.scaled)
+    """Measure an assignment on the integer graph."""
+    here = reference.run(made.graph, evidence.scaled).real.argmax(1)
     decided = evidence.logits.argmax(1)
-    correct = float((decided == evidence.labels).mean())
-    agreement, drop = 1.0, -math.inf
-    for is_open in evidence.open_heads:
-        here = (logits.unrounded if is_open else logits.real).argmax(1)
-        agreement = min(agreement, float((here == decided).mean()))
-        drop = max(drop, 100 * (correct - float((here == evidence.labels).mean())))
+    agreement = float((here == decided).mean())
+    correct, kept = (float((one == evidence.labels).mean()) for one in (decided, here))
     costs = part_macs(made.float_graph)
-    return Trial(parts, sum(costs.get(part, 0) for part in parts), agreement, drop)
+    total = sum(costs.get(part, 0) for part in parts)
+    return Trial(parts, total, agreement, 100 * (correct - kept))
 
 
 def _assignments(made: Quantized, evidence: Evidence) -> Iterator[tuple[str, ...]]:

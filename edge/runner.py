@@ -268,14 +268,11 @@ def _expected(
     if artifact.precision == Precision.FLOAT:
         return Expected(stored, golden[f"{output}/braindecode"])
     graph = opened.graph()
-    chosen = target.load(artifact.target)
-    is_open = chosen.OPEN_HEAD and output == LOGITS
-    closest = "accumulator" if is_open else "reference"
-    own = next(p for p in opened.parity(output) if p.rung == parity.title(closest, output))
-    allowed = target.allowed_steps(chosen, graph)
-    quant = graph[graph.outputs[output]].quant
-    step = None if quant is None else quant.scale
-    return Expected(stored, golden[f"{output}/{closest}"], step, own.sqnr_db, allowed)
+    terms = target.terms(target.load(artifact.target), graph, output)
+    rung = parity.title(bundle.REFERENCE, output)
+    own = next(p for p in opened.parity(output) if p.rung == rung)
+    against = golden[f"{output}/{bundle.REFERENCE}"]
+    return Expected(stored, against, terms.step, own.sqnr_db, terms.allowed)
 
 
 def _opener(load: Loader, content: Content, others: Sequence[str]) -> Callable[[], Runner]:
@@ -288,13 +285,13 @@ def _check_reference(
     logits = reference.run(opened.graph(), windows)
     assert logits.accumulator is not None
     pairs = [
-        (logits.stored, golden["logits_int8"]),
+        (logits.stored, golden[bundle.STORED]),
         (logits.accumulator, golden["accumulator_int32"]),
         *((one[:, 0], golden[f"{name}_int8"]) for name, one in logits.others.items()),
     ]
     same = all(np.array_equal(one, wanted) for one, wanted in pairs)
     problem = "" if same else "reference: its integers are not the golden ones"
-    steps = np.abs(logits.stored.astype(int) - golden["logits_int8"].astype(int)).max()
+    steps = np.abs(logits.stored.astype(int) - golden[bundle.STORED].astype(int)).max()
     return Check(bundle.REFERENCE, len(windows), int(steps), None, same, "", problem)
 
 

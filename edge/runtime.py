@@ -12,8 +12,8 @@ in TensorFlow Lite Micro, which differ in what they can do. A runtime file has
     distributions or programs that it needs; ``a|b`` where either will do;
 ``ABILITIES``
     a table from :func:`edge.target.operation` to :class:`~edge.target.Ability`;
-``OPEN_HEAD``, ``EXACT``
-    what its int8 logits are held to, see :mod:`edge.target`;
+``EXACT``
+    what its int8 network is held to, see :mod:`edge.target`;
 ``build(sources)``
     the int8 network exported and loaded.
 """
@@ -58,7 +58,6 @@ class Runtime(Protocol):
     IN_EXPORT: str
     RUNS_WITH: tuple[str, ...]
     ABILITIES: Mapping[str, Ability]
-    OPEN_HEAD: bool
     EXACT: bool
 
     def build(self, sources: Sources) -> Built:

@@ -2,8 +2,8 @@
 
     ModelSpec -> FloatModel -> DeployNet -> QGraph -> Artifact(s) -> Bundle
 
-Units are in the names: ``_bytes``, ``_db``, ``_steps`` (quantization steps of the int8 logits).
-Shares lie in [0, 1].
+Units are in the names: ``_bytes``, ``_db``, ``_steps`` (of logits in 8 bits; of 16 bits where every
+integer has to be the same). Shares lie in [0, 1].
 """
 
 from __future__ import annotations

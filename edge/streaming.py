@@ -5,8 +5,7 @@
         print(decision.sample, decision.logits)
 
 The engine computes every window's logits from what changed since the last one
-(:mod:`quantize.streaming`): the integer engines give the int8 logits of the same windows,
-bit for bit.
+(:mod:`quantize.streaming`): the integer engines give the same windows' logits, bit for bit.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ class Decision:
     logits
         (n_outputs,) float32.
     stored
-        (n_outputs,) int8, what ``logits`` are in quantization steps; None in a float engine.
+        (n_outputs,) int16, what ``logits`` are in quantization steps; None in a float engine.
     """
 
     sample: int
     logits: NDArray[np.float32]
-    stored: NDArray[np.int8] | None
+    stored: NDArray[np.int16] | None
 
 
 class Engine(Protocol):

@@ -9,8 +9,6 @@ A target file has
     what its artifacts may compute in;
 ``ABILITIES``
     a table from :func:`operation` to :class:`Ability`: what the runtime can do in int8;
-``OPEN_HEAD``
-    whether its int8 logits are the head's accumulator scaled to float (True) or int8 (False);
 ``EXACT``
     whether int8 is held to the reference's integers, each of them, and to one step of them behind a
     part that is float;
@@ -167,7 +165,6 @@ class Target(Protocol):
     SUFFIX: str
     PRECISIONS: tuple[Precision, ...]
     ABILITIES: Mapping[str, Ability]
-    OPEN_HEAD: bool
     EXACT: bool
     WRITES_WITH: tuple[str, ...]
     RUNS_WITH: tuple[str, ...]
@@ -178,17 +175,36 @@ class Target(Protocol):
 
 
 class Held(Protocol):
-    """What a target or one of its runtimes is held to, see ``OPEN_HEAD`` and ``EXACT`` above."""
+    """What a target or one of its runtimes is held to, see ``EXACT`` above."""
 
-    OPEN_HEAD: bool
     EXACT: bool
 
 
-def allowed_steps(chosen: Held, graph: QGraph) -> int | None:
-    """How far a runtime's logits may lie from the reference's; None where it is not exact."""
+@dataclass(frozen=True)
+class Terms:
+    """How far from the reference's values an output of a runtime may lie.
+
+    Attributes
+    ----------
+    step
+        What differences are counted in; None where the output is float.
+    allowed
+        How many of them; None for a runtime that is not exact.
+    """
+
+    step: float | None
+    allowed: int | None
+
+
+def terms(chosen: Held, graph: QGraph, output: str) -> Terms:
+    """Not one step of what is stored where a runtime is exact; else steps of 8 bits."""
+    quant = graph[graph.outputs[output]].quant
+    step = None if quant is None else quant.step
     if not chosen.EXACT:
-        return None
-    return 1 if graph.float_nodes() else 0
+        return Terms(step, None)
+    if graph.float_nodes():
+        return Terms(step, 1)
+    return Terms(None if quant is None else quant.scale, 0)
 
 
 def place(chosen: Target, name: str, precision: Precision) -> str:

@@ -27,6 +27,7 @@ from firmware_bridge.source import (
     shape_text,
     time_and_channels,
 )
+from quantize.arithmetic import reduced
 from quantize.qgraph import Array, QGraph
 
 
@@ -133,14 +134,16 @@ def macros_and_includes(emissions: Iterable[Emission], extra: Iterable[str] = ()
 
 def head_constants(graph: QGraph, head: TabledConv) -> list[str]:
     """Definitions of the head's weights and factors."""
+    assert graph.quant(head.output).bits == 16
     of = scaling.of_conv(graph, head.node)
+    multiplier, right = reduced(of.multiplier, of.shift)
     name = identifier(head.node.output)
     rows = _head_rows(graph, head)
     return [
         Constant(f"{name}_weight", "head: weights", {"plain": rows}).text(),
         array(f"{name}_bias", of.bias.astype(np.int32)),
-        array(f"{name}_multiplier", of.multiplier.astype(np.int32)),
-        array(f"{name}_shift", of.shift.astype(np.int32)),
+        array(f"{name}_multiplier", multiplier.astype(np.int32)),
+        array(f"{name}_right", right.astype(np.int32)),
         array(f"{name}_scale", graph.accumulator_scale().astype(np.float32)),
     ]
 
@@ -153,9 +156,7 @@ def head_call(graph: QGraph, head: TabledConv) -> str:
     return call("edge_accumulate", source, *sizes, f"{name}_weight", f"{name}_bias", "sums")
 
 
-def rounded(
-    graph: QGraph, head: TabledConv, name: str, state: str, function: str, given: str
-) -> str:
+def rounded(head: TabledConv, name: str, state: str, function: str, given: str) -> str:
     """``NAME_<function>`` and ``NAME_<function>_float`` behind ``NAME_<function>_sums``.
 
     Parameters
@@ -163,7 +164,6 @@ def rounded(
     state, given
         Type of the model's struct, and what the function is given beside it.
     """
-    of = scaling.of_conv(graph, head.node)
     return _ROUNDED.format(
         name=name,
         upper=name.upper(),
@@ -171,8 +171,7 @@ def rounded(
         function=function,
         given=given,
         head=identifier(head.node.output),
-        zero_point=of.zero_point,
-        low=of.zero_point if head.node.relu else -128,
+        low=0 if head.node.relu else -32768,
     )
 
 
@@ -222,16 +221,14 @@ def comment_lines(text: str) -> list[str]:
 
 
 _ROUNDED = """\
-int {name}_{function}({state} *m, const int8_t *{given}, int8_t *logits)
+int {name}_{function}({state} *m, const int8_t *{given}, int16_t *logits)
 {{
     int32_t sums[{upper}_N_OUTPUTS];
     if (logits == NULL || !{name}_{function}_sums(m, {given}, sums)) {{
         return 0;
     }}
     for (int32_t o = 0; o < {upper}_N_OUTPUTS; o++) {{
-        const int32_t value =
-            edge_requantize(sums[o], {head}_multiplier[o], {head}_shift[o], {zero_point});
-        logits[o] = (int8_t)edge_saturate(value, {low}, 127);
+        logits[o] = edge_requantize_wide(sums[o], {head}_multiplier[o], {head}_right[o], {low});
     }}
     return 1;
 }}

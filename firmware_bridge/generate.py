@@ -82,7 +82,7 @@ def generate(graph: QGraph, name: str = "edge", origin: Origin | None = None) ->
     refuse_name(name)
     if graph[graph.input].quant is None or graph[graph.head.input].quant is None:
         raise IncompatibleError(
-            "The C engine takes int8 windows and gives int8 logits; this graph is float32. "
+            "The C engine takes int8 windows and gives int16 logits; this graph is float32. "
             "Export with --int8."
         )
     aliases, operations = resolve_aliases(schedule(graph))
@@ -138,7 +138,7 @@ def _source(
         window=identifier(graph.input),
         declarations=indented("\n".join(declarations)),
         body=indented("\n".join(body)),
-        rounded=body_of.rounded(graph, head, name, f"{name}_t", "infer", "window"),
+        rounded=body_of.rounded(head, name, f"{name}_t", "infer", "window"),
     )
 
 
@@ -256,10 +256,10 @@ typedef struct {{
 /* Logits of one window.
  *   m        the model's memory, need not be initialized
  *   window   ({n_times}, {n_chans}) int8, sample-major: all channels of the first sample first
- *   logits   ({n_outputs},) int8
+ *   logits   ({n_outputs},) int16
  *   returns  1 when the logits are written, 0 when a pointer is NULL
  */
-int {name}_infer({name}_t *m, const int8_t *window, int8_t *logits);
+int {name}_infer({name}_t *m, const int8_t *window, int16_t *logits);
 
 /* The same before the last rounding: the head's sums, and these scaled to float.
  *   sums     ({n_outputs},) int32

@@ -19,6 +19,7 @@ from firmware_bridge.generate import Firmware
 from quantize.qgraph import Quant
 
 Int8 = NDArray[np.int8]
+Int16 = NDArray[np.int16]
 
 OPTIONS = ("-O2",)
 
@@ -49,9 +50,9 @@ class Library:
     target: Quant
     others: Mapping[str, tuple[tuple[int, int], Quant]] = field(default_factory=dict)
 
-    def infer(self, windows: Int8) -> Int8:
-        """(n, n_times, n_chans) int8, sample-major, to logits (n, n_outputs) int8."""
-        return self._run("infer", windows, np.int8)
+    def infer(self, windows: Int8) -> Int16:
+        """(n, n_times, n_chans) int8, sample-major, to logits (n, n_outputs) int16."""
+        return self._run("infer", windows, np.int16)
 
     def sums(self, windows: Int8) -> NDArray[np.int32]:
         """The head's sums, (n, n_outputs) int32."""
@@ -62,12 +63,12 @@ class Library:
         return self._run("infer_float", windows, np.float32)
 
     def prepared(self) -> Callable[[Int8], tuple[NDArray[Any], ...]]:
-        """From a window (n_times, n_chans), contiguous, to logits in float and the others.
+        """From a window (n_times, n_chans), contiguous, to logits in int16 and the others.
 
         State and outputs lie in memory of the function's own, which the next call overwrites.
         """
-        call = self._function("infer_float")
-        state, logits = self._state(), np.zeros(self.n_outputs, np.float32)
+        call = self._function("infer")
+        state, logits = self._state(), np.zeros(self.n_outputs, np.int16)
         state_at, logits_at = state.ctypes.data, logits.ctypes.data
         given: tuple[NDArray[Any], ...] = (
             logits,
@@ -179,7 +180,7 @@ def _compiled(
     handle = ctypes.CDLL(str(library))
     n_outputs, state_bytes, *zeros = (ctypes.c_int * 4).in_dll(handle, f"{name}_about")
     scales = (ctypes.c_float * 2).in_dll(handle, f"{name}_scales")
-    source, target = (Quant(scale, zero) for scale, zero in zip(scales, zeros, strict=True))
+    source, target = Quant(scales[0], zeros[0]), Quant(scales[1], zeros[1], bits=16)
     described = {other: _described(handle, name, other) for other in others}
     return Library(name, n_outputs, state_bytes, handle, source, target, described)
 

@@ -17,7 +17,7 @@ from firmware_bridge.stream import StreamFirmware
 OPTIONS = ("-O2",)
 
 Function = Literal["push", "push_sums", "push_float"]
-TYPES: dict[Function, type] = {"push": np.int8, "push_sums": np.int32, "push_float": np.float32}
+TYPES: dict[Function, type] = {"push": np.int16, "push_sums": np.int32, "push_float": np.float32}
 
 _UNTIL = """\
 #include "{name}_stream.h"
@@ -32,7 +32,7 @@ const int {name}_about[] = {{{upper}_N_OUTPUTS, {upper}_N_CHANS, (int)sizeof({na
         }}                                                                                 \\
         return 0;                                                                          \\
     }}
-UNTIL(push, int8_t)
+UNTIL(push, int16_t)
 UNTIL(push_sums, int32_t)
 UNTIL(push_float, float)
 """
@@ -64,7 +64,7 @@ class Stream:
         -------
         list
             Number of the window's last sample, counted from the reset, and what the function gives
-            (n_outputs,): int8 logits, int32 sums or float32 logits.
+            (n_outputs,): int16 logits, int32 sums or float32 logits.
         """
         frames = np.ascontiguousarray(frames, np.int8)
         assert frames.shape[1] == self.n_chans

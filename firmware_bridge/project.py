@@ -33,13 +33,14 @@ class Use:
 
 @dataclass(frozen=True)
 class Golden:
-    """Windows (n, n_times, n_chans) int8 and the logits (n, n_outputs) int8 that they must give.
+    """Windows (n, n_times, n_chans) int8 and the logits (n, n_outputs) that they must give.
 
-    ``steps`` is how far a logit may be off: 1 where a part of the network is float.
+    Logits are int16, or int8 where a runtime has no more. ``steps`` is how far one may be off: not
+    at all, or a step of 8 bits where a part of the network is float.
     """
 
     windows: NDArray[np.int8]
-    logits: NDArray[np.int8]
+    logits: NDArray[np.int16] | NDArray[np.int8]
     steps: int
 
     @property

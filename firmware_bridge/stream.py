@@ -72,7 +72,7 @@ def generate_stream(
     refuse_others(graph, "The streaming form")
     if graph[graph.input].quant is None or graph[graph.head.input].quant is None:
         raise IncompatibleError(
-            "The C engine takes int8 frames and gives int8 logits; this graph is float32. "
+            "The C engine takes int8 frames and gives int16 logits; this graph is float32. "
             "Export with --int8."
         )
     aliases, operations = resolve_aliases(schedule(graph))
@@ -211,7 +211,7 @@ def _source(
         waiting=-plan.n_times % plan.stem_plan.beat,
         until=-(-plan.n_times // plan.stem_plan.beat),
         slots="".join(f"    m->{counter} = 0;\n" for counter in _counters(plan)[2:]),
-        rounded=body_of.rounded(graph, head, name, f"{name}_stream_t", "push", "frame"),
+        rounded=body_of.rounded(head, name, f"{name}_stream_t", "push", "frame"),
     )
 
 
@@ -272,10 +272,10 @@ void {name}_reset({name}_stream_t *m);
 
 /* Take a sample; logits when it completes a window that is due.
  *   frame    ({n_chans},) int8
- *   logits   ({n_outputs},) int8
+ *   logits   ({n_outputs},) int16
  *   returns  1 when the logits are written; 0 when there is nothing to say, or a pointer is NULL
  */
-int {name}_push({name}_stream_t *m, const int8_t *frame, int8_t *logits);
+int {name}_push({name}_stream_t *m, const int8_t *frame, int16_t *logits);
 
 /* The same before the last rounding: the head's sums, and these scaled to float.
  *   sums     ({n_outputs},) int32

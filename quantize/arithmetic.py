@@ -2,8 +2,9 @@
 
 A real factor ``r`` is a 31-bit mantissa ``M`` and a shift ``s`` with ``r = M * 2**(s - 31)``.
 Multiplying an accumulator by it rounds twice: once in the doubling high multiply (ties towards plus
-infinity) and once in the division by a power of two (ties away from zero). Functions work on int64
-arrays that hold int32 values, so that nothing overflows on the way.
+infinity) and once in the division by a power of two (ties away from zero). Where the result has 16
+bits, the mantissa has 15, and the product is rounded once. Functions work on int64 arrays that hold
+int32 values, so that nothing overflows on the way.
 
 Sources: TFLite's quantization specification, and Jacob et al. 2018 (arXiv:1712.05877), section 2.
 """
@@ -56,6 +57,22 @@ def multiply(value: Int64, mantissa: Int64, shift: Int64) -> Int64:
     return rounding_divide_by_power_of_two(
         rounding_doubling_high_multiply(value * left, mantissa), right
     )
+
+
+def reduced(mantissa: Int64, shift: Int64) -> tuple[Int64, Int64]:
+    """A quantized real factor of at most 15 bits, and how far to the right it is shifted.
+
+    Returns
+    -------
+    tuple of int64 arrays
+        ``(multiplier, right)`` with the factor about ``multiplier / 2.0**right``.
+    """
+    return np.minimum((mantissa + 2**15) >> 16, 2**15 - 1), 15 - shift
+
+
+def multiply_reduced(value: Int64, multiplier: Int64, right: Int64) -> Int64:
+    """``round(value * multiplier / 2**right)``, ties towards +infinity; ``right`` at least 1."""
+    return (value * multiplier + (np.int64(1) << (right - 1))) >> right
 
 
 def saturate(value: Int64, low: int = INT8_MIN, high: int = INT8_MAX) -> NDArray[np.int8]:

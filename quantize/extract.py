@@ -15,7 +15,7 @@ from torch.fx import GraphModule
 from torch.fx import Node as TorchNode
 
 from edge.errors import IncompatibleError
-from quantize import naming
+from quantize import head, naming
 from quantize.qgraph import (
     Activation,
     Arithmetic,
@@ -57,14 +57,14 @@ LOGITS = "logits"
 
 
 def extract(graph: GraphModule) -> QGraph:
-    """The graph that targets are written from.
+    """The graph that targets are written from; its logits have 16 bits where they are integers.
 
     Raises
     ------
     IncompatibleError
         For an operation that has no node type, naming it.
     """
-    return _Extraction(graph).run()
+    return head.widened(_Extraction(graph).run())
 
 
 class _Extraction:
@@ -286,7 +286,9 @@ def _node(argument: Any) -> TorchNode:
 
 
 def _quant(node: TorchNode) -> Quant:
-    return Quant(float(np.float32(node.args[1])), int(node.args[2]))  # type: ignore[arg-type]
+    _, scale, zero_point, _, _, dtype = node.args
+    bits: Any = 16 if dtype is torch.int16 else 8
+    return Quant(float(np.float32(scale)), int(zero_point), bits)  # type: ignore[arg-type]
 
 
 def _time(pair: Any) -> int:

@@ -1,12 +1,11 @@
-"""The logits' range: that of the sums which int8 really gives, on calibration windows.
+"""The logits are 16-bit integers, with the range of the sums that int8 really gives.
 
-What float says about outlier windows is no guide: their inputs saturate in int8, and so the sums of
-the head stay far below. A range for float's logits wastes half of the 256 steps on some networks.
+Eight bits would cost more than all the rest of some networks' rounding, and let logits tie. What
+float says about outlier windows is no guide to the range: their inputs saturate in int8, and so the
+sums of the head stay far below.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,12 +13,22 @@ from numpy.typing import NDArray
 from torch.fx import GraphModule
 
 from quantize import naming, reference
-from quantize.arithmetic import INT8_MAX, INT8_MIN
-from quantize.qgraph import QGraph, Quant
+from quantize.arithmetic import INT8_MAX
+from quantize.qgraph import FINER, QGraph, Quant, with_logits
+
+
+def widened(graph: QGraph) -> QGraph:
+    """A graph whose logits have 8 bits, with 16 instead; they hold all that they held."""
+    quant = graph[graph.output].quant
+    if quant is None or quant.bits == 16:
+        return graph
+    return with_logits(graph, Quant(quant.scale / FINER, 0, bits=16))
 
 
 def fit(graph: QGraph, windows: NDArray[np.float32]) -> QGraph:
     """The int8 graph, its logits quantized for the sums on ``windows``.
+
+    Their steps are not finer than those of the sums, so that a factor between the two is at most 1.
 
     Parameters
     ----------
@@ -29,25 +38,24 @@ def fit(graph: QGraph, windows: NDArray[np.float32]) -> QGraph:
         (n, n_chans, n_times) float32, scaled; from the training part only. All are run: what
         matters is the largest sum.
     """
-    sums = reference.run(graph, windows).unrounded
-    low, high = min(float(sums.min()), 0.0), max(float(sums.max()), 0.0)
-    if low == high:
+    if graph[graph.head.output].quant is None:
         return graph
-    scale = float(np.float32((high - low) / (INT8_MAX - INT8_MIN)))
-    quant = Quant(scale, int(np.clip(np.rint(INT8_MIN - low / scale), INT8_MIN, INT8_MAX)))
-    same = {graph.head.output, graph.output}
-    tensors = (replace(t, quant=quant) if t.name in same else t for t in graph.tensors)
-    return replace(graph, tensors=tuple(tensors))
+    largest = np.abs(reference.run(graph, windows).unrounded).max()
+    scale = max(largest / (FINER * INT8_MAX), graph.accumulator_scale().max())
+    return with_logits(graph, Quant(float(np.float32(scale)), 0, bits=16))
 
 
 def write_back(qdq: GraphModule, graph: QGraph) -> None:
     """Give PyTorch's Q/DQ graph the same logits."""
+    quant = graph[graph.output].quant
+    if quant is None:
+        return
+    stored = (quant.scale, quant.zero_point, *quant.limits, getattr(torch, quant.dtype.name))
     names = naming.names(qdq.graph.nodes)
-    quant = graph.quant(graph.output)
     node = next(node for node, name in names.items() if name == graph.head.output)
     assert node.target is torch.ops.aten.conv2d.default
     while node.op != "output":
         node = next(iter(node.users))
         if node.op == "call_function" and not naming.is_compute(node):
-            node.args = (node.args[0], quant.scale, quant.zero_point, *node.args[3:])
+            node.args = (node.args[0], *stored)
     qdq.recompile()

@@ -67,7 +67,6 @@ def quantize(
     if recipe.correct_bias:
         graph = correction.correct(graph, float_graph, windows)
         correction.write_back(qdq, graph)
-    if recipe.fit_logits:
-        graph = head.fit(graph, windows)
-        head.write_back(qdq, graph)
+    graph = head.fit(graph, windows)
+    head.write_back(qdq, graph)
     return Quantized(graph, qdq, float_graph, percentiles)

@@ -1,9 +1,9 @@
 """`QGraph`: the one graph that every target is written from and held to.
 
 Plain, frozen, without torch. Tensors are NHWC with H = 1: ``(1, 1, n_times, n_channels)``; the
-logits are ``(1, n_outputs)``. A tensor with a :class:`Quant` holds int8, one without holds float32,
-so the same type carries the float network, the int8 network and any mixture of the two; where they
-meet stands a :class:`Quantize` or :class:`Dequantize` node.
+logits are ``(1, n_outputs)``. A tensor with a :class:`Quant` holds int8, or int16 where it holds
+the logits; one without holds float32. So the same type carries the float network, the int8 network
+and any mixture of the two; where they meet stands a :class:`Quantize` or :class:`Dequantize` node.
 
 An operation is named after the tensor it writes; its constants are stored under
 ``<output>.weight`` and so on. On disk a graph is ``<stem>.json`` (structure) and ``<stem>.npz``
@@ -16,7 +16,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -32,17 +32,44 @@ LOGITS = "logits"
 Array = NDArray[Any]
 
 
+FINER = 64
+"""How many steps of 16 bits make one of 8. Eight bits of that just hold the calibration windows, so
+that two are left as head room."""
+
+
 @dataclass(frozen=True)
 class Quant:
-    """``real = scale * (stored - zero_point)``; the scale is a float32 value."""
+    """``real = scale * (stored - zero_point)``; the scale is a float32 value.
+
+    With 16 bits the zero point is 0, as in TFLite.
+    """
 
     scale: float
     zero_point: int
+    bits: Literal[8, 16] = 8
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of what is stored."""
+        return np.dtype(f"int{self.bits}")
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Smallest and largest value that can be stored."""
+        return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
+
+    @property
+    def step(self) -> float:
+        """What differences between runtimes are counted in: a step of 8 bits, whatever is stored.
+
+        Runtimes that are not exact differ by steps of int8 tensors on the way.
+        """
+        return self.scale if self.bits == 8 else FINER * self.scale
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """Name, shape and, for int8, quantization of one value that flows through the graph."""
+    """Name, shape and, for integers, quantization of one value that flows through the graph."""
 
     name: str
     shape: tuple[int, ...]
@@ -271,7 +298,7 @@ class QGraph:
         return self.by_name[name]
 
     def quant(self, name: str) -> Quant:
-        """Quantization of a tensor that holds int8."""
+        """Quantization of a tensor that holds integers."""
         quant = self.by_name[name].quant
         if quant is None:
             raise ValueError(f"tensor {name!r} holds float32")
@@ -310,6 +337,13 @@ class QGraph:
         source = np.float32(self.quant(self.head.input).scale)
         scale: NDArray[np.float32] = self.constants[f"{self.head.output}.weight_scale"] * source
         return scale
+
+
+def with_logits(graph: QGraph, quant: Quant) -> QGraph:
+    """The graph with its logits quantized otherwise, before and behind the reshape."""
+    same = {graph.head.output, graph.output}
+    tensors = (replace(t, quant=quant) if t.name in same else t for t in graph.tensors)
+    return replace(graph, tensors=tuple(tensors))
 
 
 def walk_constants(node: Node) -> Iterator[str]:

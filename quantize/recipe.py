@@ -29,8 +29,6 @@ class Recipe:
     fit_ranges
         Whether every tensor gets a share of its own, the one that costs the logits least
         (:mod:`quantize.ranges`); changes nothing with other observers.
-    fit_logits
-        Whether the logits' range is that of the integer network's sums (:mod:`quantize.head`).
     own_pool_scale
         Whether short average pools get a scale of their own instead of their input's.
     equalize
@@ -45,7 +43,6 @@ class Recipe:
     observer: ObserverName = "percentile"
     percentile: float = 99.9
     fit_ranges: bool = True
-    fit_logits: bool = True
     own_pool_scale: bool = True
     equalize: bool = True
     correct_bias: bool = True

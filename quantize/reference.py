@@ -3,7 +3,8 @@
 Bit for bit; every other runtime and the C engine are held to these integers. Float32 nodes (a float
 network, or the float part of a mixed one) are computed in float32 and are a reference up to
 rounding only.
-Values are (n_windows, 1, n_times, n_channels), int8 or float32, many windows at a time.
+Values are (n_windows, 1, n_times, n_channels), int8 or float32, many windows at a time; logits are
+int16.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from numpy.typing import NDArray
 
 from quantize import tables
 from quantize.arithmetic import (
-    INT8_MAX,
     INT8_MIN,
     Int64,
     divide_rounding,
     multiply,
+    multiply_reduced,
     quantize_multiplier,
+    reduced,
     saturate,
 )
 from quantize.qgraph import (
@@ -61,14 +63,14 @@ class Logits:
     Attributes
     ----------
     stored
-        (n_windows, n_outputs) as the graph's output tensor holds them, int8 or float32.
+        (n_windows, n_outputs) as the graph's output tensor holds them, int16 or float32.
     real
         (n_windows, n_outputs) float32, ``stored`` dequantized.
     accumulator
         (n_windows, n_outputs) int32 of the head, before requantization; None in a float graph.
     unrounded
-        (n_windows, n_outputs) float32, the accumulator scaled to float, which never ties by
-        rounding; equal to ``real`` in a float graph.
+        (n_windows, n_outputs) float32, the accumulator scaled to float; equal to ``real`` in a
+        float graph.
     others
         What else the graph gives, by name, as its tensors hold it (:func:`quantize.outputs.real`).
     undefined
@@ -84,18 +86,18 @@ class Logits:
     undefined: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
 
-def quantize(x: Array, quant: Quant) -> NDArray[np.int8]:
-    """Float to int8, ties to even, saturating: ``round(x / scale) + zero_point``.
+def quantize(x: Array, quant: Quant) -> Array:
+    """Float to integers, ties to even, saturating: ``round(x / scale) + zero_point``.
 
     The division is done in float32, as on a device.
     """
     steps = np.rint(np.asarray(x, np.float32) / np.float32(quant.scale))
-    stored: NDArray[np.int8] = np.clip(steps + quant.zero_point, INT8_MIN, INT8_MAX).astype(np.int8)
+    stored: Array = np.clip(steps + quant.zero_point, *quant.limits).astype(quant.dtype)
     return stored
 
 
 def dequantize(stored: Array, quant: Quant) -> NDArray[np.float32]:
-    """int8 to float32: ``scale * (stored - zero_point)``."""
+    """Integers to float32: ``scale * (stored - zero_point)``."""
     steps = stored.astype(np.float32) - np.float32(quant.zero_point)
     return np.float32(quant.scale) * steps
 
@@ -248,8 +250,12 @@ def _requantize_conv(graph: QGraph, node: Conv, sums: Int64) -> Array:
     source, target = graph.quant(node.input), graph.quant(node.output)
     weight_scale = graph.constants[f"{node.output}.weight_scale"].astype(np.float64)
     real = float(np.float32(source.scale)) * weight_scale / float(np.float32(target.scale))
-    low = target.zero_point if node.relu else INT8_MIN
-    return saturate(multiply(sums, *quantize_multiplier(real)) + target.zero_point, low)
+    factors = quantize_multiplier(real)
+    low, high = target.limits
+    low = target.zero_point if node.relu else low
+    if target.bits == 16:
+        return np.clip(multiply_reduced(sums, *reduced(*factors)), low, high).astype(target.dtype)
+    return saturate(multiply(sums, *factors) + target.zero_point, low)
 
 
 def _average_pool(node: AveragePool, x: Array, source: Quant, target: Quant) -> Array:

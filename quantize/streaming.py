@@ -292,8 +292,9 @@ def _positions(graph: QGraph, stage: Stage, kept: _Kept, ahead: int, begin: int,
     return values[stage.exit][0, 0, skipped : skipped + end - begin]
 
 
-def _type(graph: QGraph, name: str) -> type:
-    return np.float32 if graph[name].quant is None else np.int8
+def _type(graph: QGraph, name: str) -> np.dtype[Any]:
+    quant = graph[name].quant
+    return np.dtype(np.float32) if quant is None else quant.dtype
 
 
 @dataclass(frozen=True, eq=False)

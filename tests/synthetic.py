@@ -25,8 +25,11 @@ from quantize.qgraph import (
     Quant,
     Reshape,
     Tensor,
+    with_logits,
 )
 from quantize.streaming import all_windows
+
+LOGIT_SCALE = 2.0**-11
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,8 @@ def network(shape: Shape, int8: bool = True, seed: int = 0) -> QGraph:
     x = make.conv("head", x, 1, s.n_outputs, pooled)
     make.nodes.append(Reshape("logits", x))
     make.tensor("logits", (1, s.n_outputs), like=x)
-    return QGraph("x", "logits", tuple(make.tensors), tuple(make.nodes), make.constants)
+    made = QGraph("x", "logits", tuple(make.tensors), tuple(make.nodes), make.constants)
+    return with_logits(made, Quant(LOGIT_SCALE, 0, bits=16)) if int8 else made
 
 
 def windowed(graph: QGraph, hop: int, x: NDArray[np.generic]) -> reference.Logits:

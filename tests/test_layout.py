@@ -38,7 +38,6 @@ def test_target_is_complete(target: str) -> None:
     """A target has the interface of ``edge/target.py``, its own name as a runtime, a test file."""
     module = registry.load("edge.targets", target, "--targets")
     assert next(iter(module.RUNTIMES)) == target
-    assert isinstance(module.OPEN_HEAD, bool)
     assert isinstance(module.EXACT, bool)
     assert module.PRECISIONS
     assert callable(module.write)

@@ -4,13 +4,13 @@
  *
  *     linux WINDOWS LOGITS
  *
- * The files hold n windows (N_TIMES, N_CHANS) and n rows (N_OUTPUTS,) int8. Writes one line: the
- * number of windows, the largest difference in quantization steps, the stack's high-water mark in
- * bytes and the most memory that was resident in KiB. Then, for every line with a number on stdin,
- * it infers the first window that often and writes the nanoseconds of every call in one line; for a
- * 0, those from starting a fresh process of itself to that one's main, where it is ready to infer:
- * weights are part of the program. It ends with stdin, and after SILENCE_S seconds without a line,
- * so that it never outlives its caller.
+ * The files hold n windows (N_TIMES, N_CHANS) int8 and n rows (N_OUTPUTS,) int16. Writes one line:
+ * the number of windows, the largest difference in quantization steps, the stack's high-water mark
+ * in bytes and the most memory that was resident in KiB. Then, for every line with a number on
+ * stdin, it infers the first window that often and writes the nanoseconds of every call in one
+ * line; for a 0, those from starting a fresh process of itself to that one's main, where it is ready
+ * to infer: weights are part of the program. It ends with stdin, and after SILENCE_S seconds without
+ * a line, so that it never outlives its caller.
  *
  * On AArch64 marker instructions (mov x10, x10; mov x11, x11) enclose each checked inference, for
  * emulators to count.
@@ -36,7 +36,7 @@
 
 static JOIN(NAME, _t) model;
 static int8_t window[N_TIMES * N_CHANS], first[N_TIMES * N_CHANS];
-static int8_t logits[N_OUTPUTS], golden[N_OUTPUTS];
+static int16_t logits[N_OUTPUTS], golden[N_OUTPUTS];
 static uint32_t times[MAX_CALLS];
 
 static uint64_t now_ns(void)
@@ -52,7 +52,7 @@ static int marked_infer(void)
 #if defined(__aarch64__)
     register void *x0 __asm__("x0") = &model;
     register const int8_t *x1 __asm__("x1") = window;
-    register int8_t *x2 __asm__("x2") = logits;
+    register int16_t *x2 __asm__("x2") = logits;
     __asm__ volatile("mov x10, x10\n bl " TEXT(JOIN(NAME, _infer)) "\n mov x11, x11"
                      : "+r"(x0), "+r"(x1), "+r"(x2)
                      :

@@ -1,7 +1,7 @@
 /* replay.c: a bare-metal program that reads windows by semihosting, infers and writes the results.
  *
  * Compiled with -DNAME=<model> and that model's header included. Reads `windows.bin`, writes
- * `results.bin`: per window the int8 logits, the int32 sums, and the stack's high-water mark.
+ * `results.bin`: per window the int16 logits, the int32 sums, and the stack's high-water mark.
  * Marker instructions that no compiler emits (mov r10, r10; mov r11, r11) enclose each inference.
  */
 #include <stdint.h>
@@ -18,7 +18,7 @@ void reset(void);
 static JOIN(NAME, _t) model;
 static int8_t window[N_TIMES * N_CHANS];
 static struct {
-    int8_t logits[(N_OUTPUTS + 3) / 4 * 4];
+    int16_t logits[(N_OUTPUTS + 1) / 2 * 2];
     int32_t sums[N_OUTPUTS];
     int32_t stack;
 } result;
@@ -70,7 +70,7 @@ static int marked_infer(void)
 {
     register void *r0 __asm__("r0") = &model;
     register const int8_t *r1 __asm__("r1") = window;
-    register int8_t *r2 __asm__("r2") = result.logits;
+    register int16_t *r2 __asm__("r2") = result.logits;
     __asm__ volatile("mov r10, r10\n bl " TEXT(JOIN(NAME, _infer)) "\n mov r11, r11"
                      : "+r"(r0), "+r"(r1), "+r"(r2)
                      :

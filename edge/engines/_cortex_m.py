@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from edge.cortex_m import operators
 from edge.errors import AccuracyError, IncompatibleError
 from firmware_bridge import scaling
 from firmware_bridge.project import Golden
+from quantize import reference
 from quantize.qgraph import (
     Arithmetic,
     AveragePool,
@@ -33,6 +34,12 @@ class Program:
     data: bytes
     ops: tuple[str, ...]
     planned_bytes: tuple[int, ...]
+
+
+def narrowed(graph: QGraph, wide: Golden) -> Golden:
+    """Golden vectors whose logits are those of :func:`edge.cortex_m.narrowed`."""
+    logits = reference.finish(graph, graph.nodes, {graph.input: wide.windows[:, None]}).stored
+    return replace(wide, logits=logits)
 
 
 def write(graph: QGraph, core: str, golden: Golden) -> Program:
@@ -71,7 +78,7 @@ def _program(lowered: Any) -> Program:
 
 
 def network(graph: QGraph, ops: Any) -> Any:
-    """:func:`edge.cortex_m.network` of an int8 graph.
+    """:func:`edge.cortex_m.network` of a graph in int8 throughout.
 
     Raises
     ------

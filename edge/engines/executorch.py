@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge import cortex_m
 from edge.engines import _cortex_m
 from edge.errors import IncompatibleError
 from edge.firmware import Job
@@ -32,9 +33,10 @@ def make(job: Job) -> Project:
             f"ExecuTorch's Cortex-M backend does not run on {job.device.title}, which has a "
             f"{job.device.core}. Type --engine c."
         )
-    graph, contract = job.opened.graph(), job.opened.contract()
-    refuse_others(graph, "--engine executorch")
-    golden = job.golden(graph)
+    wide, contract = job.opened.graph(), job.opened.contract()
+    refuse_others(wide, "--engine executorch")
+    graph = cortex_m.narrowed(wide)
+    golden = _cortex_m.narrowed(graph, job.golden(wide))
     program = _cortex_m.write(graph, job.device.core, golden)
     planned = sum(program.planned_bytes)
     programs = (

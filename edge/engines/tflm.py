@@ -24,6 +24,7 @@ RESOLVER: Mapping[str, str] = MappingProxyType(
     {
         "ADD": "AddAdd",
         "AVERAGE_POOL_2D": "AddAveragePool2D",
+        "CAST": "AddCast",
         "CONV_2D": "AddConv2D",
         "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D",
         "DEQUANTIZE": "AddDequantize",

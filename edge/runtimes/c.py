@@ -11,7 +11,6 @@ from firmware_bridge.generate import generate
 TARGET = IN_EXPORT = "c"
 RUNS_WITH = c.RUNS_WITH
 ABILITIES = c.ABILITIES
-OPEN_HEAD = c.OPEN_HEAD
 EXACT = c.EXACT
 
 

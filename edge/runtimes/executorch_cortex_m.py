@@ -24,7 +24,6 @@ from quantize.qgraph import QGraph
 
 TARGET = IN_EXPORT = ""
 RUNS_WITH = ("torch", "executorch")
-OPEN_HEAD = False
 EXACT = False
 
 INT8 = Ability(int8=True)
@@ -57,7 +56,7 @@ class _Program(nn.Module):
 
 def build(sources: Sources) -> Built:
     """The program's size and memory plan, and its operators in Python."""
-    graph = sources.graph(Precision.INT8)
+    graph = cortex_m.narrowed(sources.graph(Precision.INT8))
     program = _Program(graph).eval()
     _, _, n_times, n_chans = graph[graph.input].shape
     example = torch.zeros(1, n_chans, 1, n_times).to(memory_format=torch.channels_last)

@@ -10,7 +10,6 @@ from edge.targets import executorch
 TARGET = IN_EXPORT = "executorch"
 RUNS_WITH = executorch.RUNS_WITH
 ABILITIES = executorch.ABILITIES
-OPEN_HEAD = executorch.OPEN_HEAD
 EXACT = executorch.EXACT
 
 

@@ -10,7 +10,6 @@ from edge.targets import onnx
 TARGET = IN_EXPORT = "onnx"
 RUNS_WITH = onnx.RUNS_WITH
 ABILITIES = onnx.ABILITIES
-OPEN_HEAD = onnx.OPEN_HEAD
 EXACT = onnx.EXACT
 
 

@@ -10,7 +10,6 @@ from edge.targets import tflite
 TARGET = IN_EXPORT = "tflite"
 RUNS_WITH = tflite.RUNS_WITH
 ABILITIES = tflite.ABILITIES
-OPEN_HEAD = tflite.OPEN_HEAD
 EXACT = tflite.EXACT
 
 

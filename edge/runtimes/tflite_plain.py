@@ -14,7 +14,6 @@ TARGET = "tflite"
 IN_EXPORT = "tflite without delegate"
 RUNS_WITH = tflite.RUNS_WITH
 ABILITIES = tflite.ABILITIES
-OPEN_HEAD = tflite.OPEN_HEAD
 EXACT = tflite.EXACT
 
 

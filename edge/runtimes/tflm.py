@@ -26,7 +26,6 @@ from quantize.reference import dequantize, quantize
 TARGET = "tflite"
 IN_EXPORT = ""
 RUNS_WITH = ("tflite-micro",)
-OPEN_HEAD = tflite.OPEN_HEAD
 EXACT = True
 
 GELU = Ability(
@@ -65,8 +64,8 @@ def build(sources: Sources) -> Built:
     return Built(session, len(data), arena_bytes(data))
 
 
-def infer(data: bytes, stored: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Outputs of a file for every row of ``stored``, the input tensor's own integers."""
+def infer(data: bytes, stored: NDArray[np.int8]) -> NDArray[np.int16]:
+    """Logits of an int8 file for every row of ``stored``, the input tensor's own integers."""
     with stderr.captured():
         interpreter = _interpreter(data)
         outputs = []

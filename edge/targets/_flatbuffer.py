@@ -17,7 +17,9 @@ ALIGNMENT = 16
 
 TYPES = {
     np.dtype(np.int8): schema.TensorType.INT8,
+    np.dtype(np.int16): schema.TensorType.INT16,
     np.dtype(np.int32): schema.TensorType.INT32,
+    np.dtype(np.int64): schema.TensorType.INT64,
     np.dtype(np.float32): schema.TensorType.FLOAT32,
 }
 
@@ -54,8 +56,8 @@ class FileBuilder:
         self._buffers: dict[bytes, int] = {}
 
     def tensor(self, name: str, shape: Sequence[int], quant: Quant | None) -> int:
-        """An activation, int8 with ``quant`` or float32 without; returns its index."""
-        dtype = np.dtype(np.float32 if quant is None else np.int8)
+        """An activation, integers with ``quant`` or float32 without; returns its index."""
+        dtype = np.dtype(np.float32) if quant is None else quant.dtype
         parameters = None if quant is None else _quantization([quant.scale], quant.zero_point, 0)
         return self._tensor(name, shape, dtype, parameters)
 

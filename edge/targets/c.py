@@ -1,8 +1,7 @@
 """c: C99 for any processor, no runtime and no heap; :mod:`firmware_bridge` writes it.
 
 A folder of sources: ``edge.c``, ``edge.h`` and the kernels that the network needs; windows are
-(n_times, n_chans) int8, sample-major as an ADC delivers; the logits are the head's sums scaled to
-float, which never tie by rounding, or (n_outputs,) int8 for those who want them. The struct that
+(n_times, n_chans) int8, sample-major as an ADC delivers, logits (n_outputs,) int16. The struct that
 the caller owns is all the memory there is. ``edge firmware`` writes the same for a device, with the
 name of one's own choice, a build and a test that runs there.
 """
@@ -31,7 +30,6 @@ NAME = "edge"
 
 SUFFIX = ""
 PRECISIONS = (Precision.INT8,)
-OPEN_HEAD = True
 EXACT = True
 WRITES_WITH = ()
 RUNS_WITH = ("gcc|cc|clang|ziglang",)
@@ -87,7 +85,7 @@ def load(files: Mapping[str, bytes], others: Sequence[str] = (), _: int = 1) -> 
         return np.ascontiguousarray(quantize(window.T, library.source))
 
     def decode(given: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        return np.asarray(given[0], np.float32).copy()
+        return dequantize(given[0], library.target)
 
     def value(place: int, quant: Quant) -> Callable[[Any], NDArray[np.float32]]:
         return lambda given: flat(dequantize(given[place], quant)[None, None])[0]

@@ -2,7 +2,7 @@
 
 Written operator by operator from :class:`QGraph`, so that the file computes the reference's
 integers: input (1, 1, n_times, n_chans) sample-major as an ADC delivers, logits (1, n_outputs);
-int8 in and out, or float32. Needs neither torch nor a converter.
+int8 in and int16 out, or float32. Needs neither torch nor a converter.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ from quantize.reference import dequantize, quantize
 
 SUFFIX = "tflite"
 PRECISIONS = tuple(Precision)
-OPEN_HEAD = False
 EXACT = False
 WRITES_WITH = ("ai-edge-litert", "flatbuffers")
 RUNS_WITH = ("ai-edge-litert|tflite-runtime",)
@@ -105,6 +104,8 @@ VERSIONS: Mapping[str, tuple[int, int]] = MappingProxyType(
     }
 )
 """The lowest version of each operator that serves, (float32, int8), so that old runtimes load."""
+WIDE_VERSIONS: Mapping[str, int] = MappingProxyType({"CAST": 1, "CONV_2D": 4, "RESHAPE": 1})
+"""The same where the result is int16."""
 
 ACTIVATIONS = {
     "elu": "ELU",
@@ -205,7 +206,10 @@ class _Writer:
         )
 
     def _version(self, code: str, output: str) -> int:
-        return VERSIONS[code][self.graph[output].quant is not None]
+        quant = self.graph[output].quant
+        if quant is not None and quant.bits == 16:
+            return WIDE_VERSIONS[code]
+        return VERSIONS[code][quant is not None]
 
     def _integers(self, name: str, values: list[int]) -> int:
         return self.file.constant(name, np.array(values, np.int32), None)
@@ -224,10 +228,11 @@ class _Writer:
             weight = self._real(node, weight)
         elif weight_scale is not None:
             bias_scale = np.float32(self.graph.quant(node.input).scale) * weight_scale
-        bias = self.file.constant(
-            f"{node.output}.bias", constants[f"{node.output}.bias"], bias_scale
-        )
-        source, padding = self._padded(node)
+        source, padding, biases = *self._padded(node), constants[f"{node.output}.bias"]
+        target = self.graph[node.output].quant
+        if target is not None and target.bits == 16:
+            source, biases = self._widened(node, source)
+        bias = self.file.constant(f"{node.output}.bias", biases, bias_scale)
         self._convolution(node, source, weight, bias, padding)
 
     def _real(self, node: Conv, weight: int) -> int:
@@ -237,6 +242,23 @@ class _Writer:
         code = "DEQUANTIZE"
         self.file.operator(code, self._version(code, node.output), (weight,), real)
         return real
+
+    def _widened(self, node: Conv, source: int) -> tuple[int, NDArray[np.int64]]:
+        """The input as int16, which a convolution needs that writes int16, and its bias.
+
+        The integers are taken as they are, the zero point with them, which is 0 in 16 bits: the
+        bias makes up for it. So no runtime has to requantize int8 to int16, which tflite-runtime
+        2.14 cannot. With a bias of 64 bits all runtimes compute the same integers.
+        """
+        quant, constants = self.graph.quant(node.input), self.graph.constants
+        shape = self.graph[node.input].shape
+        wide = self.file.tensor(f"{node.output}.wide", shape, Quant(quant.scale, 0, bits=16))
+        options = self.schema.CastOptionsT()
+        options.inDataType = self.schema.TensorType.INT8
+        options.outDataType = self.schema.TensorType.INT16
+        self.file.operator("CAST", self._version("CAST", node.output), (source,), wide, options)
+        sums = constants[f"{node.output}.weight"].astype(np.int64).sum((1, 2, 3))
+        return wide, constants[f"{node.output}.bias"] - quant.zero_point * sums
 
     def _convolution(
         self, node: Conv | AveragePool, source: int, weight: int, bias: int, padding: str

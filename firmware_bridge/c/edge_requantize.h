@@ -1,4 +1,5 @@
-/* edge_requantize.h: from a 32-bit sum to an int8 value, TensorFlow Lite Micro's double rounding.
+/* edge_requantize.h: from a 32-bit sum to an int8 value, TensorFlow Lite Micro's double rounding;
+ * and to an int16 value, its single one.
  *
  * A real factor r is a multiplier M in [2^30, 2^31) and a shift s with r = M * 2^(s - 31).
  */
@@ -69,6 +70,18 @@ EDGE_INLINE int32_t edge_requantize_short(int32_t sum, int32_t multiplier, int32
     const int32_t rounded = (high + (sum >> 31) + ((int32_t)1 << (right - 1))) >> right;
     return edge_saturate(rounded + zero_point, -128, 127);
 #endif
+}
+
+/* The int16 value of a sum: its zero point is 0.
+ *   multiplier   [0, 2^15)
+ *   right        [1, 46]: the factor is multiplier / 2^right, and the product fits in 32 bits
+ *   low          -32768, or 0 for a ReLU
+ */
+EDGE_INLINE int16_t edge_requantize_wide(int32_t sum, int32_t multiplier, int32_t right,
+                                         int32_t low)
+{
+    const int64_t product = (int64_t)sum * multiplier + ((int64_t)1 << (right - 1));
+    return (int16_t)edge_saturate((int32_t)(product >> right), low, 32767);
 }
 
 /* sum / divisor to the nearest integer, ties away from zero: TFLite's average.

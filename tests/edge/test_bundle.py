@@ -23,6 +23,16 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_older_bundles_are_refused(tmp_path: Path) -> None:
+    """Their logits have 8 bits, their C other arguments."""
+    fill(tmp_path / "old", "old")
+    with pytest.raises(IncompatibleError) as caught:
+        bundle.read(tmp_path / "old")
+    assert str(caught.value) == (
+        f"{tmp_path / 'old' / 'manifest.json'} has schema_version 1; this version of edge reads 2."
+    )
+
+
 def test_new_bundle(tmp_path: Path) -> None:
     """The folder appears when it is finished, not before."""
     out = tmp_path / "out"

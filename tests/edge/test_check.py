@@ -150,7 +150,7 @@ class Fake:
     TARGET = IN_EXPORT = ""
     RUNS_WITH: tuple[str, ...] = ()
     ABILITIES: Mapping[str, Ability] = field(default_factory=dict)
-    OPEN_HEAD = EXACT = False
+    EXACT = False
 
     def build(self, made: Sources) -> Built:
         """Runs in numpy."""

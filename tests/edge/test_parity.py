@@ -48,10 +48,10 @@ def compared(out: np.ndarray, **settings: float) -> Parity:
     return parity.compare("x", "y", REF, out.astype(np.float32), again=out, **settings)  # type: ignore[arg-type]
 
 
-def test_steps_are_counted_on_the_grid() -> None:
-    """Unrounded logits and int8 ones have one yardstick."""
+def test_steps_are_whole() -> None:
+    """Rounded logits and others have one yardstick."""
     ref = np.array([[0.0, 1.0]], np.float32)
-    out = np.array([[0.14, 0.96]], np.float32)  # rounds to 0.1 and 1.0
+    out = np.array([[0.14, 0.96]], np.float32)
     found = parity.compare("x", "y", ref, out, again=out, step=0.1)
     assert (found.max_steps, found.within_one_step) == (1.0, 1.0)
 

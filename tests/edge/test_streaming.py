@@ -46,7 +46,7 @@ def test_engines_decide_what_the_window_decides(
         np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
     else:
         np.testing.assert_array_equal(logits, expected)
-        assert all(d.stored is not None and d.stored.dtype == np.int8 for d in found)
+        assert all(d.stored is not None and d.stored.dtype == np.int16 for d in found)
     stream.reset()
     again = stream.push(signal)
     np.testing.assert_array_equal([d.logits for d in again], logits)

@@ -36,10 +36,10 @@ def test_artifact_is_a_folder(eca_bundle: Path) -> None:
 def test_same_bits_as_the_reference(eca_bundle: Path) -> None:
     """Every held-out logit, which the ladder measured, and the golden ones."""
     made = bundle.read(eca_bundle).manifest
-    entry = next(p for p in made.parity if p.rung == "c int8" and p.reference == "accumulator")
+    entry = next(p for p in made.parity if p.rung == "c int8" and p.reference == "reference")
     assert (entry.max_steps, entry.allowed_steps, entry.sqnr_db) == (0, 0, None)
     golden = bundle.read(eca_bundle).golden()
-    np.testing.assert_array_equal(golden["logits/c int8"], golden["logits/accumulator"])
+    np.testing.assert_array_equal(golden["logits/c int8"], golden["logits/reference"])
 
 
 def test_header_says_where_it_comes_from(eca_bundle: Path) -> None:
@@ -77,7 +77,7 @@ def only_c(eca_bundle: Path, folder: Path, change: tuple[str, str]) -> Path:
 
 def test_one_step_is_one_too_many(eca_bundle: Path, tmp_path: Path) -> None:
     """A rounding that other runtimes may do otherwise is an error here."""
-    change = ("logits[o] = (float)sums[o]", "logits[o] = EDGE_OUTPUT_SCALE + (float)sums[o]")
+    change = ("logits[o] = edge_requantize_wide(", "logits[o] = 1 + edge_requantize_wide(")
     *_, check = runner.verify(only_c(eca_bundle, tmp_path, change))
     assert (check.rung, check.max_steps) == ("c int8", 1)
     assert check.problem == "c int8 against golden vectors: a logit is 1 steps off, 0 are allowed"

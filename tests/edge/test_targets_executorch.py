@@ -39,7 +39,7 @@ def test_float_program_is_the_network(sources: Sources) -> None:
 
 
 def test_int8_logits_are_the_accumulator(sources: Sources) -> None:
-    """The open head gives sums, not steps of the int8 logits, close to the reference's sums."""
+    """The open head gives sums, not steps of the int16 logits, close to the reference's sums."""
     x = windows(SPEC, 60, seed=1)
     graph = sources.graph(Precision.INT8)
     got = executorch.load(executorch.write(sources, Precision.INT8))(x)
@@ -101,12 +101,12 @@ def test_float_convolutions_become_fully_connected(
 
 
 def test_the_qdq_graph_is_not_changed(sources: Sources) -> None:
-    """Opening the head works on a copy: the graph still gives int8 logits afterwards."""
+    """Opening the head works on a copy: the graph still gives rounded logits afterwards."""
     executorch.write(sources, Precision.INT8)
     assert sources.qdq is not None
     graph = sources.graph(Precision.INT8)
     rung = ladder._run_qdq(sources.qdq, windows(SPEC, 3), ("logits",))["logits"]
-    step = graph.quant(graph.output).scale
+    step = graph.quant(graph.output).step
     np.testing.assert_allclose(rung / step, np.rint(rung / step), atol=1e-3)
 
 

@@ -37,7 +37,7 @@ def test_micro_computes_the_reference(eca_bundle: Path) -> None:
     graph = opened.graph()
     golden = opened.golden()
     data = exported(eca_bundle, "int8")
-    np.testing.assert_array_equal(tflm.run(data, golden["x_int8"][:, None]), golden["logits_int8"])
+    np.testing.assert_array_equal(tflm.run(data, golden["x_int8"][:, None]), golden["logits_int16"])
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200, 22, 1000)).astype(np.float32)
     expected = tflm.run(data, reference.to_input(graph, x))
@@ -45,19 +45,23 @@ def test_micro_computes_the_reference(eca_bundle: Path) -> None:
 
 
 def test_input_and_output(eca_bundle: Path) -> None:
-    """Sample-major int8 windows in, int8 logits out; float32 in the float file."""
-    for precision, kind in (("int8", schema.TensorType.INT8), ("float", schema.TensorType.FLOAT32)):
+    """Sample-major int8 windows in, int16 logits out; float32 in the float file."""
+    kinds = schema.TensorType
+    for precision, given, wanted in (
+        ("int8", kinds.INT8, kinds.INT16),
+        ("float", kinds.FLOAT32, kinds.FLOAT32),
+    ):
         graph = parsed(exported(eca_bundle, precision)).subgraphs[0]
         source, target = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
         assert (source.name.decode(), source.shape.tolist(), source.type) == (
             "input",
             [1, 1, 1000, 22],
-            kind,
+            given,
         )
         assert (target.name.decode(), target.shape.tolist(), target.type) == (
             "logits",
             [1, 4],
-            kind,
+            wanted,
         )
 
 
@@ -76,11 +80,14 @@ def test_buffers_are_aligned(eca_bundle: Path) -> None:
 def test_operator_versions_are_the_lowest(eca_bundle: Path) -> None:
     """Every operator has the version of the table, so that old runtimes load the file."""
     names = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
-    for precision, column in (("float", 0), ("int8", 1)):
+    wide = set(tflite.WIDE_VERSIONS.items())
+    for precision, column, of_logits in (("float", 0, set()), ("int8", 1, wide)):
         codes = parsed(exported(eca_bundle, precision)).operatorCodes
-        found = {names[code.builtinCode]: code.version for code in codes}
-        assert found == {name: tflite.VERSIONS[name][column] for name in found}
-        assert set(found) >= {"CONV_2D", "DEPTHWISE_CONV_2D", "ELU", "MEAN", "LOGISTIC", "MUL"}
+        found = {(names[code.builtinCode], code.version) for code in codes}
+        others = dict(found - of_logits)
+        assert others == {name: tflite.VERSIONS[name][column] for name in others}
+        assert set(others) >= {"CONV_2D", "DEPTHWISE_CONV_2D", "ELU", "MEAN", "LOGISTIC", "MUL"}
+        assert found >= of_logits
 
 
 def test_even_filters_are_padded_explicitly() -> None:

@@ -71,7 +71,7 @@ def test_files_run_in_tflite_runtime(eca_bundle: Path, old_python: Path, tmp_pat
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    step = opened.graph().quant("logits").scale
+    step = opened.graph().quant("logits").step
     for runtime in ("tflite", "tflite without delegate"):
         int8 = np.load(tmp_path / f"int8.tflite.{runtime}.npy")
         off = np.abs(np.rint(int8 / step) - np.rint(golden["logits/reference"] / step))

@@ -13,7 +13,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge import lower, model, registry, target
+from edge import lower, model, parity, registry, target
 from edge.errors import IncompatibleError
 from edge.spec import ModelSpec, Precision
 from edge.target import Sources
@@ -55,7 +55,7 @@ def test_any_arguments(spec: ModelSpec) -> None:
     with torch.no_grad():
         wanted = module(torch.from_numpy(x)).numpy()
     integers = reference.run(made.graph, x)
-    noise = max(np.square(integers.unrounded - reference.run(floats, x).real).sum(), 1e-9)
+    noise = max(np.square(integers.real - reference.run(floats, x).real).sum(), 1e-9)
     for name in TARGETS:
         chosen = target.load(name)
         for precision in chosen.PRECISIONS:
@@ -66,12 +66,11 @@ def test_any_arguments(spec: ModelSpec) -> None:
                     apart = np.abs(got - wanted).max()
                     assert apart < 1e-4 * np.abs(wanted).max(), (name, spec)
                     continue
-                own = integers.unrounded if chosen.OPEN_HEAD else integers.real
-                assert np.square(got - own).sum() < 2 * noise, (name, spec)
-                allowed = target.allowed_steps(chosen, made.graph)
-                if allowed is not None:
-                    steps = np.abs(got - own) / made.graph.quant("logits").scale
-                    assert steps.max() < allowed + 0.01, (name, spec)
+                assert np.square(got - integers.real).sum() < 2 * noise, (name, spec)
+                terms = target.terms(chosen, made.graph, "logits")
+                if terms.allowed is not None:
+                    steps = parity.steps_apart(integers.real, got, terms.step)
+                    assert steps.max() <= terms.allowed, (name, spec)
 
 
 REFUSED = {

@@ -10,7 +10,7 @@ from edge import registry
 from firmware_bridge import cores, footprint
 from firmware_bridge.generate import generate
 from firmware_bridge.stream import generate_stream
-from quantize.qgraph import QGraph
+from quantize.qgraph import FINER, QGraph
 from tests.firmware_bridge.models import (
     SHAPES,
     expected,
@@ -61,7 +61,7 @@ def test_modes(mode: str, core: str) -> None:
     machine = emulator.Machine(emulator.build(generate(graph), CORES[core]))
     stored = stored_windows(graph, 20)
     reference = expected(graph, stored)
-    allowed = 1 if graph.float_nodes() else 0
+    allowed = FINER if graph.float_nodes() else 0
     for window, logits in zip(stored, reference.stored, strict=True):
         run = machine.call("infer", window, logits)
         assert np.abs(run.output.astype(int) - logits).max() <= allowed
@@ -101,7 +101,7 @@ def test_counts_by_step_add_up() -> None:
     graph = random_graph("odd")
     firmware, core = generate(graph), CORES["cortex-m4"]
     window = stored_windows(graph, 4)[0]
-    out = np.zeros(3, np.int8)
+    out = np.zeros(3, np.int16)
     whole = emulator.Machine(emulator.build(firmware, core)).call("infer", window, out)
     marked = emulator.Machine(emulator.build(firmware, core, markers=True))
     steps = marked.call("infer", window, out).by_step

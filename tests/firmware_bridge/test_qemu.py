@@ -10,7 +10,7 @@ import pytest
 from benchmarks import emulator, qemu
 from edge import registry
 from firmware_bridge.generate import generate
-from quantize.qgraph import QGraph
+from quantize.qgraph import FINER, QGraph
 from tests.firmware_bridge.models import (
     SHAPES,
     expected,
@@ -53,7 +53,7 @@ def test_modes(mode: str) -> None:
     stored = stored_windows(graph, 20)
     made = qemu.replay(generate(graph), M55, stored, 4)
     difference = made.logits.astype(int) - expected(graph, stored).stored
-    assert np.abs(difference).max() <= (1 if graph.float_nodes() else 0)
+    assert np.abs(difference).max() <= (FINER if graph.float_nodes() else 0)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -70,5 +70,5 @@ def test_both_emulators_count_the_same(core: str) -> None:
     n_outputs = graph[graph.output].shape[-1]
     there = qemu.replay(firmware, qemu.BOARDS[core], stored, n_outputs).instructions
     machine = emulator.Machine(emulator.build(firmware, emulator.CORES[core]))
-    out = np.zeros(n_outputs, np.int8)
+    out = np.zeros(n_outputs, np.int16)
     assert there == tuple(machine.call("infer", w, out).instructions for w in stored)

@@ -115,7 +115,7 @@ int main(void)
     int n = 0;
     edge_stream_t *m = (edge_stream_t *)malloc(sizeof *m);
     int8_t *frame = (int8_t *)malloc(EDGE_N_CHANS);
-    int8_t *logits = (int8_t *)malloc(EDGE_N_OUTPUTS);
+    int16_t *logits = (int16_t *)malloc(2 * EDGE_N_OUTPUTS);
     edge_reset(NULL);
     edge_reset(m);
     for (int i = 0; i < 2 * EDGE_N_TIMES; i++) {

@@ -56,6 +56,16 @@ def test_double_rounding_is_not_single_rounding() -> None:
     assert (arithmetic.multiply(values, mantissa, shift) != once).any()
 
 
+@given(INT32, st.floats(1e-9, 1.0))
+def test_multiply_by_15_bits(value: int, real: float) -> None:
+    """One rounding, ties towards plus infinity, of a multiplier that is the factor's to 15 bits."""
+    multiplier, right = arithmetic.reduced(*arithmetic.quantize_multiplier(real))
+    assert 2**14 <= multiplier < 2**15
+    assert math.isclose(multiplier * 2.0 ** -int(right), real, rel_tol=2**-14)
+    got = int(arithmetic.multiply_reduced(np.int64(value), multiplier, right))
+    assert got == (2 * value * int(multiplier) + 2 ** int(right)) // 2 ** (int(right) + 1)
+
+
 @given(st.integers(-(10**6), 10**6), st.integers(1, 1000))
 def test_divide_rounding(value: int, divisor: int) -> None:
     """Integer division to nearest with ties away from zero, as the average pool needs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from quantize.qgraph import (
     Relu,
     Reshape,
     Tensor,
+    with_logits,
 )
 from tests import tflm
 
@@ -117,6 +119,22 @@ def test_convolution(seed: int, length: int, pad: int, depthwise: bool, relu: bo
     n_out = N_TIMES + 2 * pad - length + 1
     constants = conv_constants(rng, shape, n_outputs, real)
     held_to_tflm(graph_of(node, (1, 1, n_out, n_outputs), (source, target), constants), rng)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("relu", [False, True])
+def test_logits_of_16_bits(seed: int, relu: bool) -> None:
+    """A factor of its own for every output; some saturate, and a ReLU may be fused."""
+    rng = np.random.default_rng([seed, relu])
+    source, middle = quants(rng)
+    graph = graph_of(Relu("y", "input"), (1, 1, N_TIMES, N_CHANNELS), (source, source))
+    shape, steps = (N_CHANNELS, 1, 1, N_CHANNELS), 10 ** rng.uniform(-2, 1)
+    made = conv_constants(rng, shape, N_CHANNELS, middle.scale / source.scale)
+    constants = {name.replace("y", "head", 1): value for name, value in made.items()}
+    nodes = tuple(replace(n, relu=relu) if isinstance(n, Conv) else n for n in graph.nodes)
+    graph = replace(graph, nodes=nodes, constants=constants)
+    quant = Quant(float(np.float32(steps * middle.scale)), 0, bits=16)
+    held_to_tflm(with_logits(graph, quant), rng)
 
 
 @pytest.mark.parametrize("seed", range(8))

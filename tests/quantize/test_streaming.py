@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge import registry
 from edge.errors import UsageError
-from quantize.qgraph import QGraph
+from quantize.qgraph import FINER, QGraph
 from quantize.streaming import Step, Streaming, plan, pool_stride, refuse_hop
 from tests.firmware_bridge.models import mode_graph
 from tests.synthetic import Shape, network, windowed
@@ -93,7 +93,7 @@ def test_modes(mode: str) -> None:
     found, expected = streamed(graph, 15, x), windowed(graph, 15, x)
     difference = np.concatenate([s.logits.stored for s in found]).astype(int) - expected.stored
     assert len(found) == 5
-    assert np.abs(difference).max() <= (1 if graph.float_nodes() else 0)
+    assert np.abs(difference).max() <= (FINER if graph.float_nodes() else 0)
 
 
 def test_hops_longer_than_the_window() -> None:
