@@ -134,7 +134,7 @@ def test_gate_in_float() -> None:
     }
     x = windows(SPEC, 60, seed=3)
     got = reference.run(graph, x)
-    assert sqnr_db(got.real, logits(qdq, x)) > 25
+    assert sqnr_db(got.real, logits(qdq, x)) > 20  # whose logits have eight bits
     data = tflite.write(Sources(graph, graph), Precision.INT8)
     assert sqnr_db(got.real, tflite.load(data)(x)) > 25
 

@@ -19,9 +19,9 @@ NET = lower(randomized(SPEC, 1), SPEC)
 
 
 def bursts(seed: int) -> NDArray[np.float32]:
-    """Windows of which one in six is ten times larger for a while."""
+    """Windows of which one in six is four times larger for a while."""
     x = windows(SPEC, 60, seed)
-    x[::6, :, 100:140] *= 10
+    x[::6, :, 100:140] *= 4
     return x
 
 
