@@ -190,7 +190,13 @@ def tables(exact: Sequence[Exactness], costs: Sequence[Cost]) -> tuple[Table, Ta
     show_default=True,
     help="On this machine, a bundle; 0 keeps what is stored.",
 )
-@click.option("--emulated", default=500, show_default=True, help="On every emulated core.")
+@click.option(
+    "--emulated",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="On every emulated core.",
+)
 @click.option("--save/--no-save", default=False, help=f"Write {RESULTS.name} beside the others.")
 def main(bundles: tuple[Path, ...], hop: int, decisions: int, emulated: int, save: bool) -> None:
     """Exit 1 when an integer differs, 4 when a bar is missed."""
