@@ -21,6 +21,9 @@ from edge import bundle
 from edge.targets import c
 from firmware_bridge import toolchain
 
+C_QUANTIZATION = ("_multiplier", "_shift", "_right", "_scale")
+"""How the C engine's constants are called that say what integers mean."""
+
 
 @dataclass(frozen=True)
 class Constants:
@@ -90,7 +93,7 @@ def _c(path: Path) -> Constants:
     symbols = ELFFile(io.BytesIO(compiled(path))).get_section_by_name(".symtab").iter_symbols()
     sizes = {s.name: s["st_size"] for s in symbols if s["st_info"]["type"] == "STT_OBJECT"}
     scaling = sum(size for name, size in sizes.items() if name.endswith("_scaling"))
-    others = sum(s for name, s in sizes.items() if name.endswith(("_multiplier", "_shift")))
+    others = sum(s for name, s in sizes.items() if name.endswith(C_QUANTIZATION))
     quantization = scaling * 2 // 3 + others
     return Constants(sum(sizes.values()) - quantization, quantization)
 
