@@ -19,18 +19,18 @@ lint:
 
 zoo:  ## Train the shipped checkpoints anew
 	@./setup.sh $(VENV) export
-	for mode in $$(ls edge/modes | sed -n 's/^\([a-z]*\)\.py$$/\1/p'); do \
+	for mode in $$(ls edge/families/attentionbasenet/gates | sed -n 's/^\([a-z]*\)\.py$$/\1/p'); do \
 		$(BIN)/edge train --mode $$mode --data sim --epochs 40 --out edge/zoo/$$mode || exit; \
 	done
 
 compatibility:  ## Run every mode on every runtime; tests/golden/compatibility.json, README's table
 	@./setup.sh $(VENV) dev
-	$(BIN)/python -m benchmarks.compatibility
+	$(BIN)/python -m benchmarks.studies.compatibility
 
 peers:  ## Compare with stock tools; README's table. MODES=all for every mode
 	@./setup.sh $(VENV) dev
-	@./setup.sh .cache/peers benchmarks/peers/requirements.txt || true
-	$(BIN)/python -m benchmarks.peers --modes $(or $(MODES),eca)
+	@./setup.sh .cache/peers benchmarks/studies/peers/requirements.txt || true
+	$(BIN)/python -m benchmarks.studies.peers --modes $(or $(MODES),eca)
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

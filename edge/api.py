@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge import bundle as bundles
-from edge.bundle import Bundle
-from edge.console import console
+from edge.bundle import folder as bundles
+from edge.bundle.folder import Bundle
 from edge.spec import Argument
+from edge.terminal.console import console
 
 if TYPE_CHECKING:
-    from benchmarks.findings import Report
+    from benchmarks.measure.findings import Report
+    from edge.bundle.run import Check
     from edge.data.dataset import Dataset
-    from edge.runner import Check
-    from edge.training import Trained
+    from edge.training.train import Trained
 
 StrPath = str | PathLike[str]
 
@@ -82,7 +82,10 @@ def export(
     Bundle
         What was written.
     """
-    from edge import checkpoints, model, pipeline, target
+    from edge.checkpoint import find as checkpoints
+    from edge.checkpoint import model
+    from edge.exporting import pipeline
+    from edge.targets import base as target
 
     if checkpoint is not None and not isinstance(checkpoint, str | PathLike):
         source: Any = model.from_module(checkpoint)
@@ -132,8 +135,8 @@ def train(
     Trained
         The model, and its accuracy on windows that it has not seen.
     """
-    from edge import training
-    from edge.fit import TrainingSettings
+    from edge.families.attentionbasenet.fast_stem import TrainingSettings
+    from edge.training import train as training
 
     request = training.TrainRequest(
         mode=mode,
@@ -171,7 +174,7 @@ def run(
     output
         What else the bundle gives in the place of logits, (n, n_values).
     """
-    from edge import runner
+    from edge.bundle import run as runner
 
     opened = _opened(bundle)
     contract = opened.contract()
@@ -191,7 +194,7 @@ def verify(bundle: Bundle | StrPath) -> tuple[Check, ...]:
     AccuracyError
         When an artifact does not give what it gave when it was exported.
     """
-    from edge import runner
+    from edge.bundle import run as runner
 
     with console(verbose=False, quiet=True):
         checks = runner.verify(_opened(bundle).folder)
@@ -220,9 +223,9 @@ def bench(
     limit_s
         Seconds after which measuring stops although medians are not known to 1 % yet.
     """
-    from benchmarks import bench as benching
-    from benchmarks.findings import Request
-    from benchmarks.protocol import Protocol
+    from benchmarks.measure import bench as benching
+    from benchmarks.measure.findings import Request
+    from benchmarks.measure.protocol import Protocol
 
     folder = _opened(bundle).folder
     request = Request(
@@ -252,7 +255,8 @@ def _data(data: Data | None, contract: StrPath | None) -> str | Dataset | None:
         return data
     if isinstance(data, PathLike):
         return str(data)
-    from edge.data import contract_file, npz
+    from edge.data import npz
+    from edge.signal import contract_file
 
     npz.refuse_missing(data, ARRAYS)
     file = None if contract is None else contract_file.read(Path(contract))

@@ -22,7 +22,7 @@ from edge.commands._common import run as _run
 from edge.errors import EdgeError, ExitCode, UsageError, listing
 
 if TYPE_CHECKING:
-    from edge.console import Console
+    from edge.terminal.console import Console
 
 INTERRUPTED = 130
 
@@ -38,7 +38,9 @@ def cli() -> None:
 
 @cli.command(epilog="Example: edge export --mode eca --int8 --targets tflite")
 @click.option(
-    "--mode", type=Mode(), help=f"Attention mode: {', '.join(registry.names('edge.modes'))}."
+    "--mode",
+    type=Mode(),
+    help=f"Attention mode: {', '.join(registry.names(registry.MODES))}.",
 )
 @click.option("--int8", is_flag=True, help="Write int8 artifacts beside the float ones.")
 @click.option(
@@ -48,7 +50,7 @@ def cli() -> None:
 @click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
 @click.option("--holdout", type=Names(), default=(), help="Sessions or files to measure on.")
 @click.option(
-    "--targets", type=Names("edge.targets"), default=None, help="All that fit without it."
+    "--targets", type=Names(registry.TARGETS), default=None, help="All that fit without it."
 )
 @click.option("--out", type=PATH, help="Folder of the bundle; edge-MODE[-int8] without it.")
 @click.option("--full-int8", is_flag=True, help="Refuse any operation in float.")
@@ -70,15 +72,15 @@ def export(as_json: bool, verbose: bool, **options: Any) -> None:
 
     def work(console: Console) -> None:
         _refuse_early(options)
-        _import("edge.bundle").refuse_destination(_export_out(options))
+        _import("edge.bundle.folder").refuse_destination(_export_out(options))
         with console.waiting("loading PyTorch and ExecuTorch"):
-            pipeline = _import("edge.pipeline")
+            pipeline = _import("edge.exporting.pipeline")
         made = pipeline.export(_export_request(options), console)
         out = _export_out(options)
         if as_json:
             _print_json(console, made)
             return
-        from edge import tables
+        from edge.terminal import tables
 
         console.print(tables.export_table(made))
         for line in (*tables.float_lines(made), *tables.other_lines(made)):
@@ -109,15 +111,15 @@ def _refuse_early(options: dict[str, Any]) -> None:
     if options.get("full_int8") and options["gate"] == "float":
         raise UsageError("--full-int8 and --gate float contradict each other. Leave one out.")
     if options["mode"] is not None:
-        registry.refuse_unknown("edge.modes", options["mode"], "--mode")
+        registry.refuse_unknown(registry.MODES, options["mode"], "--mode")
     for name in options.get("targets") or ():
-        registry.refuse_unknown("edge.targets", name, "--targets")
+        registry.refuse_unknown(registry.TARGETS, name, "--targets")
     if "outputs" in options:
-        _import("quantize.outputs").refuse(options["outputs"])
+        _import("quantize.graph.outputs").refuse(options["outputs"])
 
 
 def _export_request(options: dict[str, Any]) -> Any:
-    pipeline, checkpoints = _import("edge.pipeline"), _import("edge.checkpoints")
+    pipeline, checkpoints = _import("edge.exporting.pipeline"), _import("edge.checkpoint.find")
     return pipeline.ExportRequest(
         checkpoint=checkpoints.Request(
             mode=options["mode"],
@@ -128,7 +130,7 @@ def _export_request(options: dict[str, Any]) -> Any:
         ),
         out=_export_out(options),
         int8=options["int8"],
-        targets=options["targets"] or _import("edge.target").default_names(options["int8"]),
+        targets=options["targets"] or _import("edge.targets.base").default_names(options["int8"]),
         full_int8=options["full_int8"],
         max_drop=options["max_drop"],
         gate=options["gate"],
@@ -139,7 +141,9 @@ def _export_request(options: dict[str, Any]) -> Any:
 
 @cli.command(epilog="Example: edge train --mode eca --data S001/ --contract s001.toml --out model")
 @click.option(
-    "--mode", type=Mode(), help=f"Attention mode: {', '.join(registry.names('edge.modes'))}."
+    "--mode",
+    type=Mode(),
+    help=f"Attention mode: {', '.join(registry.names(registry.MODES))}.",
 )
 @click.option("--data", help="sim[:SEED], an .npz file, a recording or a folder of recordings.")
 @click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
@@ -164,7 +168,7 @@ def train(as_json: bool, verbose: bool, example_contract: bool, **options: Any) 
 
     def work(console: Console) -> None:
         if example_contract:
-            example = _import("edge.data.contract_file").EXAMPLE
+            example = _import("edge.signal.contract_file").EXAMPLE
             if as_json:
                 _print_json(console, {"contract": example})
             else:
@@ -178,7 +182,7 @@ def train(as_json: bool, verbose: bool, example_contract: bool, **options: Any) 
                 f"Type e.g.: edge train --mode eca --data sim --out model"
             )
         with console.waiting("loading PyTorch and braindecode"):
-            training = _import("edge.training")
+            training = _import("edge.training.train")
         trained = training.train(_train_request(options), console)
         record = trained.model.training
         if as_json:
@@ -196,7 +200,10 @@ def train(as_json: bool, verbose: bool, example_contract: bool, **options: Any) 
 
 
 def _train_request(options: dict[str, Any]) -> Any:
-    training, fitting = _import("edge.training"), _import("edge.fit")
+    training, fitting = (
+        _import("edge.training.train"),
+        _import("edge.families.attentionbasenet.fast_stem"),
+    )
     settings = fitting.TrainingSettings(
         epochs=options["epochs"],
         batch_size=options["batch_size"],
@@ -228,7 +235,7 @@ def run(bundle: Path, output: Path, as_json: bool, verbose: bool, **options: Any
     """Run windows (n, channels, samples), filtered and not scaled, through a bundle."""
 
     def work(console: Console) -> None:
-        runner = _import("edge.runner")
+        runner = _import("edge.bundle.run")
         names = options["outputs"]
         target, source, precision = (options[key] for key in ("target", "source", "precision"))
         found = runner.run(bundle, target, source, output, precision, console, names=names)
@@ -250,13 +257,13 @@ def verify(bundle: Path, as_json: bool, verbose: bool) -> None:
     """Check a bundle's hashes, and run every artifact on its golden vectors."""
 
     def work(console: Console) -> None:
-        runner = _import("edge.runner")
+        runner = _import("edge.bundle.run")
         with console.waiting("running every artifact"):
             checks = runner.verify(bundle)
         if as_json:
             _print_json(console, {"checks": [dataclasses.asdict(check) for check in checks]})
         else:
-            from edge import tables
+            from edge.terminal import tables
 
             console.print(tables.verify_table(checks))
         runner.refuse(checks)
@@ -270,7 +277,7 @@ def doctor(as_json: bool, verbose: bool) -> None:
     """Say what is installed, and the line that installs what is not."""
 
     def work(console: Console) -> None:
-        doctor = _import("edge.doctor")
+        doctor = _import("edge.commands._doctor")
         findings = doctor.examine()
         if as_json:
             _print_json(console, {"findings": [dataclasses.asdict(f) for f in findings]})
@@ -280,8 +287,8 @@ def doctor(as_json: bool, verbose: bool) -> None:
     _run(work, verbose)
 
 
-for _name in registry.names("edge.commands"):
-    cli.add_command(registry.load("edge.commands", _name, "COMMAND").command, _name)
+for _name in registry.names(registry.COMMANDS):
+    cli.add_command(registry.load(registry.COMMANDS, _name, "COMMAND").command, _name)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,91 +1,31 @@
-"""What can go wrong, in one line each, and the exit code that says so.
-
-Every error a user can cause is an :class:`EdgeError`. Its message is one line that says what was
-asked (repr), why not, and what to type instead. The command line prints that line and exits with
-:attr:`EdgeError.exit_code`; anything else that escapes is a bug of ours and exits with 1.
-"""
+"""The error classes, handed on from :mod:`quantize.errors` under the name that users import."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
-from enum import IntEnum
-from typing import ClassVar
+from quantize.errors import (
+    AccuracyError,
+    BudgetError,
+    EdgeError,
+    ExitCode,
+    IncompatibleError,
+    MissingToolError,
+    UsageError,
+    invalid_value,
+    listing,
+    of_code,
+    suggestion,
+)
 
-
-class ExitCode(IntEnum):
-    """Exit codes of the command line; scripts are written against them."""
-
-    DONE = 0
-    BUG = 1
-    USAGE = 2
-    INCOMPATIBLE = 3
-    BUDGET = 4
-    ACCURACY = 5
-    MISSING_TOOL = 6
-
-
-class EdgeError(Exception):
-    """A request that is refused; the message is one line."""
-
-    exit_code: ClassVar[ExitCode] = ExitCode.USAGE
-
-
-class UsageError(EdgeError):
-    """The request itself is wrong: an argument, a file, the data (exit code 2)."""
-
-
-class IncompatibleError(EdgeError):
-    """The parts are right but do not fit together (exit code 3)."""
-
-    exit_code = ExitCode.INCOMPATIBLE
-
-
-class BudgetError(EdgeError):
-    """What was asked for does not fit into a device (exit code 4)."""
-
-    exit_code = ExitCode.BUDGET
-
-
-class AccuracyError(EdgeError):
-    """An artifact does not compute what it should (exit code 5)."""
-
-    exit_code = ExitCode.ACCURACY
-
-
-class MissingToolError(EdgeError):
-    """A package or program is not installed (exit code 6)."""
-
-    exit_code = ExitCode.MISSING_TOOL
-
-
-def of_code(code: int) -> type[EdgeError]:
-    """The kind of error behind an exit code."""
-    return next(kind for kind in EdgeError.__subclasses__() if kind.exit_code == code)
-
-
-def listing(items: Iterable[object]) -> str:
-    """``'a', 'b' and 'c'``."""
-    words = [repr(item) for item in items]
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def suggestion(got: str, allowed: Sequence[str]) -> str:
-    """`` Did you mean 'eca'?`` or nothing."""
-    names = {name.lower(): name for name in allowed}
-    close = difflib.get_close_matches(got.lower(), names, n=1)
-    return f" Did you mean {names[close[0]]!r}?" if close else ""
-
-
-def invalid_value(parameter: str, got: str, allowed: Sequence[str]) -> str:
-    """One voice for a value that is not in a list.
-
-    >>> invalid_value("--mode", "x", ["eca", "none"])
-    "Invalid value for '--mode'. Allowed values are 'eca' and 'none', but got 'x' instead."
-    """
-    return (
-        f"Invalid value for {parameter!r}. Allowed values are {listing(allowed)}, "
-        f"but got {got!r} instead.{suggestion(got, allowed)}"
-    )
+__all__ = [
+    "AccuracyError",
+    "BudgetError",
+    "EdgeError",
+    "ExitCode",
+    "IncompatibleError",
+    "MissingToolError",
+    "UsageError",
+    "invalid_value",
+    "listing",
+    "of_code",
+    "suggestion",
+]

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.fx import GraphModule
 
-from quantize import correction, head, ptq, ranges
-from quantize.equalize import equalize
-from quantize.extract import extract
-from quantize.qgraph import QGraph
-from quantize.ranges import Percentiles
+from quantize.graph.qgraph import QGraph
+from quantize.pt2e import ptq
+from quantize.pt2e.extract import extract
 from quantize.recipe import Recipe
+from quantize.refine import correction, head, ranges
+from quantize.refine.equalize import equalize
+from quantize.refine.ranges import Percentiles
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ class Recipe:
         Share of values, in percent, that ``percentile`` keeps inside the range.
     fit_ranges
         Whether every tensor gets a share of its own, the one that costs the logits least
-        (:mod:`quantize.ranges`); changes nothing with other observers.
+        (:mod:`quantize.refine.ranges`); changes nothing with other observers.
     own_pool_scale
         Whether short average pools get a scale of their own instead of their input's.
     equalize

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge import model
+from edge.checkpoint import model
 from edge.spec import ModelSpec
 
 SMALL = {

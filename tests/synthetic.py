@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantize import reference
-from quantize.qgraph import (
+from quantize.graph import reference
+from quantize.graph.qgraph import (
     Activation,
     AveragePool,
     Conv,
@@ -27,7 +27,7 @@ from quantize.qgraph import (
     Tensor,
     with_logits,
 )
-from quantize.streaming import all_windows
+from quantize.graph.streaming import all_windows
 
 LOGIT_SCALE = 2.0**-11
 

@@ -47,7 +47,7 @@ def test_wheel_holds_the_four_packages(wheel: Path) -> None:
     roots = {name.partition("/")[0] for name in names if ".dist-info" not in name}
     assert roots == {"edge", "quantize", "firmware_bridge", "benchmarks"}
     assert "edge/zoo/eca/model.safetensors" in names
-    assert "edge/data/eegmmidb.toml" in names
+    assert "edge/signal/eegmmidb.toml" in names
     assert {f"{root}/py.typed" for root in roots} <= set(names)
 
 
@@ -101,5 +101,8 @@ def test_the_wheel_exports(
 
 def test_firmware_bridge_and_quantize_import(bare: Path) -> None:
     """What a device needs starts without torch."""
-    code = "import firmware_bridge, quantize.reference, edge.bundle, edge.targets.tflite"
+    code = (
+        "import firmware_bridge, quantize.graph.reference, edge.bundle.folder, "
+        "edge.targets.tflite.target"
+    )
     assert run(bare / "python", "-c", code).returncode == 0

@@ -7,42 +7,48 @@ from pathlib import Path
 
 import pytest
 
-from edge import checkpoints, registry
+from edge import registry
+from edge.checkpoint import find as checkpoints
 from edge.cli import cli
 from tests.conftest import ROOT
 
-MODES = registry.names("edge.modes")
-TARGETS = registry.names("edge.targets")
+MODES = registry.names(registry.MODES)
+TARGETS = registry.names(registry.TARGETS)
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_mode_is_complete(mode: str) -> None:
     """A mode has its deploy form, hazards in words, a checkpoint and a test file."""
-    module = registry.load("edge.modes", mode, "--mode")
+    module = registry.load(registry.MODES, mode, "--mode")
     assert module.HAZARDS
     assert callable(module.deploy)
     assert callable(module.limits)
     assert (checkpoints.ZOO / mode / "model.safetensors").exists()
-    assert (ROOT / "tests" / "edge" / f"test_modes_{mode}.py").exists()
+    assert (ROOT / "tests/edge/families/attentionbasenet/gates" / f"test_{mode}.py").exists()
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_no_mode_names_a_target(mode: str) -> None:
     """What a runtime can do stands in that runtime's file."""
-    words = set(re.findall(r"[a-z0-9]+", (ROOT / "edge/modes" / f"{mode}.py").read_text().lower()))
+    words = set(
+        re.findall(
+            r"[a-z0-9]+",
+            (ROOT / "edge/families/attentionbasenet/gates" / f"{mode}.py").read_text().lower(),
+        )
+    )
     assert not words & {"executorch", "litert", "onnx", "onnxruntime", "tflite", "tflm", "xnnpack"}
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_target_is_complete(target: str) -> None:
-    """A target has the interface of ``edge/target.py``, its own name as a runtime, a test file."""
-    module = registry.load("edge.targets", target, "--targets")
+    """A target has the interface of ``targets/base.py``, its own name as a runtime, a test."""
+    module = registry.load(registry.TARGETS, target, "--targets")
     assert next(iter(module.RUNTIMES)) == target
     assert isinstance(module.EXACT, bool)
     assert module.PRECISIONS
     assert callable(module.write)
     assert all(row.int8 or row.why for row in module.ABILITIES.values())
-    assert (ROOT / "tests" / "edge" / f"test_targets_{target}.py").exists()
+    assert (ROOT / "tests/edge/targets" / f"test_{target}.py").exists()
 
 
 def test_no_checkpoint_without_a_mode() -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge import bundle, runner
-from edge.data import chain, raws
-from edge.frames import SourceRequest
-from edge.live.montage import montage
-from edge.sources import file as replay
+from edge.bundle import folder as bundle
+from edge.bundle import run as runner
+from edge.data import raws
+from edge.signal import chain
+from edge.stream.frames import SourceRequest
+from edge.stream.live.montage import montage
+from edge.stream.sources import file as replay
 from tests.conftest import Edge, Once
 
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import edge
-from benchmarks.findings import Report
-from edge.bundle import Bundle
-from edge.runner import Check
-from edge.training import Trained
+from benchmarks.measure.findings import Report
+from edge.bundle.folder import Bundle
+from edge.bundle.run import Check
+from edge.training.train import Trained
 
 x = np.zeros((4, 22, 1000), np.float32)
 

@@ -18,8 +18,8 @@ from benchmarks.report.sections import (
 )
 from benchmarks.report.sections import tensors as inside
 from benchmarks.report.sources import Source
+from edge.patches.versions import installed
 from edge.spec import Precision
-from edge.versions import installed
 
 
 def build(sources: Sequence[Source]) -> Document:

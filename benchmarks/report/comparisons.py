@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks import statistics
+from benchmarks.measure import statistics
+from benchmarks.measure.statistics import Interval, NonInferiority, Pairs
 from benchmarks.report.sources import Source
-from benchmarks.statistics import Interval, NonInferiority, Pairs
-from edge import bundle
+from edge.bundle import folder as bundle
 from edge.spec import Parity, Precision, Proportion
 
 BRAINDECODE = "braindecode"
@@ -20,7 +20,7 @@ UNPAIRED = "no decisions kept"
 
 @dataclass(frozen=True)
 class Paired:
-    """Two classifiers on the same windows; see :mod:`benchmarks.statistics`."""
+    """Two classifiers on the same windows; see :mod:`benchmarks.measure.statistics`."""
 
     pairs: Pairs
     interval: Interval
@@ -67,7 +67,7 @@ class Pooled:
     Attributes
     ----------
     interval
-        :func:`benchmarks.statistics.over_subjects`; unbounded for one subject.
+        :func:`benchmarks.measure.statistics.over_subjects`; unbounded for one subject.
     answer
         Whether that mean is not worse than the margin: ``yes``, ``no``, how many subjects would
         decide, or that there is only one, or that decisions were not kept.

@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
+from benchmarks.measure.statistics import MARGIN
 from benchmarks.report import svg
 from benchmarks.report.comparisons import Comparison
 from benchmarks.report.document import Figure
-from benchmarks.statistics import MARGIN
-from firmware_bridge.memory import Plan
+from firmware_bridge.plan.memory import Plan
 
 WIDTH = 10.9
 """Of a figure, inches: the page's column."""
@@ -116,7 +116,7 @@ def _distribution(
 
 
 def _percentile(values: NDArray[np.float64], share: float) -> float:
-    """As :func:`benchmarks.protocol.percentile`, of sorted values."""
+    """As :func:`benchmarks.measure.protocol.percentile`, of sorted values."""
     return float(values[min(len(values) - 1, int(share / 100 * len(values)))])
 
 

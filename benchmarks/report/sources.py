@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.protocol import Samples
+from benchmarks.measure.protocol import Samples
 from benchmarks.report.document import Absent
-from edge import bundle, manifest
-from edge.bundle import Bundle
+from edge.bundle import folder as bundle
+from edge.bundle.folder import Bundle
 from edge.errors import IncompatibleError, UsageError
-from firmware_bridge.generate import Firmware, generate
+from firmware_bridge.emit.generate import Firmware, generate
+from quantize import plain as manifest
 from quantize.recipe import Recipe
 
 SAMPLES = ".bench.jsonl"

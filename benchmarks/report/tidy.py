@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks import protocol
+from benchmarks.measure import protocol
 from benchmarks.report.comparisons import BRAINDECODE, Comparison, compare, follows_float
 from benchmarks.report.sources import Bench, Source
 from edge.spec import Artifact

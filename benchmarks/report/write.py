@@ -9,8 +9,8 @@ from pathlib import Path
 from benchmarks.report import build, html, markdown, sources, tidy
 from benchmarks.report.document import Document, absences
 from benchmarks.report.sources import Source
-from edge.console import Console
 from edge.errors import UsageError, listing
+from edge.terminal.console import Console
 
 FORMATS: Mapping[str, Callable[[Sequence[Source], Document], str]] = {
     "html": lambda _, document: html.render(document),

@@ -12,8 +12,9 @@ from typing import Any
 
 from benchmarks.report.sources import subject_of
 from benchmarks.sweep import claim
-from edge import manifest, registry
+from edge import registry
 from edge.errors import UsageError, listing, suggestion
+from quantize import plain as manifest
 from quantize.recipe import Recipe
 
 DEFAULT = "default"
@@ -110,9 +111,9 @@ def plan(
         With what to type instead.
     """
     for mode in modes:
-        registry.refuse_unknown("edge.modes", mode, "--modes")
+        registry.refuse_unknown(registry.MODES, mode, "--modes")
     for target in settings.targets:
-        registry.refuse_unknown("edge.targets", target, "--targets")
+        registry.refuse_unknown(registry.TARGETS, target, "--targets")
     names = [DEFAULT if recipe == DEFAULT else Path(recipe).stem for recipe in recipes]
     found = [_found(one) for one in data]
     cells = tuple(Cell(*of) for of in itertools.product(modes, found, seeds, names))

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks import tool
+from benchmarks.measure import tool
 from benchmarks.report import build, html, sources, tidy
 from benchmarks.report.comparisons import Pooled, compare, pool
 from benchmarks.report.sections.accuracy import POINTS, verdict

@@ -11,8 +11,8 @@ from typing import Any
 from benchmarks.sweep import claim, work
 from benchmarks.sweep.plan import Cell, Plan
 from benchmarks.sweep.work import Outcome, Work
-from edge.console import Console
 from edge.errors import ExitCode, MissingToolError, UsageError, of_code
+from edge.terminal.console import Console
 
 CONNECT_S = 10
 

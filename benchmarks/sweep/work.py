@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import tool
+from benchmarks.measure import tool
 from benchmarks.sweep import claim
 from benchmarks.sweep.plan import Cell, Plan
-from edge.console import Console
 from edge.errors import (
     AccuracyError,
     BudgetError,
@@ -25,6 +24,7 @@ from edge.errors import (
     IncompatibleError,
     UsageError,
 )
+from edge.terminal.console import Console
 
 Work = Callable[[Plan, Cell], None]
 """Leaves a cell's bundle where the plan says."""
@@ -121,7 +121,7 @@ def full(plan: Plan, cell: Cell) -> None:
 
     Nothing else of the sweep runs on this machine while a bundle is timed.
     """
-    from edge import console
+    from edge.terminal import console
 
     busy = plan.lock(f"machine-{platform.node()}")
     with console.console(verbose=False, quiet=True) as quiet:
@@ -136,8 +136,9 @@ def full(plan: Plan, cell: Cell) -> None:
 
 
 def _train(plan: Plan, cell: Cell, quiet: Console) -> None:
-    from edge import bundle, training
-    from edge.fit import TrainingSettings
+    from edge.bundle import folder as bundle
+    from edge.families.attentionbasenet.fast_stem import TrainingSettings
+    from edge.training import train as training
 
     bundle.clear(plan.model(cell))
 
@@ -155,7 +156,10 @@ def _train(plan: Plan, cell: Cell, quiet: Console) -> None:
 
 
 def _export(plan: Plan, cell: Cell, quiet: Console) -> None:
-    from edge import bundle, checkpoints, pipeline, registry
+    from edge import registry
+    from edge.bundle import folder as bundle
+    from edge.checkpoint import find as checkpoints
+    from edge.exporting import pipeline
 
     bundle.clear(plan.bundle(cell))
     pipeline.export(
@@ -163,7 +167,7 @@ def _export(plan: Plan, cell: Cell, quiet: Console) -> None:
             checkpoint=checkpoints.Request(checkpoint=str(plan.model(cell))),
             out=plan.bundle(cell),
             int8=True,
-            targets=plan.settings.targets or registry.names("edge.targets"),
+            targets=plan.settings.targets or registry.names(registry.TARGETS),
             recipe=plan.recipes[cell.recipe],
         ),
         quiet,
@@ -171,15 +175,15 @@ def _export(plan: Plan, cell: Cell, quiet: Console) -> None:
 
 
 def _verify(bundle: Path) -> None:
-    from edge import runner
+    from edge.bundle import run as runner
 
     runner.refuse(runner.verify(bundle))
 
 
 def _bench(plan: Plan, cell: Cell, quiet: Console) -> None:
-    from benchmarks import bench
-    from benchmarks.findings import Request
-    from benchmarks.protocol import Protocol
+    from benchmarks.measure import bench
+    from benchmarks.measure.findings import Request
+    from benchmarks.measure.protocol import Protocol
 
     request = Request(
         bundle=plan.bundle(cell),

@@ -19,7 +19,7 @@ from edge import registry
 from edge.errors import MissingToolError, UsageError
 
 if TYPE_CHECKING:
-    from edge.console import Console
+    from edge.terminal.console import Console
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,10 +27,10 @@ PATH = click.Path(path_type=Path)
 
 
 class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
-    """A comma-separated list, completed with the names that ``package`` offers."""
+    """A comma-separated list, completed with the names of a kind."""
 
-    def __init__(self, package: str = "") -> None:
-        self.package = package
+    def __init__(self, kind: registry.Kind | None = None) -> None:
+        self.kind = kind
 
     name = "A,B,…"
 
@@ -44,14 +44,14 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         return names
 
     def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
-        """Names in the package, the last of a list."""
-        if not self.package:
+        """Names of the kind, the last of a list."""
+        if self.kind is None:
             return []
         before, _, last = incomplete.rpartition(",")
         head = f"{before}," if before else ""
         return [
             CompletionItem(head + name)
-            for name in registry.names(self.package)
+            for name in registry.names(self.kind)
             if name.startswith(last)
         ]
 
@@ -82,7 +82,7 @@ class Mode(click.ParamType):  # type: ignore[type-arg]
 
     def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
         """Modes that begin like this."""
-        found = registry.names("edge.modes")
+        found = registry.names(registry.MODES)
         return [CompletionItem(name) for name in found if name.startswith(incomplete)]
 
 
@@ -124,7 +124,7 @@ uv_per_count = click.option(
 
 def print_json(console: Console, value: Any) -> None:
     """A value as one JSON document on stdout."""
-    from edge import manifest
+    from quantize import plain as manifest
 
     console.print(manifest.to_json(value))
 
@@ -139,7 +139,7 @@ def load(name: str, extra: str = "export") -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        from edge import shadow
+        from edge.patches import shadow
 
         package = (error.name or "").partition(".")[0]
         if package in shadow.PACKAGES:
@@ -152,7 +152,7 @@ def load(name: str, extra: str = "export") -> Any:
 
 def run(work: Callable[[Console], None], verbose: bool) -> None:
     """Do a command's work with our console."""
-    from edge import console
+    from edge.terminal import console
 
     with console.console(verbose) as ours:
         work(ours)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge import registry
 from edge.commands import _common
 
 if TYPE_CHECKING:
-    from edge.console import Console
+    from edge.terminal.console import Console
 
 
 @click.command("bench", epilog="Example: edge bench edge-eca-int8 --json > bench.json")
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--target",
     "targets",
-    type=_common.Names("edge.targets"),
+    type=_common.Names(registry.TARGETS),
     default=(),
     help="All of the bundle's without.",
 )
@@ -40,12 +41,12 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     """Measure latency, memory and size of a bundle's artifacts, beside the stock route."""
 
     def work(console: Console) -> None:
-        benching = _common.load("benchmarks.bench")
+        benching = _common.load("benchmarks.measure.bench")
         found = benching.bench(_request(bundle, options), console)
         if as_json:
             _common.print_json(console, found)
         else:
-            table = _common.load("benchmarks.table")
+            table = _common.load("benchmarks.measure.table")
             for made in table.tables(found):
                 console.print(made)
             for line in table.lines(found):
@@ -56,8 +57,8 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
 
 
 def _request(bundle: Path, options: dict[str, Any]) -> Any:
-    findings = _common.load("benchmarks.findings")
-    protocol = _common.load("benchmarks.protocol")
+    findings = _common.load("benchmarks.measure.findings")
+    protocol = _common.load("benchmarks.measure.protocol")
     samples = options["samples"] or Path(f"{bundle.resolve().name}.bench.jsonl")
     return findings.Request(
         bundle=bundle,

@@ -10,17 +10,26 @@ from edge import registry
 from edge.commands._common import Names, common, load, print_json, run
 
 if TYPE_CHECKING:
-    from edge.console import Console
+    from edge.terminal.console import Console
 
-MODES, RUNTIMES = registry.names("edge.modes"), registry.names("edge.runtimes")
+MODES, RUNTIMES = (
+    registry.names(registry.MODES),
+    registry.names(registry.RUNTIMES),
+)
 
 
 @click.command(epilog="Example: edge check --mode eca,cbam --target tflite,tflm")
-@click.option("--mode", "modes", type=Names("edge.modes"), default=MODES, help="All without it.")
+@click.option(
+    "--mode",
+    "modes",
+    type=Names(registry.MODES),
+    default=MODES,
+    help="All without it.",
+)
 @click.option(
     "--target",
     "targets",
-    type=Names("edge.runtimes"),
+    type=Names(registry.RUNTIMES),
     default=RUNTIMES,
     help=f"All without it: {', '.join(RUNTIMES)}.",
 )
@@ -37,17 +46,17 @@ def command(as_json: bool, verbose: bool, really: bool, **options: Any) -> None:
 
     def work(console: Console) -> None:
         for mode in options["modes"]:
-            registry.refuse_unknown("edge.modes", mode, "--mode")
+            registry.refuse_unknown(registry.MODES, mode, "--mode")
         for name in options["targets"]:
-            registry.refuse_unknown("edge.runtimes", name, "--target")
+            registry.refuse_unknown(registry.RUNTIMES, name, "--target")
         with console.waiting("loading PyTorch and ExecuTorch"):
-            check = load("edge.check")
+            check = load("edge.exporting.check")
         request = check.Request(options["modes"], options["targets"], run=really)
         report = check.check(request, console)
         if as_json:
             print_json(console, report)
         else:
-            tables = load("edge.tables")
+            tables = load("edge.terminal.tables")
             console.print(tables.check_table(report))
             for line in tables.check_lines(report):
                 console.print(line)

@@ -11,7 +11,7 @@ from edge import registry
 from edge.commands._common import PATH, Names, common, load, print_json, run, uv_per_count
 
 if TYPE_CHECKING:
-    from edge.console import Console
+    from edge.terminal.console import Console
 
 
 @click.command(
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--engine",
     default="c",
     show_default=True,
-    help=f"What runs the model: {', '.join(registry.names('edge.engines'))}.",
+    help=f"What runs the model: {', '.join(registry.names(registry.ENGINES))}.",
 )
 @click.option(
     "--form",
@@ -39,7 +39,7 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     """Write a bundle as sources for a device, with a build, a test and a table of memory."""
 
     def work(console: Console) -> None:
-        firmware = load("edge.firmware")
+        firmware = load("edge.firmware.project")
         request = firmware.Request(bundle, **options)
         with console.waiting("generating and compiling"):
             made, table = firmware.write(request, console)

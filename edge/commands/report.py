@@ -10,7 +10,7 @@ import click
 from edge.commands._common import PATH, common, load, print_json, run
 
 if TYPE_CHECKING:
-    from edge.console import Console
+    from edge.terminal.console import Console
 
 
 @click.command("report", epilog="Example: edge report edge-eca-int8 -o report.html")

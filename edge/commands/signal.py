@@ -10,7 +10,7 @@ import click
 from edge.commands._common import PATH, common, load, print_json, run, uv_per_count
 
 if TYPE_CHECKING:
-    from edge.console import Console
+    from edge.terminal.console import Console
 
 
 @click.command(
@@ -28,8 +28,11 @@ def command(bundle: Path, out: Path, as_json: bool, verbose: bool, **options: An
     """Write the C that makes int8 frames of a converter's counts, as the contract says."""
 
     def work(console: Console) -> None:
-        generator, toolchain = load("firmware_bridge.signal"), load("firmware_bridge.toolchain")
-        bundles = load("edge.bundle")
+        generator, toolchain = (
+            load("firmware_bridge.signal.chain"),
+            load("firmware_bridge.build.toolchain"),
+        )
+        bundles = load("edge.bundle.folder")
         contract = bundles.read(bundle).contract().with_counts(options["uv_per_count"])
         made = generator.generate(contract, options["name"], options["arithmetic"])
         bundles.refuse_parent(out)

@@ -18,9 +18,9 @@ from edge.commands._common import PATH, Arguments, Names, Real, run
 from edge.errors import UsageError
 
 if TYPE_CHECKING:
-    from edge.console import Console
-    from edge.frames import Source
-    from edge.live.session import Session, Settings
+    from edge.stream.frames import Source
+    from edge.stream.live.session import Session, Settings
+    from edge.terminal.console import Console
 
 EXTRA = "stream"
 EXAMPLE = "Example: edge stream edge-eca-int8 --source file:S001R03.edf --output decisions.jsonl"
@@ -56,13 +56,13 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
         if options["engine"] is not None and options["target"] is not None:
             raise UsageError("--engine streams and --target computes whole windows: give one.")
         settings = _settings(options)
-        session, opened = load("edge.live.session"), load("edge.bundle").read(bundle)
+        session, opened = load("edge.stream.live.session"), load("edge.bundle.folder").read(bundle)
         contract = opened.contract()
         session.refuse_unstreamable(contract)
         if options["hop"] is not None:
             contract = dataclasses.replace(contract, hop=options["hop"])
         connect = _connector(options)
-        engine, streamer = load("edge.live.engine").streamer(
+        engine, streamer = load("edge.stream.live.engine").streamer(
             opened, contract, options["engine"], options["target"], console.note
         )
         with _stopping() as stop:
@@ -77,7 +77,7 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
             )
             summary = _watched(made, console)
         if not as_json:
-            console.print(load("edge.live.view").summary_table(summary))
+            console.print(load("edge.stream.live.view").summary_table(summary))
 
     run(work, verbose)
 
@@ -88,7 +88,7 @@ def load(name: str) -> Any:
 
 
 def _settings(options: dict[str, Any]) -> Settings:
-    decision, session = load("edge.live.decision"), load("edge.live.session")
+    decision, session = load("edge.stream.live.decision"), load("edge.stream.live.session")
     rule = decision.Rule(options["smooth"], options["threshold"], options["release"])
     rule.refuse()
     made: Settings = session.Settings(
@@ -104,9 +104,9 @@ def _connector(options: dict[str, Any]) -> Callable[[], Source]:
         raise UsageError(
             f"Invalid source {options['source']!r}: type NAME:PLACE, e.g. file:S001R03.edf."
         )
-    registry.refuse_unknown("edge.sources", name, "--source")
-    module = load(f"edge.sources.{name}")
-    request = load("edge.frames").SourceRequest(
+    registry.refuse_unknown(registry.SOURCES, name, "--source")
+    module = load(f"edge.stream.sources.{name}")
+    request = load("edge.stream.frames").SourceRequest(
         place=place,
         arguments=dict(options["arguments"]),
         channels=options["channels"],
@@ -117,7 +117,7 @@ def _connector(options: dict[str, Any]) -> Callable[[], Source]:
 
 
 def _sinks(options: dict[str, Any], contract: Any, console: Console, as_json: bool) -> list[Any]:
-    sink = load("edge.live.sink")
+    sink = load("edge.stream.live.sink")
     printed = [sink.Printed(console.print)] if as_json else []
     output = options["output"]
     if output is None:
@@ -133,7 +133,7 @@ def _watched(session: Session, console: Console) -> Any:
     """Run, with the live view where stderr is a terminal."""
     if not console.err.is_terminal:
         return session.run()
-    with load("edge.live.view").View(console.err) as view:
+    with load("edge.stream.live.view").View(console.err) as view:
         session.show = view.show
         return session.run()
 

@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge import registry
 from edge.commands import _common
 
 if TYPE_CHECKING:
-    from edge.console import Console
+    from edge.terminal.console import Console
 
 
 @click.command(
     "sweep",
     epilog="Example: edge sweep --modes eca,none --data B01.npz,B02.npz --seeds 0,1 --out sweep",
 )
-@click.option("--modes", type=_common.Names("edge.modes"), required=True, help="Attention modes.")
+@click.option(
+    "--modes",
+    type=_common.Names(registry.MODES),
+    required=True,
+    help="Attention modes.",
+)
 @click.option(
     "--data", type=_common.Names(), required=True, help="What --data of edge train takes, several."
 )
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
     help="default, or JSON files with fields of quantize.recipe.Recipe.",
 )
 @click.option("--contract", type=_common.PATH, help="Contract file (TOML) for --data.")
-@click.option("--targets", type=_common.Names("edge.targets"), default=(), help="All without it.")
+@click.option("--targets", type=_common.Names(registry.TARGETS), default=(), help="All without it.")
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
 @click.option(
     "--bench-s", type=_common.Real(0), default=0, show_default=True, help="Time each bundle."
@@ -82,7 +88,7 @@ def _plan(options: dict[str, Any]) -> Any:
         raise UsageError(f"Invalid --seeds {options['seeds']!r}: type numbers, e.g. 0,1,2.")
     contract: Path | None = options["contract"]
     if contract is not None:
-        _common.load("edge.data.contract_file", "sweep").read(contract)
+        _common.load("edge.signal.contract_file", "sweep").read(contract)
     settings = planning.Settings(
         epochs=options["epochs"],
         targets=options["targets"],

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.data.contract import SignalContract
 from edge.errors import IncompatibleError, UsageError, listing
+from firmware_bridge.signal.contract import SignalContract
 from quantize.recipe import MAX_WINDOWS, MIN_WINDOWS, SAFE_WINDOWS
 
 ENOUGH_WINDOWS = 200

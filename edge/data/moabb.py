@@ -9,15 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 from edge.data import raws, recordings
-from edge.data.contract_file import (
+from edge.data.dataset import Dataset
+from edge.errors import IncompatibleError, MissingToolError, UsageError
+from edge.signal.contract_file import (
     ContractFile,
     EventRule,
     FilterSection,
     SignalSection,
     WindowSection,
 )
-from edge.data.dataset import Dataset
-from edge.errors import IncompatibleError, MissingToolError, UsageError
 
 PREFIX = "moabb:"
 BAND_HZ = (4.0, 40.0)

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from edge.data.contract import UNKNOWN, Filter, Scaling, SignalContract, is_real
-from edge.data.contract_file import ContractFile
 from edge.data.dataset import Dataset, refuse_empty_classes
 from edge.errors import IncompatibleError, UsageError
+from edge.signal.contract_file import ContractFile
+from firmware_bridge.signal.contract import UNKNOWN, Filter, Scaling, SignalContract, is_real
 
 DEFAULT_HOP = 15
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.data import chain
-from edge.data.contract import AS_RECORDED, AVERAGE, SignalContract
-from edge.data.contract_file import ContractFile, EventRule
 from edge.data.dataset import Recording
 from edge.errors import IncompatibleError, MissingToolError, UsageError, listing
+from edge.signal import chain
+from edge.signal.contract_file import ContractFile, EventRule
+from firmware_bridge.signal.contract import AS_RECORDED, AVERAGE, SignalContract
 
 JOINTS = ("bad boundary", "edge boundary", "boundary")
 """Annotations at which two recordings were put together."""

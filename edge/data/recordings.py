@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from edge.data import raws
-from edge.data.contract_file import ContractFile, EventRule
 from edge.data.dataset import Dataset, Recording, from_recordings
 from edge.errors import IncompatibleError, UsageError, listing
+from edge.signal.contract_file import ContractFile, EventRule
 
 SUFFIXES = (".bdf", ".edf", ".fif", ".gdf", ".set", ".vhdr")
 

@@ -17,16 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from edge.data import chain
-from edge.data.contract import SignalContract
-from edge.data.contract_file import (
-    ContractFile,
-    FilterSection,
-    SignalSection,
-    WindowSection,
-)
 from edge.data.dataset import Dataset, Recording, from_recordings
 from edge.errors import IncompatibleError, UsageError, listing
+from edge.signal import chain
+from edge.signal.contract_file import ContractFile, FilterSection, SignalSection, WindowSection
+from firmware_bridge.signal.contract import SignalContract
 
 CLASSES = ("left hand", "right hand", "feet", "tongue")
 

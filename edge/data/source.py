@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.data import moabb, npz, recordings, sim
-from edge.data.contract_file import ContractFile
 from edge.data.dataset import Dataset
 from edge.errors import UsageError, listing
+from edge.signal.contract_file import ContractFile
 
 
 def read(spec: str, file: ContractFile | None = None) -> Dataset:

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.patches.versions import installed
 from edge.spec import Precision
-from edge.target import Ability, Loader, Session, Sources
-from edge.versions import installed
-from firmware_bridge import host
-from firmware_bridge.generate import Origin, generate
-from quantize import qgraph
-from quantize.outputs import flat
-from quantize.qgraph import Quant
-from quantize.reference import dequantize, quantize
+from edge.targets.base import Ability, Loader, Session, Sources
+from firmware_bridge.emit.generate import Origin, generate
+from firmware_bridge.host import windowed as host
+from quantize.graph import qgraph
+from quantize.graph.outputs import flat
+from quantize.graph.qgraph import Quant
+from quantize.graph.reference import dequantize, quantize
 
 NAME = "edge"
 """What the symbols of a bundle's C begin with."""

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from edge.errors import MissingToolError
 from edge.spec import Precision
-from edge.target import Ability, Loader, Session, Sources
-from quantize.arithmetic import INT8_MIN
-from quantize.qgraph import (
+from edge.targets.base import Ability, Loader, Session, Sources
+from quantize.graph.arithmetic import INT8_MIN
+from quantize.graph.qgraph import (
     Activation,
     Arithmetic,
     AveragePool,

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import edge
-from edge import bundle, model
+from edge.bundle import folder as bundle
+from edge.checkpoint import model
+from edge.checkpoint.model import FloatModel
 from edge.errors import AccuracyError, IncompatibleError, UsageError
-from edge.model import FloatModel
 from edge.spec import ModelSpec
 from tests.conftest import ROOT
 from tests.networks import SMALL, randomized, windows
@@ -113,7 +114,7 @@ def test_refusals(made: bundle.Bundle, tmp_path: Path) -> None:
 
 def test_verify_raises(made: bundle.Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     """An artifact that does not hold is an exception, with its name."""
-    from edge import runner
+    from edge.bundle import run as runner
 
     failed = runner.Check("tflite int8", 20, 9, 0.5, False, "", "tflite int8: 9 steps")
     monkeypatch.setattr(runner, "verify", lambda _: (failed,))

@@ -33,7 +33,7 @@ def test_completion(edge: Edge) -> None:
     assert completions(edge, "edge ") == sorted(cli.commands)
     assert completions(edge, "edge export --full") == ["--full-int8"]
     assert completions(edge, "edge export --mode e") == ["eca", "encnet"]
-    targets = [f"tflite,{name}" for name in registry.names("edge.targets")]
+    targets = [f"tflite,{name}" for name in registry.names(registry.TARGETS)]
     assert completions(edge, "edge export --targets tflite,") == targets
     assert completions(edge, "edge train --holdout ") == []
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from edge import checkpoints
-from edge.data import contract_file
+from edge.checkpoint import find as checkpoints
+from edge.signal import contract_file
 from tests.conftest import Edge
 from tests.edge import wrong_inputs
 

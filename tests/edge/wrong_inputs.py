@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edge import checkpoints
+from edge.checkpoint import find as checkpoints
 from tests import recordings
 
 SESSIONS = np.repeat([1, 2], 40)

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import checkpoints
-from edge.lower import lower
-from edge.model import load
+from edge.checkpoint import find as checkpoints
+from edge.checkpoint.model import load
+from edge.lower.stem import lower
 from edge.spec import ModelSpec
-from quantize import ptq, qgraph, reference
-from quantize.equalize import equalize
-from quantize.extract import extract
-from quantize.qgraph import QGraph
+from quantize.graph import qgraph, reference
+from quantize.graph.qgraph import QGraph
+from quantize.pt2e import ptq
+from quantize.pt2e.extract import extract
 from quantize.recipe import Recipe
+from quantize.refine.equalize import equalize
 from tests.networks import SMALL, randomized, windows
 
 SHAPES: Mapping[str, dict[str, Any]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from benchmarks.measure.statistics import MARGIN
 from benchmarks.report import figures
 from benchmarks.report.comparisons import (
     UNPAIRED,
@@ -30,7 +31,6 @@ from benchmarks.report.document import (
     words,
 )
 from benchmarks.report.sources import Source
-from benchmarks.statistics import MARGIN
 from edge.spec import Proportion
 
 MANY = 6

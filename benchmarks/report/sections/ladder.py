@@ -24,7 +24,7 @@ from benchmarks.report.document import (
 from benchmarks.report.sources import Source
 
 FILE = "ladder.json"
-"""What ``python -m benchmarks.ladder`` writes."""
+"""What ``python -m benchmarks.studies.ladder`` writes."""
 MEASURED = Path(__file__).parents[2] / "results" / FILE
 """What comes with the package."""
 
@@ -35,7 +35,7 @@ def section(sources: Sequence[Source]) -> Section:
     path = next((path for path in (*paths, MEASURED) if path.is_file()), None)
     title = "Cost of going live"
     if path is None:
-        why = f"no {FILE} lies beside the bundles; python -m benchmarks.ladder writes one"
+        why = f"no {FILE} lies beside the bundles; python -m benchmarks.studies.ladder writes one"
         return Section("ladder", title, (Absent("the ladder", why),))
     climbs = json.loads(path.read_text())["climbs"]
     by_data: dict[str, list[Mapping[str, Any]]] = {}
@@ -54,8 +54,8 @@ def section(sources: Sequence[Source]) -> Section:
 
 _WORDS = (
     "From figures as they are published to what a headset can do, each step against the one before "
-    "on the same trials. Measured by python -m benchmarks.ladder on the recordings named here, not "
-    "on these bundles."
+    "on the same trials. Measured by python -m benchmarks.studies.ladder on the recordings named "
+    "here, not on these bundles."
 )
 
 

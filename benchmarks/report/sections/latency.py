@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks import protocol
-from benchmarks.protocol import Estimate
+from benchmarks.measure import protocol
+from benchmarks.measure.protocol import Estimate
 from benchmarks.report import figures
 from benchmarks.report.document import (
     Absent,

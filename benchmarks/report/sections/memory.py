@@ -22,10 +22,10 @@ from benchmarks.report.document import (
 )
 from benchmarks.report.sources import Source
 from edge.errors import EdgeError
-from firmware_bridge import device
-from firmware_bridge.device import Device
-from firmware_bridge.generate import Firmware
-from quantize.qgraph import QGraph
+from firmware_bridge.emit.generate import Firmware
+from firmware_bridge.project import device
+from firmware_bridge.project.device import Device
+from quantize.graph.qgraph import QGraph
 
 
 def section(sources: Sequence[Source], shown: Sequence[Source]) -> Section:

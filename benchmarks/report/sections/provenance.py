@@ -9,8 +9,8 @@ from dataclasses import asdict
 from benchmarks.report.document import Block, Column, Commands, Part, Section, Table, row, words
 from benchmarks.report.sources import Source
 from edge import registry
+from edge.patches.versions import versions
 from edge.spec import Precision
-from edge.versions import versions
 
 
 def section(sources: Sequence[Source]) -> Section:
@@ -78,7 +78,7 @@ def _export_line(source: Source) -> str:
         return f"# {source.label}: made in Python from {made.source}"
     int8 = " --int8" if any(a.precision == Precision.INT8 for a in made.artifacts) else ""
     targets = tuple(sorted({artifact.target for artifact in made.artifacts}))
-    some = "" if targets == registry.names("edge.targets") else f" --targets {','.join(targets)}"
+    some = "" if targets == registry.names(registry.TARGETS) else f" --targets {','.join(targets)}"
     return f"{start}{int8}{some} --out {source.label}"
 
 

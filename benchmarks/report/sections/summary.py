@@ -12,7 +12,7 @@ from benchmarks.report.sections.memory import constant_bytes, needs
 from benchmarks.report.sources import Source
 from edge.errors import EdgeError
 from edge.spec import Artifact, Precision, Verdict
-from firmware_bridge import device
+from firmware_bridge.project import device
 
 NOT_MEASURED = "not measured"
 

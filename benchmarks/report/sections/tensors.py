@@ -18,7 +18,7 @@ from benchmarks.report.document import (
     words,
 )
 from benchmarks.report.sources import Source
-from edge import bundle
+from edge.bundle import folder as bundle
 
 MOST_BARS = 16
 """Tensors in a figure of sensitivity; the table has all of them."""

@@ -1,0 +1,43 @@
+"""Emulated microcontrollers: the bundle's C without a C library, instructions and bytes, exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from benchmarks.emulate import emulator, engine, qemu
+from benchmarks.measure.findings import Findings, Request
+from benchmarks.studies import firmware
+from benchmarks.studies.firmware import Case, Cost
+from edge.bundle.folder import Bundle
+from edge.terminal.console import Console
+
+
+def run(core: str, opened: Bundle, device: str, request: Request, console: Console) -> Findings:
+    """Count what the C engine takes on a core; ``partial`` of this is a runner's ``run``."""
+    case = engine.case(opened, device, request)
+    emulator.refuse_missing()
+    with console.waiting(f"compiling and emulating {core}"):
+        cost = _MEASURES[core](case)
+    engine.refuse_steps(case, cost.max_steps, device)
+    about, n = engine.about(device), cost.n_windows
+    return Findings(
+        (
+            about.exact("instructions_per_window", "instructions", cost.instructions_per_window, n),
+            about.exact("ram_bytes", "bytes", cost.ram_bytes, n),
+            about.exact("code_bytes", "bytes", cost.code_bytes),
+            about.exact("weights_bytes", "bytes", cost.weights_bytes),
+        ),
+        engine.NOTES,
+        around={"cpu": core, "emulator": cost.emulator, "compiler": cost.compiler},
+    )
+
+
+_MEASURES: Mapping[str, Callable[[Case], Cost]] = {
+    **{
+        name: partial(firmware.in_unicorn, core=core)
+        for name, core in emulator.CORES.items()
+        if core.is_thumb
+    },
+    emulator.M55.name: partial(firmware.in_qemu, board=qemu.BOARDS[emulator.M55.name]),
+}

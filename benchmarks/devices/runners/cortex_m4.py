@@ -1,0 +1,9 @@
+"""cortex-m4: instructions and bytes of the bundle's C on an emulated Cortex-M4, by Unicorn."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.devices.runners import _cortex_m
+
+run = partial(_cortex_m.run, "cortex-m4")

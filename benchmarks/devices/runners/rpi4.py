@@ -1,0 +1,9 @@
+"""rpi4: Raspberry Pi 4, a Cortex-A72 emulated by qemu-aarch64; instructions a window."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.devices.runners import _raspberry
+
+run = partial(_raspberry.run, "cortex-a72")

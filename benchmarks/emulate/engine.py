@@ -1,0 +1,74 @@
+"""The C engine of a bundle, for runners that compile it themselves."""
+
+from __future__ import annotations
+
+from benchmarks.measure.findings import About, Request
+from benchmarks.studies.firmware import Case, case_of
+from edge.bundle.folder import Bundle
+from edge.errors import AccuracyError, UsageError
+from edge.spec import Precision
+from quantize.graph.qgraph import FINER
+
+TARGET = "c"
+INSTRUCTIONS = (
+    "instructions_per_window: of the worst of the golden windows, emulated, the same in every run; "
+    "instructions are not cycles and not time"
+)
+SIZES = (
+    "ram_bytes: state, scratch and stack, without the caller's window; code_bytes: code and "
+    "constants without weights"
+)
+NOTES = (INSTRUCTIONS, SIZES)
+"""What figures of emulated devices mean."""
+
+
+def targets(opened: Bundle) -> tuple[str, ...]:
+    """``c`` where the bundle has an integer graph to write it from."""
+    return () if opened.manifest.recipe is None else (TARGET,)
+
+
+def is_asked(request: Request) -> bool:
+    """Whether the C engine takes part."""
+    return not request.targets or TARGET in request.targets
+
+
+def case(opened: Bundle, device: str, request: Request) -> Case:
+    """The engine and its golden vectors, for a device that runs nothing else.
+
+    Raises
+    ------
+    UsageError
+        When another target is asked for, or the bundle holds a float network only.
+    """
+    others = [name for name in request.targets if name != TARGET]
+    if others:
+        raise UsageError(
+            f"{device} runs the C engine, it has no {others[0]}. "
+            f"Type: edge bench {opened.folder} --device {device} --target {TARGET}"
+        )
+    return case_of(opened.folder)
+
+
+def about(device: str) -> About:
+    """What figures of the engine have in common."""
+    return About(TARGET, Precision.INT8, device)
+
+
+def allowed_steps(case: Case) -> int:
+    """How far its logits may lie from the reference's: a step of 8 bits behind a gate in float."""
+    return FINER if case.graph.float_nodes() else 0
+
+
+def refuse_steps(case: Case, max_steps: int, device: str) -> None:
+    """Raise where logits are not the golden ones.
+
+    Raises
+    ------
+    AccuracyError
+        With the distance.
+    """
+    if max_steps > allowed_steps(case):
+        raise AccuracyError(
+            f"The C engine's logits on {device} lie up to {max_steps} quantization steps from the "
+            f"golden vectors; {allowed_steps(case)} are allowed."
+        )

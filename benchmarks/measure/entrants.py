@@ -1,0 +1,127 @@
+"""What takes part in a benchmark: a bundle's artifacts, and the stock route's for the same weights.
+
+An entrant is a file and the name of its loader, so that a fresh process can load it too.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle import folder as bundle
+from edge.bundle.folder import Bundle
+from edge.errors import MissingToolError
+from edge.targets import base as target
+from edge.targets.base import Session
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One file to be timed.
+
+    Attributes
+    ----------
+    target, precision
+        As in :class:`benchmarks.measure.findings.Result`.
+    path
+        The file; the bundle's folder for what runs braindecode's module, ``MODULES``.
+    """
+
+    target: str
+    precision: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Target and precision."""
+        return f"{self.target} {self.precision}"
+
+    def load(self, threads: int = 1) -> Session:
+        """Ready to run in this process."""
+        return open_session(self.target, self.path, threads)
+
+
+Loader = Callable[[bytes, int], Session]
+"""From a stock file and a number of threads."""
+
+
+def _stock(name: str) -> Loader:
+    """A loader of :mod:`benchmarks.measure.stock`, which imports what is heavy when it is used."""
+    loader: Loader = getattr(importlib.import_module("benchmarks.measure.stock"), name)
+    return loader
+
+
+LOADERS: Mapping[str, Callable[[], Loader]] = MappingProxyType(
+    {
+        "stock-executorch": lambda: _stock("load_executorch"),
+        "stock-litert": lambda: _stock("load_litert"),
+        "stock-onnx": lambda: _stock("load_onnx"),
+    }
+)
+
+PYTORCH = "pytorch"
+MODULES: Mapping[str, str] = MappingProxyType({PYTORCH: "eager", "torch-compile": "compiled"})
+"""Ways to run braindecode's module by name: functions of :mod:`benchmarks.measure.stock`."""
+
+
+def open_session(name: str, path: Path, threads: int = 1) -> Session:
+    """Load the file of an entrant."""
+    if name in MODULES:
+        from benchmarks.measure import stock
+        from edge.checkpoint import model
+
+        session: Session = getattr(stock, MODULES[name])(model.load(path).module, threads)
+        return session
+    if name in LOADERS:
+        return LOADERS[name]()(path.read_bytes(), threads)
+    return target.load(name).RUNTIMES[name](bundle.read_content(path), (), threads)
+
+
+def ours(opened: Bundle, only: Sequence[str]) -> tuple[Entrant, ...]:
+    """The bundle's artifacts; of the targets in ``only`` where it is not empty."""
+    return tuple(
+        Entrant(a.target, str(a.precision), opened.folder / a.file)
+        for a in opened.manifest.artifacts
+        if not only or a.target in only
+    )
+
+
+def stock(
+    opened: Bundle,
+    window: NDArray[np.float32],
+    precisions: Sequence[str],
+    folder: Path,
+    advance: Callable[[str], None],
+) -> tuple[Entrant, ...]:
+    """Export the bundle's float model by the stock route into ``folder``.
+
+    Raises
+    ------
+    MissingToolError
+        When PyTorch, braindecode or ExecuTorch is not installed.
+    """
+    try:
+        from benchmarks.measure import stock as exports
+        from edge.checkpoint import model
+
+        module = model.load(opened.folder).module
+    except ImportError as error:
+        raise MissingToolError(
+            f"The stock route needs {error.name}, which is not installed. "
+            f"Type: pip install 'eeg-edge[export]', or leave it out with --no-stock."
+        ) from None
+    made = []
+    for (name, precision), export in exports.EXPORTS.items():
+        if precision not in precisions:
+            continue
+        path = folder / f"{name}.{precision}"
+        path.write_bytes(export(module, window))
+        made.append(Entrant(name, precision, path))
+        advance(f"{name} {precision}")
+    return (*made, Entrant(PYTORCH, "float", opened.folder))

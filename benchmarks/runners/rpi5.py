@@ -1,9 +1,0 @@
-"""rpi5: Raspberry Pi 5, a Cortex-A76 emulated by qemu-aarch64; instructions a window."""
-
-from __future__ import annotations
-
-from functools import partial
-
-from benchmarks.runners import _raspberry
-
-run = partial(_raspberry.run, "cortex-a76")

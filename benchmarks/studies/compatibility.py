@@ -1,0 +1,71 @@
+"""What every mode is on every runtime, measured: the golden file and README's table.
+
+    python -m benchmarks.studies.compatibility        (make compatibility)
+
+Verdicts and reasons only: figures differ by CPU and are ``edge check``'s to print.
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.studies import readme
+from edge import registry
+from edge.exporting import check
+from edge.targets import runtime
+from edge.terminal.console import console
+from edge.terminal.tables import check_table
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden" / "compatibility.json"
+COMMAND = "make compatibility"
+
+Verdicts = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""Verdict and reasons by mode and runtime, see :func:`edge.exporting.check.verdicts`."""
+
+
+@click.command()
+def main() -> None:
+    """Build and run everything, and write both files."""
+    request = check.Request(registry.names(registry.MODES), runtime.names())
+    with console(verbose=False) as ours:
+        report = check.check(request, ours)
+        ours.print(check_table(report))
+    skipped = {f"{cell.target}: {cell.skipped}" for cell in report.cells if cell.skipped}
+    if skipped:
+        raise click.ClickException(f"Nothing was written: {'; '.join(sorted(skipped))}")
+    found = check.verdicts(report.cells)
+    GOLDEN.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    readme.write(COMMAND, markdown(found))
+
+
+def markdown(found: Verdicts) -> str:
+    """The table; a letter stands for a reason, and the reasons follow."""
+    runtimes = list(next(iter(found.values())))
+    letters: dict[str, str] = {}
+    rows = [
+        f"| {mode} | {' | '.join(_cell(cells[name], letters) for name in runtimes)} |"
+        for mode, cells in sorted(found.items())
+    ]
+    head = [f"| mode | {' | '.join(runtimes)} |", f"| --- {'| --- ' * len(runtimes)}|"]
+    notes = [f"- {letter}: {why}" for why, letter in letters.items()]
+    return "\n".join([*head, *rows, "", *notes]) + "\n"
+
+
+def _cell(cell: Mapping[str, Any], letters: dict[str, str]) -> str:
+    """The verdict with its letters, new reasons given the next."""
+    found = []
+    for reason in cell["reasons"]:
+        why = reason["why"] + (f" ({reason['fix']})" if reason["fix"] else "")
+        found.append(letters.setdefault(why, string.ascii_letters[len(letters)]))
+    return " ".join([cell["verdict"], *found])
+
+
+if __name__ == "__main__":
+    main()

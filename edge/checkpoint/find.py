@@ -1,0 +1,182 @@
+"""Which model ``--mode``, ``--checkpoint`` and ``--data`` mean together, and on which data."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge import registry
+from edge.checkpoint import model as models
+from edge.checkpoint.model import FloatModel
+from edge.data import dataset, source
+from edge.errors import IncompatibleError, UsageError
+from edge.signal import contract_file
+from firmware_bridge.signal.contract import Scaling, SignalContract
+
+ZOO = Path(__file__).parents[1] / "zoo"
+
+UNKNOWN_SPLIT = "held out from calibration; training split unknown"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    mode: str | None = None
+    checkpoint: str | FloatModel | None = None
+    data: str | dataset.Dataset | None = None
+    contract: Path | None = None
+    holdout: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A model with a contract, and windows apart by role; ``origin`` names the model in words."""
+
+    model: FloatModel
+    contract: SignalContract
+    split: dataset.Split
+    origin: str
+
+
+def resolve(request: Request, note: Callable[[str], None]) -> Resolved:
+    """Find the model and its data.
+
+    Raises
+    ------
+    UsageError
+        When data is asked for without a checkpoint, or a checkpoint comes without data.
+    IncompatibleError
+        When the mode is not the checkpoint's, or the data does not fit the model.
+    """
+    if request.mode is not None:
+        registry.refuse_unknown(registry.MODES, request.mode, "--mode")
+    model, origin = _model(request)
+    _refuse_other_mode(request.mode, model)
+    data = _data(request, model, note)
+    contract = _agree(model, data)
+    split = dataset.split(replace(data, contract=contract), _holdout(request, model, data))
+    if model.training is None:
+        split = replace(split, rule=f"{split.rule}; {UNKNOWN_SPLIT}")
+    return Resolved(model, contract, split, origin)
+
+
+def _model(request: Request) -> tuple[FloatModel, str]:
+    if isinstance(request.checkpoint, FloatModel):
+        return request.checkpoint, "a live model"
+    if request.checkpoint is not None:
+        return models.load(request.checkpoint), f"checkpoint {request.checkpoint!r}"
+    mode = request.mode or "eca"
+    if request.data is not None:
+        data = request.data if isinstance(request.data, str) else request.data.spec
+        raise UsageError(
+            f"'edge export' does not train, and --data {data!r} comes without a "
+            f"--checkpoint. Type: edge train --mode {mode} --data {data} --out model && "
+            f"edge export --mode {mode} --checkpoint model"
+        )
+    shipped = ZOO / mode
+    if not shipped.is_dir():
+        raise UsageError(
+            f"There is no shipped checkpoint for mode {mode!r}. Type: edge train --mode {mode} "
+            f"--data sim --out model && edge export --mode {mode} --checkpoint model"
+        )
+    return models.load(shipped), f"shipped checkpoint {mode!r}, trained on simulated data"
+
+
+def _refuse_other_mode(mode: str | None, model: FloatModel) -> None:
+    if mode is not None and mode != model.spec.mode:
+        raise IncompatibleError(
+            f"--mode {mode!r} was asked for and the checkpoint is {model.spec.mode!r}. "
+            f"Type --mode {model.spec.mode}, or train a model of the other mode."
+        )
+
+
+def _data(request: Request, model: FloatModel, note: Callable[[str], None]) -> dataset.Dataset:
+    if isinstance(request.data, dataset.Dataset):
+        return request.data
+    return source.read(_data_spec(request, model, note), _contract_file(request, model))
+
+
+def _data_spec(request: Request, model: FloatModel, note: Callable[[str], None]) -> str:
+    assert not isinstance(request.data, dataset.Dataset)
+    if request.data is not None:
+        return request.data
+    if model.training is None:
+        if isinstance(request.checkpoint, FloatModel):
+            raise UsageError("A live model needs data to be calibrated on: give data=RECORDINGS.")
+        raise UsageError(
+            f"The checkpoint {request.checkpoint!r} was trained elsewhere and int8 needs "
+            f"windows to be calibrated on. Type: edge export --checkpoint {request.checkpoint} "
+            f"--data RECORDINGS"
+        )
+    spec = model.training.data
+    if not model.training.simulated and not Path(spec).exists():
+        raise UsageError(
+            f"The checkpoint {request.checkpoint!r} was trained on {spec!r}, which is not "
+            f"here. Type: edge export --checkpoint {request.checkpoint} --data RECORDINGS"
+        )
+    note(f"data: {spec}, as recorded when the model was trained")
+    return spec
+
+
+def _contract_file(request: Request, model: FloatModel) -> contract_file.ContractFile | None:
+    if request.contract is not None:
+        return contract_file.read(request.contract)
+    if model.contract_file is not None:
+        return contract_file.parse(model.contract_file, "the checkpoint's contract.toml")
+    return None
+
+
+def _holdout(request: Request, model: FloatModel, data: dataset.Dataset) -> tuple[str, ...]:
+    """What was asked, else what training held out, as far as this data has it."""
+    if request.holdout or model.training is None:
+        return request.holdout
+    names = data.group_names()
+    return tuple(
+        pattern
+        for pattern in model.training.holdout
+        if any(fnmatch.fnmatch(name, pattern) for name in names)
+    )
+
+
+def _agree(model: FloatModel, data: dataset.Dataset) -> SignalContract:
+    """The contract of model and data together.
+
+    Raises
+    ------
+    IncompatibleError
+        Where both say something and it differs, with both values.
+    """
+    spec, theirs = model.spec, data.contract
+    n_chans = data.windows.shape[1]
+    pairs: list[tuple[str, object, object]] = [
+        ("channels", spec.n_chans, n_chans),
+        ("samples a window", spec.n_times, theirs.n_times),
+        ("classes", spec.n_outputs, len(theirs.classes)),
+    ]
+    ours = model.contract
+    if ours is None:
+        pairs += [
+            ("channels", model.channels, theirs.channels),
+            ("sfreq", spec.arguments.get("sfreq"), theirs.sfreq),
+        ]
+    else:
+        pairs += [
+            (name, getattr(ours, name), getattr(theirs, name))
+            for name in ("channels", "reference", "unit", "sfreq", "classes")
+        ]
+    for name, expected, got in pairs:
+        if expected != got and "unknown" not in (expected, got) and None not in (expected, got):
+            raise IncompatibleError(
+                f"The model has {name} {_plain(expected)} and {data.spec} has {_plain(got)}. "
+                f"Give data that fits, or its --contract."
+            )
+    if ours is not None:
+        return ours
+    return replace(theirs, scaling=Scaling("unknown"))
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

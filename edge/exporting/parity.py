@@ -1,0 +1,219 @@
+"""The parity ladder: hold one runnable to another on the same windows, in quantization steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.spec import Accuracy, Parity, Proportion
+from quantize.graph import reference
+from quantize.graph.qgraph import LOGITS, AveragePool, Conv, Mean, Multiply, QGraph
+
+Logits = NDArray[np.float32]
+
+Z95 = 1.959963984540054
+
+FLOAT_TOLERANCE = 1e-4
+"""Largest ``max|difference| / max|reference|`` between two float networks."""
+MAX_STEPS = 2.0
+WITHIN_ONE_STEP = 0.99
+"""An int8 runtime against the reference: at least this share within one step, none beyond two."""
+MEDIAN_SQNR_DB = 15.0
+GAIN = (0.9, 1.1)
+SATURATED = 0.05
+"""int8 against float: less than this is not a quantized copy of the network but a broken one."""
+
+FLOOR_DB = -300.0
+"""SQNR of anything against a reference that is all zero, or of logits that are not finite."""
+
+
+def title(rung: str, output: str) -> str:
+    """What a rung is called where one of its outputs is compared."""
+    return rung if output == LOGITS else f"{rung} {output}"
+
+
+def wilson(count: int, n: int) -> Proportion:
+    """A share with its 95 % score interval (Wilson 1927, J. Am. Stat. Assoc. 22, 209-212)."""
+    if n == 0:
+        return Proportion(0, 0, 0.0, 0.0, 1.0)
+    share = count / n
+    centre = share + Z95**2 / (2 * n)
+    spread = Z95 * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2))
+    scale = 1 + Z95**2 / n
+    low = (centre - spread) / scale if count > 0 else 0.0
+    high = (centre + spread) / scale if count < n else 1.0
+    return Proportion(count, n, share, low, high)
+
+
+def sqnr_db(ref: Logits, out: Logits) -> float | None:
+    """``10 log10(sum ref**2 / sum (ref - out)**2)``; None where the two are equal."""
+    error = float(((ref - out).astype(np.float64) ** 2).sum())
+    power = float((ref.astype(np.float64) ** 2).sum())
+    if error == 0:
+        return None
+    return 10 * math.log10(power / error) if power > 0 else FLOOR_DB
+
+
+def median_window_sqnr_db(ref: Logits, out: Logits) -> float | None:
+    """Median over windows of :func:`sqnr_db`; None where at least half of them are equal."""
+    each = [sqnr_db(a, b) for a, b in zip(ref, out, strict=True)]
+    middle = float(np.median([math.inf if value is None else value for value in each]))
+    return None if math.isinf(middle) else middle
+
+
+def steps_apart(ref: Logits, out: Logits, step: float) -> NDArray[np.float64]:
+    """How far logits lie apart in whole quantization steps, rounded or not."""
+    return np.rint(np.abs(out.astype(np.float64) - ref) / step)
+
+
+def compare(
+    rung: str,
+    against: str,
+    ref: Logits,
+    out: Logits,
+    *,
+    again: Logits,
+    step: float | None = None,
+    noise_db: float | None = None,
+    saturated: float | None = None,
+    allowed_steps: int | None = None,
+) -> Parity:
+    """Measure a runnable's logits (n, n_outputs) against a reference's.
+
+    Parameters
+    ----------
+    ref, out
+        Logits of the reference and of the runnable.
+    again
+        The runnable's logits of a second run on the same windows.
+    step
+        What is counted, where the comparison is between integer runnables: a quantization step.
+    noise_db
+        SQNR of the integer reference against float, see :class:`~edge.spec.Parity`.
+    saturated
+        Largest share of clipped values, where int8 is compared with float.
+    allowed_steps
+        Of a runtime that is held to the reference's integers, see :class:`~edge.spec.Parity`.
+    """
+    finite = bool(np.isfinite(out).all())
+    steps = None if step is None else steps_apart(ref, out, step)
+    power = float((ref.astype(np.float64) ** 2).sum())
+    return Parity(
+        rung=rung,
+        reference=against,
+        n_windows=len(ref),
+        sqnr_db=sqnr_db(ref, out) if finite else FLOOR_DB,
+        sqnr_median_window_db=median_window_sqnr_db(ref, out) if finite else FLOOR_DB,
+        gain=float((ref * out).sum()) / power if power > 0 and finite else math.nan,
+        agreement=wilson(int((ref.argmax(1) == out.argmax(1)).sum()), len(ref)),
+        max_steps=None if steps is None else float(steps.max()),
+        within_one_step=(None if steps is None else float((steps <= 1).mean())),
+        max_relative_error=float(np.abs(out - ref).max() / max(np.abs(ref).max(), 1e-30)),
+        noise_db=noise_db,
+        saturated=saturated,
+        repeatable=bool(np.array_equal(out, again)),
+        allowed_steps=allowed_steps,
+    )
+
+
+def complaint(parity: Parity) -> str | None:
+    """Why a rung does not hold, in words; None where it does."""
+    name = f"{parity.rung} against {parity.reference}"
+    if not math.isfinite(parity.max_relative_error) or math.isnan(parity.gain):
+        return f"{name}: logits that are not finite"
+    if not parity.repeatable:
+        return f"{name}: two runs on the same windows differ"
+    if parity.max_steps is not None:
+        return None if _below_noise(parity) else _steps_complaint(parity, name)
+    if parity.saturated is not None:
+        return _quantization_complaint(parity, name)
+    if parity.max_relative_error > FLOAT_TOLERANCE:
+        return f"{name}: relative error {parity.max_relative_error:.1e}, at most 1e-4 is allowed"
+    return None
+
+
+def exception(parity: Parity) -> str | None:
+    """A rung that holds only because its differences drown in int8's own error; None otherwise.
+
+    Such networks have logits that hardly vary, so that one step of them is very little. A runtime
+    that computes something else is off by more than that error.
+    """
+    found = None if parity.max_steps is None else _steps_complaint(parity, parity.rung)
+    if found is None or not _below_noise(parity):
+        return None
+    if parity.sqnr_db is None or parity.noise_db is None:
+        return None
+    below = parity.sqnr_db - parity.noise_db
+    return f"{found}; accepted, the difference is {below:.1f} dB below int8's own error"
+
+
+def _below_noise(parity: Parity) -> bool:
+    if parity.noise_db is None or parity.allowed_steps is not None:
+        return False
+    return parity.sqnr_db is None or parity.sqnr_db > parity.noise_db
+
+
+def _steps_complaint(parity: Parity, name: str) -> str | None:
+    assert parity.max_steps is not None
+    assert parity.within_one_step is not None
+    if parity.allowed_steps is not None:
+        if parity.max_steps <= parity.allowed_steps:
+            return None
+        return (
+            f"{name}: a logit is {parity.max_steps:.0f} steps off, {parity.allowed_steps} are "
+            f"allowed"
+        )
+    if parity.max_steps > MAX_STEPS:
+        return f"{name}: a logit is {parity.max_steps:.0f} steps off, at most 2 are allowed"
+    if parity.within_one_step < WITHIN_ONE_STEP:
+        return (
+            f"{name}: {100 * parity.within_one_step:.2f} % of logits are within one step, "
+            f"99 % are needed"
+        )
+    return None
+
+
+def _quantization_complaint(parity: Parity, name: str) -> str | None:
+    median = parity.sqnr_median_window_db
+    if median is not None and median < MEDIAN_SQNR_DB:
+        return (
+            f"{name}: SQNR of the median window is {median:.1f} dB, {MEDIAN_SQNR_DB:g} are needed"
+        )
+    if not GAIN[0] <= parity.gain <= GAIN[1]:
+        return f"{name}: logits are {parity.gain:.2f} times the float ones"
+    if parity.saturated is not None and parity.saturated > SATURATED:
+        return f"{name}: {100 * parity.saturated:.1f} % of a tensor's values saturate"
+    return None
+
+
+def accuracy(rung: str, logits: Logits, labels: NDArray[np.int64]) -> Accuracy:
+    """Share of windows whose largest logit is the label."""
+    return Accuracy(rung, wilson(int((logits.argmax(1) == labels).sum()), len(labels)))
+
+
+def saturation(graph: QGraph, windows: NDArray[Any]) -> dict[str, float]:
+    """Share of values at the ends of what their tensor can hold, where that means clipping.
+
+    Bounded functions are left out: an ELU is at its bound because its input is far below zero.
+    """
+    values = reference.trace(graph, windows)
+    linear = [graph.input] + [
+        node.output
+        for node in graph.nodes
+        if isinstance(node, AveragePool | Mean | Multiply)
+        or (isinstance(node, Conv) and not node.relu)
+    ]
+    return {
+        name: float(np.isin(values[name], quant.limits).mean())
+        for name in linear
+        if (quant := graph[name].quant) is not None
+    }
+
+
+def evenly(n: int, count: int) -> Sequence[int]:
+    """``count`` indices spread evenly over ``range(n)``, or all of them."""
+    return [int(i) for i in np.unique(np.linspace(0, n - 1, min(n, count)).round())]

@@ -1,0 +1,58 @@
+"""braindecode's ``AttentionBaseNet`` with all that its model card promises.
+
+The card documents ``return_features=True`` and ``reset_head(n)`` for every model, and braindecode
+1.8 leaves both out of this one. The class here adds them and nothing else: weights, configuration
+and files are braindecode's, in both directions.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edge.patches.torch_import import ensure_torchaudio
+from quantize.graph.qgraph import LOGITS
+
+ensure_torchaudio()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from braindecode import models as braindecode
+
+
+class AttentionBaseNet(braindecode.AttentionBaseNet):  # type: ignore[misc]  # untyped base
+    """braindecode's network, its features and its head within reach."""
+
+    def forward(self, x: Tensor, return_features: bool = False) -> Any:
+        """Logits (batch, n_outputs) of windows (batch, n_chans, n_times).
+
+        Returns
+        -------
+        Tensor or dict
+            With ``return_features`` a dictionary as from braindecode's other models: ``features``
+            (batch, n_channels * n_tokens), what the last linear layer reads, and ``cls_token``
+            None.
+        """
+        tokens = self.channel_attention_block(self.channel_expansion(self.input_block(x)))
+        if return_features:
+            return {"features": torch.flatten(tokens, 1), "cls_token": None}
+        return self.final_layer(tokens)
+
+    def reset_head(self, n_outputs: int) -> None:
+        """A new, untrained head for another number of classes; everything else stays."""
+        self._set_n_outputs(n_outputs)
+        old = self.final_layer[1]
+        self.final_layer[1] = nn.Linear(old.in_features, n_outputs).to(old.weight)
+
+
+VALUES: Mapping[str, Callable[[Any, Tensor], Tensor]] = MappingProxyType(
+    {
+        LOGITS: lambda module, x: module(x),
+        "features": lambda module, x: module(x, return_features=True)["features"],
+    }
+)
+"""What :data:`quantize.graph.outputs.VALUES` are in this class."""

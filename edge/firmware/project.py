@@ -1,0 +1,240 @@
+"""``edge firmware``: from a bundle to a folder that a firmware engineer builds and drops in.
+
+What is written is an engine's affair, a file of :mod:`edge.firmware.engines`; it is checked
+against the device before anything is written, and written beside its destination and renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.table import Table
+
+from edge import registry
+from edge.bundle import folder as bundle
+from edge.bundle.folder import Bundle
+from edge.errors import BudgetError, IncompatibleError, UsageError, invalid_value
+from edge.terminal.console import Console
+from firmware_bridge.build import footprint
+from firmware_bridge.plan.source import refuse_name
+from firmware_bridge.project import device as devices
+from firmware_bridge.project import project
+from firmware_bridge.project.device import Device
+from firmware_bridge.project.project import Golden, Program, Project, Use
+from firmware_bridge.signal import chain as signal
+from firmware_bridge.signal.chain import SignalChain
+from quantize import plain as manifest
+from quantize.graph.qgraph import FINER, QGraph
+
+FORMS = ("windowed", "streaming")
+"""A whole window a call, or a sample a call; a firmware needs one of them."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``edge firmware`` was asked for.
+
+    ``form`` is empty for every form that the bundle has; ``uv_per_count`` is None for what the
+    contract says.
+    """
+
+    folder: Path
+    device: str
+    out: Path
+    engine: str
+    name: str
+    form: tuple[str, ...] = ()
+    uv_per_count: float | None = None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The signal chain before a decoder, and what it takes; or why there is none."""
+
+    made: SignalChain | None
+    uses: tuple[Use, ...] = ()
+    why_not: str = ""
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Sources by name."""
+        return {} if self.made is None else {n: t.encode() for n, t in self.made.files.items()}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an engine works from.
+
+    Attributes
+    ----------
+    name
+        What symbols begin with.
+    form
+        Forms that were asked for; empty for all that there are.
+    check
+        Called with the programs, as soon as it is known what they take; raises when that is too
+        much.
+    """
+
+    opened: Bundle
+    device: Device
+    name: str
+    form: tuple[str, ...]
+    chain: Chain
+    check: Callable[[Sequence[Program]], None]
+
+    def program(self, form: str, *uses: Use) -> Program:
+        """A model's program, the signal chain counted in."""
+        return Program(form, uses).beside(self.chain.uses)
+
+    def golden(self, graph: QGraph) -> Golden:
+        """The bundle's golden windows as integers."""
+        found = self.opened.golden()
+        windows = found["x_int8"].reshape(-1, *graph[graph.input].shape[-2:])
+        return Golden(windows, found[bundle.STORED], FINER if graph.float_nodes() else 0)
+
+    def fitting(self, golden: Golden, programs: Sequence[Program]) -> Golden:
+        """As many golden windows as the flash holds beside all programs, linked together."""
+        twice = (len(programs) - 1) * sum(use.flash_bytes for use in self.chain.uses)
+        taken = sum(program.flash_bytes for program in programs) - twice
+        return golden.fitting(self.device.flash_bytes - taken)
+
+
+class Engine(Protocol):
+    """The interface of a file in :mod:`edge.firmware.engines`.
+
+    Attributes
+    ----------
+    FORMS
+        What it can be called with.
+    """
+
+    FORMS: tuple[str, ...]
+
+    def make(self, job: Job) -> Project:
+        """All that is to be written, apart from the signal chain."""
+
+
+def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
+    """Write a bundle's firmware, and say what it is.
+
+    Raises
+    ------
+    UsageError
+        For a device, an engine, a form or a name that cannot be, or a folder that is somebody
+        else's.
+    IncompatibleError
+        When the bundle's files are not those that were exported, an operation has no kernel, or a
+        signal chain is asked for that cannot be.
+    BudgetError
+        When the device is too small; what takes how much has been printed then.
+    MissingToolError
+        When an engine's toolchain is not installed.
+    """
+    engine = _engine(request.engine)
+    _refuse_forms(request, engine)
+    refuse_name(request.name)
+    device = devices.load(request.device)
+    bundle.refuse_destination(request.out, project.is_ours, "firmware")
+    opened = bundle.read(request.folder)
+    chain = _chain(opened, request, device)
+
+    def check(programs: Sequence[Program]) -> None:
+        try:
+            project.refuse(programs, device)
+        except BudgetError:
+            console.err.print(memory_table(programs, device))
+            raise
+
+    made = engine.make(Job(opened, device, request.name, request.form, chain, check))
+    extra = {"contract.json": (request.folder / bundle.CONTRACT).read_bytes()}
+    made = replace(made, files={**chain.files, **made.files, **extra})
+    document = project.document(
+        made,
+        request.device,
+        device,
+        engine=request.engine,
+        name=request.name,
+        signal_chain=None if chain.made is None else chain.made.arithmetic,
+        bundle_sha256=manifest.sha256((request.folder / bundle.MANIFEST).read_bytes()),
+    )
+    with bundle.writing(request.out) as folder:
+        for name, data in made.files.items():
+            (folder / name).write_bytes(data)
+        (folder / project.MANIFEST).write_text(manifest.to_json(document))
+    return document, memory_table(made.programs, device)
+
+
+def _chain(opened: Bundle, request: Request, device: Device) -> Chain:
+    """The signal chain that the contract describes: in ``float`` where the processor has it.
+
+    Raises
+    ------
+    IncompatibleError
+        When it is asked for, by --uv-per-count, and cannot be.
+    """
+    try:
+        contract = opened.contract().with_counts(request.uv_per_count)
+        made = signal.generate(
+            contract, request.name, "float" if device.processor.has_fpu else "fixed"
+        )
+    except IncompatibleError as error:
+        if request.uv_per_count is not None:
+            raise
+        return Chain(None, why_not=str(error))
+    takes = footprint.of(footprint.chain(made), device.processor)
+    size = takes.code + takes.constants
+    return Chain(
+        made,
+        (
+            Use("signal chain: code and constants", 0, size, takes.how),
+            Use("signal chain: state", made.state_bytes, 0, f"{made.arithmetic} arithmetic"),
+            Use(project.STACK, takes.stack, 0, footprint.stack_bound(takes)),
+        ),
+    )
+
+
+def _refuse_forms(request: Request, engine: Engine) -> None:
+    for form in request.form:
+        if form not in FORMS:
+            raise UsageError(invalid_value("--form", form, FORMS))
+        if form not in engine.FORMS:
+            raise UsageError(
+                f"--engine {request.engine} has no {form} form, it takes "
+                f"{' and '.join(engine.FORMS)} calls. Type --engine c."
+            )
+
+
+def _engine(name: str) -> Engine:
+    module: Any = registry.load(registry.ENGINES, name, "--engine")
+    found: Engine = module
+    return found
+
+
+def memory_table(programs: Sequence[Program], device: Device) -> Table:
+    """Who uses what, program by program, and what is left."""
+    made = Table(title=device.title, title_justify="left")
+    made.add_column("what", no_wrap=True)
+    for column in ("RAM bytes", "flash bytes"):
+        made.add_column(column, justify="right")
+    made.add_column("how it is known")
+    for program in programs:
+        for use in program.uses:
+            made.add_row(use.what, _bytes(use.ram_bytes), _bytes(use.flash_bytes), use.how)
+        made.add_row(
+            f"{program.form}, together", f"{program.ram_bytes:,}", f"{program.flash_bytes:,}"
+        )
+        made.add_section()
+    made.add_row("the device has", f"{device.ram_bytes:,}", f"{device.flash_bytes:,}", "")
+    for program in programs:
+        ram = device.ram_bytes - program.ram_bytes
+        flash = device.flash_bytes - program.flash_bytes
+        made.add_row(f"left beside {program.form}", f"{ram:,}", f"{flash:,}", "")
+    return made
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,}" if count else ""

@@ -1,0 +1,56 @@
+"""Whether Python finds our four packages, or something else under their names.
+
+``quantize`` and ``benchmarks`` are names that other people use too: a script of that name beside
+the user's own, or a package installed later, comes first on the path and ours is not found.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from edge.errors import IncompatibleError
+
+PACKAGES = ("edge", "quantize", "firmware_bridge", "benchmarks")
+
+HERE = Path(__file__).resolve().parents[2]
+"""The folder that holds our packages."""
+
+
+def foreign() -> dict[str, str]:
+    """Our names that Python finds elsewhere, and the path that it finds."""
+    found = ((name, _origin(name)) for name in PACKAGES)
+    return {name: path for name, path in found if path is not None and not _is_ours(name, path)}
+
+
+def refuse() -> None:
+    """Raise where one of our packages is not the one that Python finds.
+
+    Raises
+    ------
+    IncompatibleError
+        Naming the file that comes first.
+    """
+    for name, path in foreign().items():
+        raise IncompatibleError(
+            f"Python finds {path!r} where our package {name!r} should be: {advice(path)}."
+        )
+
+
+def advice(path: str) -> str:
+    """What to do about it, in one sentence."""
+    return f"rename {path}, or start 'edge' where it does not come first on Python's path"
+
+
+def _is_ours(name: str, path: str) -> bool:
+    return Path(path).resolve().is_relative_to(HERE / name)
+
+
+def _origin(name: str) -> str | None:
+    """Where Python finds a package or module; None where it finds none."""
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        return None
+    if spec.origin is not None:
+        return spec.origin
+    return next(iter(spec.submodule_search_locations or ()), None)

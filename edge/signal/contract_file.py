@@ -1,0 +1,221 @@
+"""The contract file: a TOML file that says how recordings become labelled windows.
+
+``edge train --example-contract`` prints :data:`EXAMPLE`; its comments are the documentation.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from edge.errors import IncompatibleError, UsageError
+from edge.signal import filters
+from firmware_bridge.signal.contract import AS_RECORDED, Filter, Scaling, SignalContract
+from quantize import plain as manifest
+
+EXAMPLE = Path(__file__).with_name("eegmmidb.toml").read_text()
+
+FACTOR_NEW, EPS = 1e-3, 1e-4
+"""braindecode's defaults of moving standardization."""
+
+Forbid = Mapping[str, Any]
+FORBID_OTHER_KEYS: Forbid = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class SignalSection:
+    """``[signal]``."""
+
+    channels: tuple[str, ...]
+    sfreq: float
+    unit: Literal["uV", "mV", "V"] = "uV"
+    reference: str = AS_RECORDED
+    uv_per_count: float | None = None
+    resampled_from: float | None = None
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+
+@dataclass(frozen=True)
+class FilterSection:
+    """``[filter]``."""
+
+    low_hz: float
+    high_hz: float | None = None
+    order: int = 4
+    notch_hz: float | None = None
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+
+@dataclass(frozen=True)
+class ScalingSection:
+    """``[scaling]``."""
+
+    kind: Literal["per_channel", "moving", "none"] = "per_channel"
+    factor_new: float | None = None
+    eps: float | None = None
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+    def scaling(self) -> Scaling:
+        """The contract's scaling, not fitted yet."""
+        if self.kind != "moving":
+            return Scaling(self.kind)
+        factor_new = FACTOR_NEW if self.factor_new is None else self.factor_new
+        return Scaling("moving", factor_new=factor_new, eps=EPS if self.eps is None else self.eps)
+
+
+@dataclass(frozen=True)
+class WindowSection:
+    """``[window]``."""
+
+    n_times: int
+    start_s: float = 0.0
+    hop: int = 15
+    shifts_s: tuple[float, ...] = ()
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+
+@dataclass(frozen=True)
+class EventRule:
+    """``[[events]]``: what the annotations of some files mean."""
+
+    files: tuple[str, ...]
+    classes: Mapping[str, str]
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+
+@dataclass(frozen=True)
+class SplitSection:
+    """``[split]``."""
+
+    holdout: tuple[str, ...] = ()
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+
+@dataclass(frozen=True)
+class ContractFile:
+    """The whole file."""
+
+    signal: SignalSection
+    window: WindowSection
+    events: tuple[EventRule, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
+    filter: FilterSection | None = None
+    scaling: ScalingSection = ScalingSection()
+    split: SplitSection = SplitSection()
+    __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Every class once, in the order of the file; the order of the logits."""
+        return tuple(dict.fromkeys(c for rule in self.events for c in rule.classes.values()))
+
+    def rule(self, file_name: str) -> EventRule | None:
+        """The first rule whose pattern matches a file's name."""
+        for rule in self.events:
+            if any(fnmatch.fnmatch(file_name, pattern) for pattern in rule.files):
+                return rule
+        return None
+
+    def contract(self) -> SignalContract:
+        """The signal contract, scaling not fitted yet."""
+        settings = Filter("none")
+        if self.filter is not None:
+            f = self.filter
+            settings = filters.design(f.low_hz, f.high_hz, f.order, self.signal.sfreq, f.notch_hz)
+        return SignalContract(
+            channels=self.signal.channels,
+            reference=self.signal.reference,
+            unit=self.signal.unit,
+            sfreq=self.signal.sfreq,
+            filter=settings,
+            scaling=self.scaling.scaling(),
+            n_times=self.window.n_times,
+            hop=self.window.hop,
+            classes=self.classes,
+            rename=self.rename,
+            uv_per_count=self.signal.uv_per_count,
+            resampled_from=self.signal.resampled_from,
+        )
+
+
+def parse(text: str, where: str) -> ContractFile:
+    """A contract file's text as a value.
+
+    Raises
+    ------
+    UsageError
+        One line that names the file and the first thing that is wrong in it.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where} is not a TOML file: {error}.") from None
+    for rule in document.get("events", []):
+        if isinstance(rule, dict) and isinstance(rule.get("files"), str):
+            rule["files"] = [rule["files"]]
+    try:
+        parsed = manifest.validate(document, ContractFile, where)
+    except IncompatibleError as error:
+        raise UsageError(
+            f"{error} Type 'edge train --example-contract' for a file that works."
+        ) from None
+    _refuse_values(parsed, where)
+    return parsed
+
+
+def read(path: Path) -> ContractFile:
+    """Read and check a contract file."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise UsageError(
+            f"Cannot read the contract {str(path)!r}: {error.strerror}. Type 'edge train "
+            f"--example-contract > contract.toml' for one to start from."
+        ) from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not a TOML file: it is not text in UTF-8.") from None
+    return parse(text, str(path))
+
+
+def _refuse_values(file: ContractFile, where: str) -> None:
+    channels = file.signal.channels
+    twice = sorted({name for name in channels if channels.count(name) > 1})
+    problems = [
+        (not channels, "signal.channels is empty"),
+        (bool(twice), f"signal.channels names {', '.join(twice)} twice"),
+        (file.signal.sfreq <= 0, f"signal.sfreq must be positive, got {file.signal.sfreq:g}"),
+        (file.window.n_times < 1, f"window.n_times must be positive, got {file.window.n_times}"),
+        (file.window.hop < 1, f"window.hop must be positive, got {file.window.hop}"),
+        *_scaling_problems(file.scaling),
+    ]
+    for name in ("uv_per_count", "resampled_from"):
+        value = getattr(file.signal, name)
+        problems.append(
+            (value is not None and value <= 0, f"signal.{name} must be positive, got {value}")
+        )
+    for wrong, what in problems:
+        if wrong:
+            raise UsageError(f"{where}: {what}.")
+
+
+def _scaling_problems(scaling: ScalingSection) -> list[tuple[bool, str]]:
+    moving, factor, eps = scaling.kind == "moving", scaling.factor_new, scaling.eps
+    given = [name for name, value in (("factor_new", factor), ("eps", eps)) if value is not None]
+    return [
+        (
+            bool(given) and not moving,
+            f"scaling.{' and '.join(given)} belongs to kind 'moving', but kind is {scaling.kind!r}",
+        ),
+        (
+            moving and factor is not None and not 0 < factor < 1,
+            f"scaling.factor_new must lie between 0 and 1, got {factor}",
+        ),
+        (
+            moving and eps is not None and eps <= 0,
+            f"scaling.eps must be positive, got {eps}",
+        ),
+    ]

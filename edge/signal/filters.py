@@ -1,0 +1,113 @@
+"""Causal filters as second-order sections, designed by scipy, run from rest."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from edge.errors import UsageError
+from firmware_bridge.signal.contract import Filter
+
+NOTCH_QUALITY = 30.0
+
+
+def design(
+    low_hz: float,
+    high_hz: float | None,
+    order: int,
+    sfreq: float,
+    notch_hz: float | None = None,
+) -> Filter:
+    """A Butterworth band-pass, or a high-pass without ``high_hz``, and a notch where asked.
+
+    There is none without a lower edge: the offset of an electrode is a thousand times the signal.
+
+    Raises
+    ------
+    UsageError
+        When the edges do not fit the sampling rate.
+    """
+    nyquist = sfreq / 2
+    if high_hz is None and not 0 < low_hz < nyquist:
+        raise UsageError(
+            f"Invalid filter: 0 < low_hz < sfreq / 2 = {nyquist:g} Hz is needed, but got low_hz = "
+            f"{low_hz:g} instead."
+        )
+    if high_hz is not None and not 0 < low_hz < high_hz < nyquist:
+        raise UsageError(
+            f"Invalid filter: 0 < low_hz < high_hz < sfreq / 2 = {nyquist:g} Hz is needed, but got "
+            f"low_hz = {low_hz:g} and high_hz = {high_hz:g} instead."
+        )
+    if notch_hz is not None and not 0 < notch_hz < nyquist:
+        raise UsageError(
+            f"Invalid filter: notch_hz lies between 0 and {nyquist:g} Hz, but got {notch_hz:g}."
+        )
+    if high_hz is None:
+        sections = signal.butter(order, low_hz, "highpass", fs=sfreq, output="sos")
+    else:
+        sections = signal.butter(order, [low_hz, high_hz], "bandpass", fs=sfreq, output="sos")
+    if notch_hz is not None:
+        b, a = signal.iirnotch(notch_hz, NOTCH_QUALITY, fs=sfreq)
+        sections = np.vstack([sections, signal.tf2sos(b, a)])
+    sos = tuple(tuple(float(c) for c in section) for section in sections)
+    kind: Literal["band_pass", "high_pass"] = "high_pass" if high_hz is None else "band_pass"
+    return Filter(kind, low_hz, high_hz, order, notch_hz, sos)
+
+
+class Running:
+    """A filter that is fed piece by piece, in float64; the same bits however it is cut.
+
+    The first sample is subtracted first: a filter with a lower edge removes a constant anyway, and
+    starting at rest from zero then has no step to ring on. A device does the same with integers.
+    """
+
+    def __init__(self, settings: Filter) -> None:
+        self.sos = np.array(settings.sos).reshape(-1, 6)
+        self.first: NDArray[np.float64] | None = None
+        self.state = np.zeros(0)
+
+    def push(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The next samples (n_chans, n), filtered."""
+        if not len(self.sos):
+            return samples
+        if self.first is None:
+            self.first = samples[:, :1].copy()
+            self.state = np.zeros((len(self.sos), len(samples), 2))
+        filtered, self.state = signal.sosfilt(self.sos, samples - self.first, axis=1, zi=self.state)
+        return np.asarray(filtered)
+
+
+def apply(settings: Filter, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Filter a continuous recording (n_chans, n_samples) causally, from rest."""
+    return Running(settings).push(samples)
+
+
+def settling(settings: Filter, share: float = 0.01) -> int:
+    """Samples until what a filter makes of a unit step stays below ``share``."""
+    sos = np.array(settings.sos).reshape(-1, 6)
+    if not len(sos):
+        return 0
+    slowest = max(abs(root) for section in sos for root in np.roots(section[3:]))
+    length = int(np.ceil(np.log(share / 100) / np.log(slowest)))
+    above = np.flatnonzero(np.abs(signal.sosfilt(sos, np.ones(length))) > share)
+    return int(above[-1]) + 1 if len(above) else 0
+
+
+def group_delay(settings: Filter, sfreq: float) -> tuple[float, float]:
+    """Delay in seconds over the passband: median, and longest.
+
+    The passband ends at -3 dB; a frequency at the notch does not belong to it.
+    """
+    sos = np.array(settings.sos).reshape(-1, 6)
+    if not len(sos):
+        return 0.0, 0.0
+    frequencies = np.linspace(0, sfreq / 2, 4001)[1:-1]
+    _, response = signal.freqz_sos(sos, frequencies, fs=sfreq)
+    delay = sum(
+        signal.group_delay((section[:3], section[3:]), frequencies, fs=sfreq)[1] for section in sos
+    )
+    inside = delay[np.abs(response) >= np.sqrt(0.5)] / sfreq
+    return float(np.median(inside)), float(inside.max())

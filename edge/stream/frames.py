@@ -1,0 +1,130 @@
+"""What a source is: a file in ``edge/stream/sources`` that delivers sample frames, numbered.
+
+A source file has ``connect(request) -> Source``. Whatever a device tells of lost samples (a packet
+counter, timestamps) the source turns into sample numbers, so that everything behind it sees one
+thing: numbers that go up by one, or do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import UsageError
+from edge.spec import Argument
+
+
+@dataclass(frozen=True)
+class SourceRequest:
+    """What ``edge stream --source NAME:PLACE`` asks of a source.
+
+    Attributes
+    ----------
+    place
+        What stands behind the source's name.
+    arguments
+        Parameters of the device, by name.
+    channels
+        What is plugged into its inputs, in their order; its own names where empty.
+    unit
+        Unit of its samples, where it does not tell; None where nobody said.
+    speed
+        Of a replay: 1 is real time, infinity as fast as it goes.
+    """
+
+    place: str
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+    unit: str | None = None
+    speed: float = 1.0
+
+    def refuse_speed(self) -> None:
+        """Raise where a source that goes at its own speed is asked to go at another.
+
+        Raises
+        ------
+        UsageError
+            When ``speed`` is not 1.
+        """
+        if self.speed != 1:
+            raise UsageError(f"--speed {self.speed:g} is for replays; {self.place!r} is live.")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a source says of itself.
+
+    Attributes
+    ----------
+    channels
+        Names, in the order of a frame.
+    unit
+        ``uV``, ``mV``, ``V``, what else the source calls it, or ``unknown``.
+    sfreq
+        Frames a second, Hz.
+    limits
+        Least and greatest value that a channel can have, in ``unit``; None where unknown.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    unit: str
+    sfreq: float
+    limits: tuple[tuple[float, float], ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some frames, as they arrived.
+
+    Attributes
+    ----------
+    samples
+        (n, n_chans) in the header's unit; what is not finite counts as lost.
+    numbers
+        (n,) of each frame; one more than the last where nothing was lost.
+    taken_s
+        When the last one was taken, as well as is known, on ``time.monotonic``'s clock.
+    period_s
+        From one to the next on that clock; 0 where they all came at once.
+    restart
+        Whether the first frame has nothing to do with what came before.
+    """
+
+    samples: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+    taken_s: float
+    period_s: float = 0.0
+    restart: bool = False
+
+
+class Disconnected(Exception):  # noqa: N818  # it says what happened
+    """The device is gone; connecting again may help."""
+
+
+class EndOfSignal(Exception):  # noqa: N818
+    """There is nothing more to come."""
+
+
+class Source(Protocol):
+    """An open source."""
+
+    @property
+    def header(self) -> Header:
+        """What it says of itself."""
+
+    def read(self, timeout_s: float) -> Block | None:
+        """Frames that have arrived; None when none came in time.
+
+        Raises
+        ------
+        Disconnected, EndOfSignal
+            When no more will come from this connection.
+        """
+
+    def close(self) -> None:
+        """Let the device go."""

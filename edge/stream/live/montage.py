@@ -1,0 +1,83 @@
+"""A source held to a contract: which of its channels, in which order, in which unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import IncompatibleError, listing
+from edge.signal.chain import PER_VOLT, rereferenced
+from edge.stream.frames import Header
+from firmware_bridge.signal.contract import AS_RECORDED, AVERAGE, UNKNOWN, SignalContract
+
+
+@dataclass(frozen=True)
+class Montage:
+    """How frames of a source become samples of a contract.
+
+    Attributes
+    ----------
+    picks
+        Columns of a frame in the contract's order, and behind them the reference electrode's.
+    channels
+        What the contract calls them.
+    limits
+        (n_picks, 2) least and greatest value in the source's unit.
+    factor
+        From the source's unit to the contract's.
+    """
+
+    picks: tuple[int, ...]
+    channels: tuple[str, ...]
+    reference: str
+    limits: NDArray[np.float64]
+    factor: float
+
+    def samples(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Picked frames (n, n_picks) as (n_chans, n) in the contract's reference and unit."""
+        columns = np.ascontiguousarray(frames.T)
+        if self.reference == AVERAGE:
+            columns = rereferenced(columns, None)
+        elif self.reference != AS_RECORDED:
+            columns = rereferenced(columns[:-1], columns[-1])
+        return columns * self.factor
+
+
+def montage(header: Header, contract: SignalContract) -> Montage:
+    """Hold a source to a contract.
+
+    Raises
+    ------
+    IncompatibleError
+        With the source's value and the contract's, where they contradict each other.
+    """
+    if header.sfreq != contract.sfreq:
+        raise IncompatibleError(
+            f"{header.name} delivers {header.sfreq:g} Hz and the contract says "
+            f"{contract.sfreq:g} Hz. Set the device to the contract's rate; nothing is resampled."
+        )
+    if header.unit not in PER_VOLT:
+        said = "does not say its unit" if header.unit == UNKNOWN else f"is in {header.unit!r}"
+        raise IncompatibleError(
+            f"{header.name} {said} and the contract says {contract.unit!r}. If you know better, "
+            f"add --unit {contract.unit}."
+        )
+    names = [contract.rename.get(name, name) for name in header.channels]
+    wanted = list(contract.channels or ())
+    if contract.reference not in (AS_RECORDED, AVERAGE):
+        wanted.append(contract.reference)
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise IncompatibleError(
+            f"{header.name} has no channel {listing(missing)}; it has {', '.join(names)}, and the "
+            f"contract says {', '.join(wanted)}. Name what is plugged in, in the source's order: "
+            f"--channels A,B,…"
+        )
+    picks = tuple(names.index(name) for name in wanted)
+    limits = np.tile([-np.inf, np.inf], (len(picks), 1))
+    if header.limits is not None:
+        limits = np.array([header.limits[pick] for pick in picks])
+    factor = PER_VOLT[contract.unit] / PER_VOLT[header.unit]
+    return Montage(picks, tuple(wanted), contract.reference, limits, factor)

@@ -1,0 +1,138 @@
+"""lsl: a stream of the Lab Streaming Layer, by its name.
+
+``lsl:NAME``; ``--arg source_id=ID`` where several have one, ``--arg timeout=SECONDS`` to look for
+it longer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edge.errors import IncompatibleError, MissingToolError, UsageError, invalid_value, listing
+from edge.stream.frames import Block, Disconnected, Header, SourceRequest
+from edge.stream.sources._numbering import Stamped
+from firmware_bridge.signal.contract import UNKNOWN
+
+TIMEOUT_S = 5.0
+POLL_S = 0.002
+ARGUMENTS = ("source_id", "timeout")
+UNITS: Mapping[str, str] = {
+    **dict.fromkeys(("microvolts", "microvolt", "uv", "µv", "-6"), "uV"),
+    **dict.fromkeys(("millivolts", "millivolt", "mv", "-3"), "mV"),
+    **dict.fromkeys(("volts", "volt", "v", "0"), "V"),
+}
+"""How units are written in streams, mne-lsl's powers of ten among them."""
+NOT_EEG = frozenset({"none", "na", ""})
+"""Units of triggers and counters, which ride along."""
+
+
+def connect(request: SourceRequest) -> Inlet:
+    """Look for a stream and open it.
+
+    Raises
+    ------
+    UsageError
+        For a parameter that there is not, or another speed than its own.
+    IncompatibleError
+        When there is no such stream, or several.
+    """
+    request.refuse_speed()
+    for name in request.arguments:
+        if name not in ARGUMENTS:
+            raise UsageError(invalid_value("--arg", name, ARGUMENTS))
+    try:
+        from mne_lsl import lsl
+    except ImportError:
+        raise MissingToolError(
+            "--source lsl:NAME needs mne-lsl, which is not installed. "
+            "Type: pip install 'eeg-edge[stream]'"
+        ) from None
+    return Inlet(lsl, request)
+
+
+class Inlet:
+    """An open stream.
+
+    An outlet that ends is not always told by the library; :mod:`edge.stream.live.link` goes by
+    silence.
+    """
+
+    def __init__(self, lsl: Any, request: SourceRequest) -> None:
+        self.lsl = lsl
+        timeout_s = float(request.arguments.get("timeout") or TIMEOUT_S)
+        found = _find(lsl, request, timeout_s)
+        self.inlet = lsl.StreamInlet(found, recover=False, processing_flags=["clocksync"])
+        try:
+            self.inlet.open_stream(timeout=timeout_s)
+            self.header = _header(request, self.inlet.get_sinfo())
+        except (TimeoutError, RuntimeError) as error:
+            reason = str(error).rstrip(".")
+            raise IncompatibleError(f"lsl:{request.place} cannot be opened: {reason}.") from None
+        self.numbering = Stamped(self.header.sfreq)
+
+    def read(self, timeout_s: float) -> Block | None:
+        """Everything that has arrived."""
+        end_s = time.monotonic() + timeout_s
+        while True:
+            try:
+                samples, stamps = self.inlet.pull_chunk(timeout=0.0)
+            except (RuntimeError, TimeoutError):
+                raise Disconnected from None
+            if len(stamps):
+                break
+            if time.monotonic() >= end_s:
+                return None
+            time.sleep(POLL_S)
+        taken_s = time.monotonic() - (self.lsl.local_clock() - float(stamps[-1]))
+        frames = np.array(samples, np.float64)  # the inlet uses its buffer again
+        return Block(frames, self.numbering.push(stamps), taken_s, 1 / self.header.sfreq)
+
+    def close(self) -> None:
+        """Let the stream go."""
+        self.inlet.close_stream()
+
+
+def _find(lsl: Any, request: SourceRequest, timeout_s: float) -> Any:
+    source_id = request.arguments.get("source_id")
+    wanted = {} if source_id is None else {"source_id": str(source_id)}
+    found = lsl.resolve_streams(timeout=timeout_s, name=request.place, **wanted)
+    if not found:
+        there = sorted({stream.name for stream in lsl.resolve_streams(timeout=1.0)})
+        others = f"there are {listing(there)}" if there else "there is no other either"
+        raise IncompatibleError(
+            f"lsl:{request.place} was not found in {timeout_s:g} s; {others}. Start it, or look "
+            f"longer: --arg timeout=60"
+        )
+    if len(found) > 1:
+        ids = sorted(stream.source_id for stream in found)
+        raise IncompatibleError(
+            f"lsl:{request.place} is the name of {len(found)} streams. Name one of them: --arg "
+            f"source_id=ID, of {listing(ids)}."
+        )
+    return found[0]
+
+
+def _header(request: SourceRequest, info: Any) -> Header:
+    own = info.get_channel_names() or [str(i + 1) for i in range(info.n_channels)]
+    if request.channels and len(request.channels) != info.n_channels:
+        raise UsageError(
+            f"--channels names {len(request.channels)} channels and lsl:{request.place} has "
+            f"{info.n_channels}."
+        )
+    if not info.sfreq:
+        raise IncompatibleError(
+            f"lsl:{request.place} has no rate of its own (0 Hz): its samples come when they come, "
+            f"and a decoder needs them in step."
+        )
+    units = {str(unit).lower() for unit in info.get_channel_units() or ()} - NOT_EEG
+    said = units.pop() if len(units) == 1 else UNKNOWN
+    return Header(
+        f"lsl:{request.place}",
+        request.channels or tuple(map(str, own)),
+        request.unit or UNITS.get(said, said),
+        float(info.sfreq),
+    )

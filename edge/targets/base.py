@@ -1,0 +1,295 @@
+"""What a target is: a file in ``edge/targets`` that writes one runtime's artifact and runs it.
+
+A target file has
+
+``SUFFIX``
+    file suffix of its artifacts; empty where an artifact is a folder of several files, which is
+    called like the target then;
+``PRECISIONS``
+    what its artifacts may compute in;
+``ABILITIES``
+    a table from :func:`operation` to :class:`Ability`: what the runtime can do in int8;
+``EXACT``
+    whether int8 is held to the reference's integers, each of them, and to one step of them behind a
+    part that is float;
+``write(sources, precision)``
+    the artifact as bytes, or as several files by name where it is a folder;
+``WRITES_WITH``, ``RUNS_WITH``
+    distributions or programs that ``write`` and ``RUNTIMES`` need; ``a|b`` where either will do;
+``RUNTIMES``
+    ways to run an artifact by name, the target's own name first: functions from what ``write`` made
+    to a :class:`Session` (:class:`Loader`). The parity gate runs them all.
+
+Artifacts give the logits first and then what else their graph gives
+(:mod:`quantize.graph.outputs`), in the graph's order and each in the layout of the artifact's own
+input.
+
+What a network needs is read from its graph; whether the two fit is :func:`judge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import registry
+from edge.spec import Precision, Reason, Verdict
+from quantize.graph.qgraph import (
+    LOGITS,
+    Activation,
+    Arithmetic,
+    AveragePool,
+    Conv,
+    Dequantize,
+    Maximum,
+    Node,
+    QGraph,
+    Quantize,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.fx import GraphModule
+
+Runnable = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Session:
+    """A loaded artifact, ready to run.
+
+    Called, it is a :data:`Runnable`: scaled windows (n, n_chans, n_times) in float32 to logits
+    (n, n_outputs) in float32. Its three steps stand apart because a benchmark times the second.
+
+    Attributes
+    ----------
+    encode
+        One window (n_chans, n_times) as the runtime takes it: layout, type, quantization.
+    invoke
+        The runtime's own call.
+    decode
+        What the runtime gave, as logits (n_outputs,) in float32, a copy.
+    others
+        The same for everything else that the artifact gives, by name: (n_values,) in float32 and
+        PyTorch's order, a copy.
+    """
+
+    encode: Callable[[NDArray[np.float32]], Any]
+    invoke: Callable[[Any], Any]
+    decode: Callable[[Any], NDArray[np.float32]]
+    others: Mapping[str, Callable[[Any], NDArray[np.float32]]] = field(default_factory=dict)
+
+    def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of every window, one after the other."""
+        return self.values(windows)[LOGITS]
+
+    def values(self, windows: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """All that the artifact gives for every window, by name, (n, n_values) each."""
+        decoders = {LOGITS: self.decode, **self.others}
+        found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in decoders}
+        for window in windows:
+            given = self.invoke(self.encode(window))
+            for name, decode in decoders.items():
+                found[name].append(decode(given))
+        return {name: np.stack(rows) for name, rows in found.items()}
+
+
+Content = bytes | Mapping[str, bytes]
+"""An artifact: a file, or the files of a folder by their names in it."""
+
+
+class Loader(Protocol):
+    """From the :data:`Content` that a target's own ``write`` makes to something that runs.
+
+    ``others`` are the names of what it gives beside the logits, in its order; ``threads`` how many
+    the runtime may use.
+    """
+
+    def __call__(self, content: Any, others: Sequence[str] = (), threads: int = 1, /) -> Session:
+        """Loaded, ready to run."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything an artifact may be written from.
+
+    ``net`` and ``qdq`` are PyTorch's forms of ``float_graph`` and ``int8_graph``; a target that is
+    written from a :class:`QGraph` needs neither, nor torch. ``ch_names`` are the channels in their
+    order, empty where unknown. ``balanced`` is the float graph whose tensors the integers of
+    ``int8_graph`` stand for (see :mod:`quantize.refine.equalize`).
+    """
+
+    float_graph: QGraph
+    int8_graph: QGraph | None = None
+    net: nn.Module | None = None
+    qdq: GraphModule | None = None
+    ch_names: tuple[str, ...] = ()
+    balanced: QGraph | None = None
+
+    def graph(self, precision: Precision) -> QGraph:
+        """The graph an artifact of this precision computes."""
+        graph = self.float_graph if precision == Precision.FLOAT else self.int8_graph
+        if graph is None:
+            raise ValueError(f"there is no {precision} graph")
+        return graph
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Whether a runtime computes an operation in int8, and if not why and what to do.
+
+    ``runs`` is False where it does not compute it in float either.
+    """
+
+    int8: bool
+    why: str = ""
+    fix: str = ""
+    runs: bool = True
+
+
+ABSENT = Ability(
+    int8=False,
+    runs=False,
+    why="the runtime has no such operation",
+    fix="name another target, or train without it",
+)
+"""What an operation is to a table that has no row for it."""
+
+
+class Target(Protocol):
+    """The interface of a target file."""
+
+    SUFFIX: str
+    PRECISIONS: tuple[Precision, ...]
+    ABILITIES: Mapping[str, Ability]
+    EXACT: bool
+    WRITES_WITH: tuple[str, ...]
+    RUNS_WITH: tuple[str, ...]
+    RUNTIMES: Mapping[str, Loader]
+
+    def write(self, sources: Sources, precision: Precision) -> Content:
+        """The artifact."""
+
+
+class Held(Protocol):
+    """What a target or one of its runtimes is held to, see ``EXACT`` above."""
+
+    EXACT: bool
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How far from the reference's values an output of a runtime may lie.
+
+    Attributes
+    ----------
+    step
+        What differences are counted in; None where the output is float.
+    allowed
+        How many of them; None for a runtime that is not exact.
+    """
+
+    step: float | None
+    allowed: int | None
+
+
+def terms(chosen: Held, graph: QGraph, output: str) -> Terms:
+    """Not one step of what is stored where a runtime is exact; else steps of 8 bits."""
+    quant = graph[graph.outputs[output]].quant
+    step = None if quant is None else quant.step
+    if not chosen.EXACT:
+        return Terms(step, None)
+    if graph.float_nodes():
+        return Terms(step, 1)
+    return Terms(None if quant is None else quant.scale, 0)
+
+
+def place(chosen: Target, name: str, precision: Precision) -> str:
+    """Where a bundle keeps an artifact: the name of a file, or of a folder."""
+    return f"model.{name}.{precision}.{chosen.SUFFIX}" if chosen.SUFFIX else name
+
+
+def default_names(int8: bool) -> tuple[str, ...]:
+    """Targets of an export that names none: all of them, or those that have a float artifact."""
+    every = registry.names(registry.TARGETS)
+    return tuple(name for name in every if int8 or Precision.FLOAT in load(name).PRECISIONS)
+
+
+def load(name: str, parameter: str = "--targets") -> Target:
+    """The target file behind a name; ``parameter`` is where the user typed it."""
+    module: Any = registry.load(registry.TARGETS, name, parameter)
+    chosen: Target = module
+    return chosen
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How a graph fits a target."""
+
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+
+    @property
+    def float_operations(self) -> tuple[str, ...]:
+        """Names of the nodes that stay float."""
+        return tuple(reason.node for reason in self.reasons)
+
+
+def operation(graph: QGraph, node: Node) -> str:
+    """What a node needs from a runtime, as the key of an ability table."""
+    match node:
+        case Conv():
+            if node == graph.head:
+                return "head"
+            return "depthwise_conv" if node.depthwise else "conv"
+        case AveragePool():
+            same = graph[node.input].quant == graph[node.output].quant
+            return "average_pool" if same else "requantized_average_pool"
+        case Activation() | Arithmetic():
+            return node.function
+        case Maximum():
+            return f"max_over_{node.over}"
+        case _:
+            return node.kind
+
+
+FLOAT_ONLY = ("div", "exp", "log", "sqrt")
+"""Operations without an int8 form; their part of the network stays in float as a whole."""
+
+
+def why_float(graph: QGraph, node: Node) -> Ability:
+    """Why a node of an int8 graph computes in float32."""
+    part = node.output.split(".")[0]
+    inside = (n for n in graph.nodes if n.output.split(".")[0] == part)
+    culprits = sorted({operation(graph, n) for n in inside}.intersection(FLOAT_ONLY))
+    if culprits:
+        why = f"the {part} stays in float32 as a whole, {', '.join(culprits)} having no int8 form"
+        return Ability(False, why, "another --mode does without")
+    return Ability(False, f"the recipe leaves the {part} in float32")
+
+
+def judge(graph: QGraph, abilities: Mapping[str, Ability]) -> Judgement:
+    """Hold a graph that should be int8 against a target's table.
+
+    BLOCKED where the runtime cannot compute some operation at all, MIXED where some node computes
+    in float, FULL otherwise; with a reason for every such node.
+    """
+    blocked: list[Reason] = []
+    floats: list[Reason] = []
+    for node in graph.nodes:
+        if isinstance(node, Quantize | Dequantize):
+            continue
+        needs = operation(graph, node)
+        ability = abilities.get(needs, ABSENT)
+        if ability.runs and graph.is_float(node):
+            ability = why_float(graph, node)
+        if not ability.int8:
+            found = floats if ability.runs else blocked
+            found.append(Reason(node.output, needs, ability.why, ability.fix))
+    if blocked:
+        return Judgement(Verdict.BLOCKED, tuple(blocked))
+    return Judgement(Verdict.MIXED if floats else Verdict.FULL, tuple(floats))

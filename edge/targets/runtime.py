@@ -1,0 +1,96 @@
+"""What a runtime is: a file in ``edge/targets/runtimes``, one for each column of ``edge check``.
+
+A target (``--targets``) is an artifact that is written, a runtime is something that runs it, and
+one artifact may have several: a ``.tflite`` file runs in LiteRT with and without its delegate and
+in TensorFlow Lite Micro, which differ in what they can do. A runtime file has
+
+``TARGET``
+    the target whose artifact it runs; empty where only ``edge check`` makes one;
+``IN_EXPORT``
+    the name under which the target's own parity gate runs it; empty where it does not;
+``RUNS_WITH``
+    distributions or programs that it needs; ``a|b`` where either will do;
+``ABILITIES``
+    a table from :func:`edge.targets.base.operation` to :class:`~edge.targets.base.Ability`;
+``EXACT``
+    what its int8 network is held to, see :mod:`edge.targets.base`;
+``build(sources)``
+    the int8 network exported and loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from edge import registry
+from edge.spec import Verdict
+from edge.targets import base as target
+from edge.targets.base import Ability, Judgement, Session, Sources
+from quantize.graph.qgraph import QGraph
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network in a runtime.
+
+    Attributes
+    ----------
+    session
+        Ready to run.
+    n_bytes
+        Size of what was exported.
+    memory_bytes
+        What the runtime plans for tensors; None where it does not say.
+    """
+
+    session: Session
+    n_bytes: int
+    memory_bytes: int | None = None
+
+
+class Runtime(Protocol):
+    """The interface of a runtime file."""
+
+    TARGET: str
+    IN_EXPORT: str
+    RUNS_WITH: tuple[str, ...]
+    ABILITIES: Mapping[str, Ability]
+    EXACT: bool
+
+    def build(self, sources: Sources) -> Built:
+        """The int8 network exported and loaded.
+
+        Raises
+        ------
+        MissingToolError
+            When the runtime is not installed.
+        """
+
+
+def names() -> tuple[str, ...]:
+    """Every runtime, as ``edge check --target`` takes it."""
+    return registry.names(registry.RUNTIMES)
+
+
+def load(name: str, parameter: str = "--target") -> Runtime:
+    """The runtime file behind a name; ``parameter`` is where the user typed it."""
+    module: Any = registry.load(registry.RUNTIMES, name, parameter)
+    chosen: Runtime = module
+    return chosen
+
+
+def of_target(name: str) -> dict[str, Runtime]:
+    """The runtimes of a target's artifact, by name."""
+    every = ((runtime, load(runtime)) for runtime in names())
+    return {runtime: chosen for runtime, chosen in every if name == chosen.TARGET}
+
+
+def judge_target(graph: QGraph, name: str) -> Judgement:
+    """How a graph fits a target: the worst of the runtimes that an export runs it on."""
+    tables = [chosen.ABILITIES for chosen in of_target(name).values() if chosen.IN_EXPORT]
+    found = [target.judge(graph, table) for table in tables]
+    worst = max((judged.verdict for judged in found), key=list(Verdict).index)
+    alike = (judged.reasons for judged in found if judged.verdict == worst)
+    return Judgement(worst, tuple(dict.fromkeys(reason for group in alike for reason in group)))

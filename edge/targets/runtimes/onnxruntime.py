@@ -1,0 +1,19 @@
+"""onnxruntime: ONNX Runtime's CPU kernels; ``--targets onnx``."""
+
+from __future__ import annotations
+
+from edge.spec import Precision
+from edge.targets import onnx
+from edge.targets.base import Sources
+from edge.targets.runtime import Built
+
+TARGET = IN_EXPORT = "onnx"
+RUNS_WITH = onnx.RUNS_WITH
+ABILITIES = onnx.ABILITIES
+EXACT = onnx.EXACT
+
+
+def build(sources: Sources) -> Built:
+    """The file in a session."""
+    data = onnx.write(sources, Precision.INT8)
+    return Built(onnx.load(data), len(data))

@@ -1,0 +1,152 @@
+"""Results as tables for people; every figure is in the manifest for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from edge.bundle.folder import Manifest
+from edge.spec import Artifact, Parity, Precision, Proportion, describe
+
+if TYPE_CHECKING:
+    from edge.bundle.run import Check
+    from edge.exporting.check import Cell, Report
+
+BRAINDECODE = "braindecode"
+
+
+def export_table(made: Manifest) -> Table:
+    """Every artifact: size, verdict, and how well it follows the float model."""
+    kind = "simulated " if made.data.simulated else ""
+    title = f"mode {made.model.mode}, {made.source}"
+    caption = (
+        f"{made.data.n_held_out} {kind}windows held out ({made.data.split}), "
+        f"{made.data.n_calibration} for calibration; [ ] 95 % Wilson interval"
+    )
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
+    for column in ("target", "file"):
+        table.add_column(column, no_wrap=True)
+    for column in ("bytes", "verdict", "float ops", "SQNR dB (median)", "agreement %"):
+        table.add_column(column, justify="right")
+    table.add_column("accuracy % float -> here", justify="right")
+    for artifact in made.artifacts:
+        table.add_row(*_artifact_row(made, artifact))
+    return table
+
+
+def _artifact_row(made: Manifest, artifact: Artifact) -> Sequence[str]:
+    rung = f"{artifact.target} {artifact.precision}"
+    measured = _parity(made.parity, rung)
+    accuracy = {entry.rung: entry.correct for entry in made.accuracy}
+    int8 = artifact.precision == Precision.INT8
+    return (
+        artifact.target,
+        artifact.file,
+        f"{artifact.bytes:,}",
+        str(artifact.verdict) if int8 else "float",
+        str(len(artifact.float_operations)) if int8 else "all",
+        f"{_db(measured.sqnr_db)} ({_db(measured.sqnr_median_window_db)})",
+        _interval(measured.agreement),
+        f"{100 * accuracy[BRAINDECODE].share:.1f} -> {100 * accuracy[rung].share:.1f}",
+    )
+
+
+def _parity(entries: Iterable[Parity], rung: str) -> Parity:
+    return next(p for p in entries if p.rung == rung and p.reference == BRAINDECODE)
+
+
+def _db(value: float | None) -> str:
+    return "equal" if value is None else f"{value:.1f}"
+
+
+def _interval(p: Proportion) -> str:
+    return f"{100 * p.share:.1f} [{100 * p.low:.1f}, {100 * p.high:.1f}]"
+
+
+def float_lines(made: Manifest) -> list[str]:
+    """What stays float in int8 artifacts, one line for each reason."""
+    return [
+        f"float in {artifact.target}: {line}"
+        for artifact in made.artifacts
+        if artifact.precision == Precision.INT8
+        for line in describe(artifact.reasons)
+    ]
+
+
+def other_lines(made: Manifest) -> list[str]:
+    """What artifacts give beside the logits."""
+    return [
+        f"{name} beside the logits: {other.shape[0]} channels of {other.shape[1]} tokens"
+        for name, other in made.others.items()
+    ]
+
+
+def verify_table(checks: Iterable[Check]) -> Table:
+    """Every runnable against the golden vectors."""
+    table = Table(title="golden vectors", title_justify="left")
+    table.add_column("runnable", no_wrap=True)
+    for column in ("windows", "max steps", "max relative error", "same bits"):
+        table.add_column(column, justify="right")
+    table.add_column("result")
+    for check in checks:
+        table.add_row(
+            check.rung,
+            str(check.n_windows),
+            "" if check.max_steps is None else str(check.max_steps),
+            "" if check.max_relative_error is None else f"{check.max_relative_error:.1e}",
+            "yes" if check.same_bits else "no",
+            check.problem or (f"skipped: {check.skipped}" if check.skipped else "ok"),
+        )
+    return table
+
+
+def check_table(report: Report) -> Table:
+    """Every mode on every runtime: the verdict, and what running it gave."""
+    table = Table(
+        title="modes on runtimes",
+        caption="SQNR and agreement against braindecode on held-out windows; steps against the "
+        "integer reference; memory as the runtime plans it",
+        title_justify="left",
+        caption_justify="left",
+    )
+    for column in ("mode", "target", "verdict"):
+        table.add_column(column, no_wrap=True)
+    for column in ("float ops", "SQNR dB (median)", "agreement %", "steps", "bytes", "memory"):
+        table.add_column(column, justify="right")
+    for cell in report.cells:
+        table.add_row(
+            cell.mode, cell.target, str(cell.verdict), str(len(cell.reasons)), *_run(cell)
+        )
+    return table
+
+
+def _run(cell: Cell) -> Sequence[str]:
+    """The columns that running fills."""
+    if cell.agreement is None:
+        return ("not run",)
+    return (
+        f"{_db(cell.sqnr_db)} ({_db(cell.sqnr_median_window_db)})",
+        f"{100 * cell.agreement:.1f}",
+        f"{cell.max_steps:.0f}",
+        f"{cell.bytes:,}",
+        "" if cell.memory_bytes is None else f"{cell.memory_bytes:,}",
+    )
+
+
+def check_lines(report: Report) -> list[str]:
+    """Why cells are not FULL or were not run, cells with the same reason together."""
+    runtimes: dict[tuple[str, str], list[str]] = {}
+    for cell in report.cells:
+        for line in _why(cell):
+            runtimes.setdefault((cell.mode, line), []).append(cell.target)
+    modes: dict[tuple[str, str], list[str]] = {}
+    for (mode, line), names in runtimes.items():
+        modes.setdefault((", ".join(names), line), []).append(mode)
+    return [f"{', '.join(names)} on {where}: {line}" for (where, line), names in modes.items()]
+
+
+def _why(cell: Cell) -> list[str]:
+    lines = [f"{cell.verdict}, {line}" for line in describe(cell.reasons)]
+    return [*lines, f"not run, {cell.skipped}"] if cell.skipped else lines

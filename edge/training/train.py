@@ -1,0 +1,143 @@
+"""``edge train``: from recordings to a checkpoint that braindecode can load."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.bundle import folder as bundle
+from edge.checkpoint import model as models
+from edge.checkpoint import weights
+from edge.checkpoint.model import FloatModel, TrainingRecord
+from edge.data import dataset, source
+from edge.errors import UsageError
+from edge.exporting import parity
+from edge.families.attentionbasenet import fast_stem as fit
+from edge.families.attentionbasenet.fast_stem import Progress, TrainingSettings
+from edge.patches.versions import versions
+from edge.signal import contract_file
+from edge.spec import Argument, ModelSpec, Proportion
+from edge.terminal.console import Console
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What ``edge train`` was asked for.
+
+    Attributes
+    ----------
+    arguments
+        Constructor arguments of braindecode's class, beside the mode and what the data decides.
+    """
+
+    mode: str
+    data: str | dataset.Dataset
+    out: Path
+    contract: Path | None = None
+    holdout: tuple[str, ...] = ()
+    settings: TrainingSettings = field(default_factory=TrainingSettings)
+    arguments: dict[str, Argument] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model and its accuracy on windows that it has not seen."""
+
+    model: FloatModel
+    accuracy: Proportion
+
+
+def train(request: TrainRequest, console: Console) -> Trained:
+    """Train a model and write its checkpoint.
+
+    Raises
+    ------
+    EdgeError
+        When the data or the request is refused; nothing is left behind then.
+    """
+    refuse_destination(request.out)
+    file = None if request.contract is None else contract_file.read(request.contract)
+    with console.waiting("reading data"):
+        data = (
+            request.data
+            if isinstance(request.data, dataset.Dataset)
+            else source.read(request.data, file)
+        )
+    split = dataset.split(data, request.holdout)
+    windows, labels = dataset.training_windows(split.train)
+    contract = split.train.contract.fitted(split.train.windows)
+    spec = ModelSpec(
+        request.mode, windows.shape[1], contract.n_times, len(contract.classes), request.arguments
+    )
+    model = models.build(spec, request.settings.seed)
+    models.refuse_degenerate(model)
+    if (changed := models.shortened(model)) is not None:
+        console.note(f"note: {changed}")
+    console.note(
+        f"{len(labels)} training windows, {len(split.test.labels)} held out ({split.rule})"
+    )
+    with console.progress("train", request.settings.epochs) as advance:
+        fit.fit(
+            model.module,
+            contract.scale(windows),
+            labels,
+            request.settings,
+            lambda progress: advance(_line(progress)),
+        )
+    logits = fit.predict(model.module, contract.scale(split.test.windows))
+    accuracy = parity.accuracy("float", logits, split.test.labels).correct
+    trained = dataclasses.replace(
+        model,
+        contract=contract,
+        training=_record(request, split, len(labels), accuracy),
+        contract_file=None if request.contract is None else request.contract.read_text(),
+    )
+    with bundle.writing(request.out) as folder:
+        models.save(trained, folder)
+    return Trained(trained, accuracy)
+
+
+def refuse_destination(out: Path) -> None:
+    """Raise unless ``out`` may become a checkpoint.
+
+    Raises
+    ------
+    UsageError
+        When it is there and is neither a checkpoint nor an empty folder.
+    """
+    empty = out.is_dir() and not any(out.iterdir())
+    if out.exists() and not empty and (bundle.is_bundle(out) or not _is_checkpoint(out)):
+        raise UsageError(
+            f"--out {str(out)!r} exists and is not a checkpoint; it is left alone. "
+            f"Give another folder, or remove it first."
+        )
+    bundle.refuse_parent(out)
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    return (folder / weights.CONFIG).is_file() and (folder / weights.WEIGHTS).is_file()
+
+
+def _line(progress: Progress) -> str:
+    return f"loss {progress.loss:.3f}, training accuracy {progress.train_accuracy:.2f}"
+
+
+def _record(
+    request: TrainRequest, split: dataset.Split, n_train: int, accuracy: Proportion
+) -> TrainingRecord:
+    settings = request.settings
+    return TrainingRecord(
+        data=split.train.spec,
+        simulated=split.train.simulated,
+        holdout=split.holdout,
+        split=split.rule,
+        n_train=n_train,
+        n_test=accuracy.n,
+        seed=settings.seed,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        test_accuracy=accuracy.share,
+        versions=versions(),
+    )

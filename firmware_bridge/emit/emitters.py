@@ -1,0 +1,249 @@
+"""From an operation to a call of a kernel: one function per type, found in :data:`EMITTERS`.
+
+A new kind of node is one emitter here (or in a file of its own) and one kernel in ``c/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from firmware_bridge.emit import layouts
+from firmware_bridge.emit.float_emitters import FLOAT_EMITTERS, emit_quantize
+from firmware_bridge.emit.stem import emit_stem
+from firmware_bridge.plan import scaling
+from firmware_bridge.plan.operations import Lookup, Operation, Stem, TabledConv
+from firmware_bridge.plan.scaling import Scaling
+from firmware_bridge.plan.source import (
+    Constant,
+    Emission,
+    broadcast_steps,
+    call,
+    identifier,
+    scratch,
+    table_constant,
+    time_and_channels,
+)
+from quantize.errors import IncompatibleError
+from quantize.graph.qgraph import (
+    POOL_WEIGHT,
+    Arithmetic,
+    Array,
+    AveragePool,
+    Maximum,
+    Mean,
+    Multiply,
+    QGraph,
+    Quantize,
+)
+
+Emitter = Callable[[QGraph, Any], Emission]
+
+
+def emit(graph: QGraph, operation: Operation) -> Emission:
+    """The C of one operation.
+
+    Raises
+    ------
+    IncompatibleError
+        When there is no kernel for it.
+    """
+    is_float = graph[operation.output].quant is None
+    emitters = FLOAT_EMITTERS if is_float else EMITTERS
+    emitter = emitters.get(type(operation))
+    if emitter is None:
+        kind = getattr(operation, "kind", type(operation).__name__.lower())
+        kept = "a float" if is_float else "an int8"
+        raise IncompatibleError(
+            f"Node {operation.output!r} needs {kept} {kind!r}, for which the C engine has no "
+            f"kernel. Name other --targets, or add an emitter to "
+            f"firmware_bridge/emit/emitters.py and a kernel to firmware_bridge/kernels."
+        )
+    return emitter(graph, operation)
+
+
+def _factors(of: Scaling) -> tuple[int, int, int, int]:
+    """Bias, multiplier, shift and zero point of an operation with one factor for all channels."""
+    return int(of.bias[0]), int(of.multiplier[0]), int(of.shift[0]), of.zero_point
+
+
+def _emit_conv(graph: QGraph, operation: TabledConv) -> Emission:
+    of = scaling.of_conv(graph, operation.node)
+    if operation.node.depthwise:
+        return _emit_depthwise(graph, operation, of)
+    if operation.node.pad != (0, 0):
+        return _emit_padded(graph, operation, of)
+    return _emit_dense(graph, operation, of)
+
+
+def _names(operation: TabledConv) -> tuple[str, str, str]:
+    """Identifiers of weights, factors and table."""
+    name = identifier(operation.node.output)
+    table = f"{identifier(operation.output)}_table" if operation.table else "NULL"
+    return f"{name}_weight", f"{name}_scaling", table
+
+
+def _constants(
+    operation: TabledConv, weight: Mapping[str, Array], factors: Mapping[str, Array]
+) -> tuple[Constant, ...]:
+    name = operation.node.output
+    found = (
+        Constant(f"{identifier(name)}_weight", f"{name}: weights", weight),
+        Constant(f"{identifier(name)}_scaling", f"{name}: bias and factors per output", factors),
+    )
+    if operation.table is None:
+        return found
+    return (*found, table_constant(operation.output, operation.table))
+
+
+def _emit_dense(graph: QGraph, operation: TabledConv, of: Scaling) -> Emission:
+    node = operation.node
+    weight = graph.constants[f"{node.output}.weight"]
+    n, n_outputs = time_and_channels(graph, node.output)
+    n_inputs = weight.shape[3]
+    k = weight.shape[2] * n_inputs
+    fast = of.is_short and node.input != graph.input  # fast kernels read beyond a row
+    rows = weight.reshape(n_outputs, k)
+    packed = layouts.dense_weight(rows) if fast else {"plain": rows}
+    factors = layouts.conv_scaling(of) if fast else {"plain": layouts.plain_scaling(of)}
+    names = _names(operation)
+    source, target = identifier(node.input), identifier(operation.output)
+    return Emission(
+        call(
+            "edge_dense" if fast else "edge_dense_plain",
+            *(source, n, node.stride * n_inputs, k, n_outputs, names[0], names[1]),
+            *(of.zero_point, names[2], target),
+        ),
+        _constants(operation, packed, factors),
+        ("edge_dense.h",),
+    )
+
+
+def _emit_padded(graph: QGraph, operation: TabledConv, of: Scaling) -> Emission:
+    node = operation.node
+    weight = graph.constants[f"{node.output}.weight"]
+    n_times, n_inputs = time_and_channels(graph, node.input)
+    n, n_outputs = time_and_channels(graph, node.output)
+    names = _names(operation)
+    plain = {"plain": weight.reshape(n_outputs, weight.shape[2], n_inputs)}
+    return Emission(
+        call(
+            "edge_conv",
+            *(identifier(node.input), n_times, n_inputs, weight.shape[2], node.stride),
+            *(node.pad[0], n, n_outputs, names[0], names[1], graph.quant(node.input).zero_point),
+            *(of.zero_point, names[2], identifier(operation.output)),
+        ),
+        _constants(operation, plain, {"plain": layouts.plain_scaling(of)}),
+        ("edge_conv.h",),
+    )
+
+
+def _emit_depthwise(graph: QGraph, operation: TabledConv, of: Scaling) -> Emission:
+    node = operation.node
+    weight = graph.constants[f"{node.output}.weight"][0, 0]
+    n_times, n_chans = time_and_channels(graph, node.input)
+    n = time_and_channels(graph, node.output)[0]
+    fast = of.is_short and node.input != graph.input
+    packed = layouts.depthwise_weight(weight) if fast else {"plain": weight}
+    factors = layouts.conv_scaling(of) if fast else {"plain": layouts.plain_scaling(of)}
+    names = _names(operation)
+    return Emission(
+        call(
+            "edge_depthwise" if fast else "edge_depthwise_plain",
+            *(identifier(node.input), n_times, n_chans, len(weight), node.stride, node.pad[0], n),
+            *(names[0], names[1], f"(int8_t *){scratch(operation.output)}"),
+            *(graph.quant(node.input).zero_point, of.zero_point, names[2]),
+            identifier(operation.output),
+        ),
+        _constants(operation, packed, factors),
+        ("edge_depthwise.h",),
+        scratch_bytes=((n - 1) * node.stride + len(weight) + 1) * n_chans + 4,
+    )
+
+
+def _emit_average_pool(graph: QGraph, node: AveragePool) -> Emission:
+    n, n_chans = time_and_channels(graph, node.output)
+    sizes = (identifier(node.input), n, n_chans, node.length, node.stride)
+    of = scaling.of_pool(graph, node)
+    target = identifier(node.output)
+    if of is None:
+        text = call("edge_average_pool", *sizes, target)
+    elif of.is_short:
+        text = call("edge_average_pool_short", *sizes, POOL_WEIGHT, *_factors(of), target)
+    else:
+        text = call("edge_average_pool_scaled", *sizes, POOL_WEIGHT, *_factors(of), target)
+    return Emission(text, (), ("edge_average_pool.h",))
+
+
+def _emit_mean(graph: QGraph, node: Mean) -> Emission:
+    of = scaling.of_mean(graph, node)
+    sizes = time_and_channels(graph, node.input)
+    text = call("edge_mean", identifier(node.input), *sizes, *_factors(of), identifier(node.output))
+    return Emission(text, (), ("edge_mean.h",))
+
+
+def _emit_multiply(graph: QGraph, node: Multiply) -> Emission:
+    of = scaling.of_multiply(graph, node)
+    n_times, n_chans = time_and_channels(graph, node.output)
+    steps = broadcast_steps(graph, node.other)
+    text = call(
+        "edge_multiply_short" if of.is_short else "edge_multiply",
+        *(identifier(node.input), n_times, n_chans, identifier(node.other), *steps),
+        *(graph.quant(node.input).zero_point, graph.quant(node.other).zero_point),
+        *_factors(of)[1:],
+        identifier(node.output),
+    )
+    return Emission(text, (), ("edge_multiply.h",))
+
+
+def _emit_arithmetic(graph: QGraph, node: Arithmetic) -> Emission:
+    if node.function == "div":
+        raise IncompatibleError(f"Node {node.output!r}: a quotient has no int8 kernel.")
+    of = scaling.of_sum(graph, node)
+    sizes = time_and_channels(graph, node.output)
+    steps = broadcast_steps(graph, node.other)
+    text = call(
+        "edge_add",
+        *(identifier(node.input), *sizes, identifier(node.other), *steps),
+        *(graph.quant(node.input).zero_point, graph.quant(node.other).zero_point),
+        *(*of.inputs, 1 if node.function == "add" else -1, *_factors(of.total)[1:]),
+        identifier(node.output),
+    )
+    return Emission(text, (), ("edge_arithmetic.h",))
+
+
+def _emit_maximum(graph: QGraph, node: Maximum) -> Emission:
+    sizes = time_and_channels(graph, node.input)
+    function = f"edge_maximum_over_{node.over}"
+    text = call(function, identifier(node.input), *sizes, identifier(node.output))
+    return Emission(text, (), ("edge_maximum.h",))
+
+
+def _emit_lookup(graph: QGraph, operation: Lookup) -> Emission:
+    n_values = int(np.prod(graph[operation.output].shape))
+    table = f"{identifier(operation.output)}_table"
+    target = identifier(operation.output)
+    return Emission(
+        call("edge_lookup", identifier(operation.input), n_values, table, target),
+        (table_constant(operation.output, operation.table),),
+        ("edge_lookup.h",),
+    )
+
+
+EMITTERS: Mapping[type, Emitter] = MappingProxyType(
+    {
+        Arithmetic: _emit_arithmetic,
+        AveragePool: _emit_average_pool,
+        Lookup: _emit_lookup,
+        Maximum: _emit_maximum,
+        Mean: _emit_mean,
+        Multiply: _emit_multiply,
+        Quantize: emit_quantize,
+        Stem: emit_stem,
+        TabledConv: _emit_conv,
+    }
+)
+"""Operations whose output is int8. Activation, Relu and LeakyRelu arrive as :class:`Lookup`."""

@@ -1,0 +1,179 @@
+"""Emitters of the operations that the recipe leaves in float32, and of the way there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from firmware_bridge.emit import layouts
+from firmware_bridge.plan.source import (
+    Constant,
+    Emission,
+    broadcast_steps,
+    call,
+    identifier,
+    scratch,
+    time_and_channels,
+)
+from quantize.graph.qgraph import (
+    Activation,
+    Arithmetic,
+    AveragePool,
+    Conv,
+    Dequantize,
+    LeakyRelu,
+    Maximum,
+    Mean,
+    Multiply,
+    Node,
+    QGraph,
+    Quantize,
+    Relu,
+)
+
+KERNELS = ("edge_float.h",)
+
+
+def _call(function: str, node: Node, *arguments: object) -> Emission:
+    text = call(function, identifier(node.input), *arguments, identifier(node.output))
+    return Emission(text, (), KERNELS)
+
+
+def _count(graph: QGraph, node: Node) -> int:
+    return int(np.prod(graph[node.output].shape))
+
+
+def literal(value: float) -> str:
+    """A float32 in C, exactly."""
+    return f"{float(np.float32(value)).hex()}f"
+
+
+def emit_quantize(graph: QGraph, node: Quantize) -> Emission:
+    """float32 to int8."""
+    quant = graph.quant(node.output)
+    scale = literal(quant.scale)
+    return _call("edge_quantize", node, _count(graph, node), scale, quant.zero_point)
+
+
+def _emit_dequantize(graph: QGraph, node: Dequantize) -> Emission:
+    quant = graph.quant(node.input)
+    scale = literal(quant.scale)
+    return _call("edge_dequantize", node, _count(graph, node), scale, quant.zero_point)
+
+
+def _emit_conv(graph: QGraph, node: Conv) -> Emission:
+    name, weight = identifier(node.output), graph.constants[f"{node.output}.weight"]
+    bias = graph.constants[f"{node.output}.bias"]
+    emission = _depthwise(graph, node) if node.depthwise else _full(graph, node)
+    if node.depthwise:
+        weight = weight[0, 0]
+    else:
+        weight, bias = layouts.float_fours(weight[:, 0], bias)
+    constants = (
+        Constant(f"{name}_weight", f"{node.output}: weights", {"plain": weight}),
+        Constant(f"{name}_bias", f"{node.output}: bias", {"plain": bias}),
+    )
+    return replace(emission, constants=constants)
+
+
+def _full(graph: QGraph, node: Conv) -> Emission:
+    name, sizes = identifier(node.output), _sizes(graph, node)
+    n_outputs = time_and_channels(graph, node.output)[1]
+    weight, bias, relu = f"{name}_weight", f"{name}_bias", int(node.relu)
+    scale = _weight_scale(graph, node)
+    if scale is None:
+        arguments = (*sizes, n_outputs, n_outputs, weight, bias, relu, name)
+        return Emission(call("edge_float_conv", *arguments), kernels=KERNELS)
+    fours = 4 * graph.constants[f"{node.output}.weight"][0].size
+    real = f"(float *){scratch(node.output)}"
+    text = call("edge_float_conv_int8", *sizes, n_outputs, weight, scale, bias, relu, real, name)
+    return Emission(text, kernels=KERNELS, scratch_bytes=4 * fours)
+
+
+def _depthwise(graph: QGraph, node: Conv) -> Emission:
+    name, sizes = identifier(node.output), _sizes(graph, node)
+    weight, rest = f"{name}_weight", (f"{name}_bias", int(node.relu), name)
+    scale = _weight_scale(graph, node)
+    if scale is None:
+        return Emission(call("edge_float_depthwise", *sizes, weight, *rest), kernels=KERNELS)
+    n_weights = graph.constants[f"{node.output}.weight"].size
+    real = f"(float *){scratch(node.output)}"
+    first = call("edge_dequantize", weight, n_weights, scale, 0, real)
+    text = "\n".join([first, call("edge_float_depthwise", *sizes, real, *rest)])
+    return Emission(text, kernels=KERNELS, scratch_bytes=4 * n_weights)
+
+
+def _sizes(graph: QGraph, node: Conv) -> tuple[object, ...]:
+    """What a convolution reads, and how: its input to its number of samples."""
+    n_times, n_inputs = time_and_channels(graph, node.input)
+    length = graph.constants[f"{node.output}.weight"].shape[2]
+    n = time_and_channels(graph, node.output)[0]
+    return (identifier(node.input), n_times, n_inputs, length, node.stride, node.pad[0], n)
+
+
+def _weight_scale(graph: QGraph, node: Conv) -> str | None:
+    """The scale of int8 weights; None where they are float32."""
+    scale = graph.constants.get(f"{node.output}.weight_scale")
+    return None if scale is None else literal(scale[0])
+
+
+def _emit_pool(graph: QGraph, node: AveragePool) -> Emission:
+    sizes = time_and_channels(graph, node.output)
+    return _call("edge_float_pool", node, *sizes, node.length, node.stride)
+
+
+def _emit_mean(graph: QGraph, node: Mean) -> Emission:
+    n_times, n_chans = time_and_channels(graph, node.input)
+    return _call("edge_float_pool", node, 1, n_chans, n_times, n_times)
+
+
+def _emit_multiply(graph: QGraph, node: Multiply) -> Emission:
+    return _call("edge_float_multiply", node, *_broadcast(graph, node))
+
+
+def _emit_arithmetic(graph: QGraph, node: Arithmetic) -> Emission:
+    return _call(f"edge_float_{node.function}", node, *_broadcast(graph, node))
+
+
+def _broadcast(graph: QGraph, node: Multiply | Arithmetic) -> tuple[object, ...]:
+    """Sizes of the result, the second tensor and its steps."""
+    sizes = time_and_channels(graph, node.output)
+    return (*sizes, identifier(node.other), *broadcast_steps(graph, node.other))
+
+
+def _emit_maximum(graph: QGraph, node: Maximum) -> Emission:
+    sizes = time_and_channels(graph, node.input)
+    return _call(f"edge_float_maximum_over_{node.over}", node, *sizes)
+
+
+def _emit_activation(graph: QGraph, node: Activation) -> Emission:
+    return _call(f"edge_float_{node.function}", node, _count(graph, node))
+
+
+def _emit_relu(graph: QGraph, node: Relu) -> Emission:
+    return _call("edge_float_relu", node, _count(graph, node))
+
+
+def _emit_leaky_relu(graph: QGraph, node: LeakyRelu) -> Emission:
+    return _call("edge_float_leaky_relu", node, _count(graph, node), literal(node.slope))
+
+
+FLOAT_EMITTERS: Mapping[type, Callable[[QGraph, Any], Emission]] = MappingProxyType(
+    {
+        Activation: _emit_activation,
+        Arithmetic: _emit_arithmetic,
+        AveragePool: _emit_pool,
+        Conv: _emit_conv,
+        Dequantize: _emit_dequantize,
+        LeakyRelu: _emit_leaky_relu,
+        Maximum: _emit_maximum,
+        Mean: _emit_mean,
+        Multiply: _emit_multiply,
+        Relu: _emit_relu,
+    }
+)
+"""Operations whose output is float32."""

@@ -1,0 +1,212 @@
+"""The C of one beat: the stem, then every stage on its fresh, left and right positions.
+
+A stage's positions are rows of one array, fresh ones first, then those on the right, then those on
+the left, so that every operation but the first runs once over all of them. Where several beats
+pass between decisions, most need the fresh rows only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from firmware_bridge.emit.body import indented
+from firmware_bridge.plan.memory import Plan
+from firmware_bridge.plan.source import Emission, call, identifier
+from firmware_bridge.stream.part import Part
+from firmware_bridge.stream.plan import Kept, Segment, StreamPlan, StreamStage, keeps_sums
+
+Move = Callable[[str, int, int], str]
+"""From destination, first row and number of rows to a statement that takes them there."""
+
+
+def gathers(stage: StreamStage) -> bool:
+    """Whether left positions read from the ring and the buffer, which lie apart."""
+    return bool(stage.left.n and stage.left.ahead and stage.left.first < stage.entry.span.low)
+
+
+@dataclass(frozen=True)
+class Beat:
+    """Writes the body of ``NAME_beat``."""
+
+    name: str
+    plan: StreamPlan
+    memory: Plan
+
+    def lines(self, stem: Emission, parts: Sequence[Sequence[Part]]) -> Iterator[str]:
+        """Blocks of statements."""
+        yield from _block(self.plan.stem.output, 0, self._stem(stem))
+        first = 1
+        for stage, functions in zip(self.plan.stages, parts, strict=True):
+            yield from self._stage(stage, functions, first)
+            first += len(functions)
+
+    def at(self, buffer: str) -> str:
+        """The address of a buffer."""
+        return f"arena + {self.memory.offset(buffer)}"
+
+    def buffer(self, kept: Kept, position: int, ahead: int = 0) -> str:
+        """The address of a position in a kept tensor's buffer."""
+        row = position + ahead * kept.span.step - kept.origin
+        return f"arena + {self.memory.offset(f'{kept.name} kept') + row * kept.row_bytes}"
+
+    def _stem(self, stem: Emission) -> Iterator[str]:
+        of_stem, blocks = self.plan.stem_plan, self.plan.blocks
+        ahead = of_stem.span.ahead + (of_stem.late > 0)
+        yield f"const int8_t *const frames = {self.at('frames')};"
+        yield f"int8_t *const rows = {self.at('rows')};"
+        for name in ("carries", "pending", "sums_of_blocks"):
+            yield f"int16_t *const {name} = (int16_t *)(void *)({self.at(name)});"
+        yield f"void *const stem_scratch = {self.at('stem_scratch')};"
+        yield f"const int32_t first = {self._when(ahead)};"
+        yield stem.call
+        n_chans = blocks.n_chans
+
+        def move(to: str, row: int, n: int) -> str:
+            source = f"sums_of_blocks + {row * n_chans}"
+            if keeps_sums(self.plan.stem):
+                return f"memcpy({to}, {source}, {n * blocks.row_bytes});"
+            return f"edge_beats_pooled(&{self.name}_shape, {source}, {n * n_chans}, {to});"
+
+        n_fresh, low, high = of_stem.n_fresh, blocks.span.low, blocks.span.high
+        fresh = Segment(high - n_fresh, high, 0, 0, 0, 0)
+        left = Segment(0, low, 0, 0, 0, blocks.span.ahead)
+        right = Segment(high, high + of_stem.n_right, 0, 0, 0, 0)
+        yield from self._store(blocks, (fresh, left, right), move)
+
+    def _stage(self, stage: StreamStage, parts: Sequence[Part], layer: int) -> Iterator[str]:
+        segments = (stage.fresh, stage.left, stage.right)
+        for i, part in enumerate(parts):
+            output = part.operation.output
+            lines = []
+            if i == 0:
+                lines += list(self._first(stage, part))
+            else:
+                lines.append(f"const int32_t n = {self._rows(segments)};")
+                source = self.at(f"{parts[i - 1].operation.output} rows")
+                lines.append(self._run(part, source, "n", 0, "n", 0))
+            if part is parts[-1]:
+                size = stage.exit.row_bytes
+                rows = self.memory.offset(f"{output} rows")
+                lines += self._store(
+                    stage.exit,
+                    segments,
+                    lambda to, row, n, rows=rows, size=size: (  # type: ignore[misc]
+                        f"memcpy({to}, arena + {rows + row * size}, {n * size});"
+                    ),
+                )
+            yield from _block(output, layer + i, lines)
+
+    def _first(self, stage: StreamStage, part: Part) -> Iterator[str]:
+        """The operation that reads more than one position, on one segment after the other."""
+        fresh, left, right = stage.fresh, stage.left, stage.right
+        together = Segment(fresh.begin, right.end, fresh.first, right.last, fresh.pad, 0)
+        if fresh.n and right.n:
+            both, alone = (self._segment(stage, part, s, 0) for s in (together, fresh))
+            yield from _conditional("1" if self.plan.beats == 1 else "due", both)
+            if self.plan.beats > 1:
+                yield from _conditional("!due", alone)
+        elif fresh.n or right.n:
+            chosen, when = (fresh, "1") if fresh.n else (right, "due")
+            yield from _conditional(when, self._segment(stage, part, chosen, 0))
+        if left.n:
+            lines = self._segment(stage, part, left, fresh.n + right.n)
+            yield from _conditional(self._when(left.ahead), lines)
+
+    def _segment(self, stage: StreamStage, part: Part, segment: Segment, row: int) -> list[str]:
+        """Statements that compute one segment into rows from ``row`` on."""
+        source = self.buffer(stage.entry, segment.first, segment.ahead)
+        lines: list[str] = []
+        if segment is stage.left and gathers(stage):
+            source = self.at(f"{stage.exit.name} gathered")
+            lines += self._gather(stage, source)
+        n_times = segment.last - segment.first
+        return [*lines, self._run(part, source, n_times, segment.pad, segment.n, row)]
+
+    def _run(
+        self, part: Part, source: str, n_times: int | str, pad: int, n: int | str, row: int
+    ) -> str:
+        output = part.operation.output
+        scratch = "NULL"
+        if part.emission.scratch_bytes:
+            scratch = self.at(f"{output} scratch")
+        if part.takes_sums:
+            source = f"(const int16_t *)(const void *)({source})"
+        to = self.memory.offset(f"{output} rows") + row * part.n_chans
+        return call(part.function, source, n_times, pad, n, scratch, f"arena + {to}")
+
+    def _gather(self, stage: StreamStage, to: str) -> Iterator[str]:
+        """Left positions of the entry, then those of its interior behind them."""
+        entry, left = stage.entry, stage.left
+        n_ring = min(entry.span.low, left.last) - left.first
+        n = left.last - left.first
+        yield from self._slot(entry, 1 + (entry.span.ahead - left.ahead) // self.plan.beats)
+        size = entry.row_bytes
+        yield f"memcpy({to}, from_ring + {left.first * size}, {n_ring * size});"
+        if n > n_ring:
+            rest = self.buffer(entry, entry.span.low, left.ahead)
+            yield f"memcpy({to} + {n_ring * size}, {rest}, {(n - n_ring) * size});"
+
+    def _slot(self, kept: Kept, back: int) -> Iterator[str]:
+        """Point ``from_ring`` to what was written ``back`` writes ago."""
+        slot = f"m->{identifier(kept.name)}_slot"
+        size = kept.span.low * kept.row_bytes
+        ring = self.at(f"{kept.name} ring")
+        yield f"const int32_t slot = {slot} - {back};"
+        yield "const int8_t *const from_ring ="
+        yield f"    {ring} + (slot < 0 ? slot + {kept.slots} : slot) * {size};"
+
+    def _when(self, ahead: int) -> str:
+        """Whether the window that many beats ahead will be decided."""
+        return "1" if self.plan.beats == 1 else f"phase == {ahead % self.plan.beats}"
+
+    def _rows(self, segments: Sequence[Segment]) -> str:
+        """How many rows of a stage this beat needs."""
+        fresh, left, right = segments
+        both = fresh.n + right.n
+        now = f"due ? {both} : {fresh.n}"
+        return f"{self._when(left.ahead)} ? {both + left.n} : ({now})" if left.n else now
+
+    def _store(self, kept: Kept, segments: Sequence[Segment], move: Move) -> Iterator[str]:
+        """Move on by a beat: the interior down, fresh rows behind it, left and right ones."""
+        fresh, left, right = segments
+        n_kept = kept.span.high - kept.oldest
+        stored = min(fresh.n, n_kept)
+        if n_kept > stored:
+            to, origin = (self.buffer(kept, kept.oldest + k) for k in (0, stored))
+            yield f"edge_beats_shift({to}, {origin}, {(n_kept - stored) * kept.row_bytes});"
+        if stored:
+            yield move(self.buffer(kept, fresh.end - stored), fresh.n - stored, stored)
+        if left.n and (kept.slots or kept.whole):
+            lines = list(self._store_left(kept, left, fresh.n + right.n, move))
+            yield from _conditional(self._when(left.ahead), lines)
+        if kept.whole and kept.slots:
+            lines = list(self._slot(kept, 1 + kept.span.ahead // self.plan.beats))
+            lines.append(f"memcpy({self.buffer(kept, 0)}, from_ring, {left.n * kept.row_bytes});")
+            yield from _conditional("due", lines)
+        if right.n and kept.rows > kept.span.high - kept.origin:
+            to = self.buffer(kept, right.begin)
+            yield from _conditional("due", [move(to, fresh.n, right.n)])
+
+    def _store_left(self, kept: Kept, left: Segment, row: int, move: Move) -> Iterator[str]:
+        if not kept.slots:
+            yield move(self.buffer(kept, 0), row, left.n)
+            return
+        slot = f"m->{identifier(kept.name)}_slot"
+        ring = f"{self.at(f'{kept.name} ring')} + {slot} * {left.n * kept.row_bytes}"
+        yield move(ring, row, left.n)
+        yield f"{slot} = {slot} == {kept.slots - 1} ? 0 : {slot} + 1;"
+
+
+def _block(title: str, layer: int, lines: Sequence[str] | Iterator[str]) -> Iterator[str]:
+    yield f"/* {title} */"
+    yield "{"
+    yield indented("\n".join([f"EDGE_LAYER({layer});", *lines]))
+    yield "}"
+
+
+def _conditional(when: str, lines: Sequence[str]) -> Iterator[str]:
+    """A block, conditional unless always or never said otherwise."""
+    yield f"if ({when}) {{" if when not in ("", "1") else "{"
+    yield indented("\n".join(lines))
+    yield "}"

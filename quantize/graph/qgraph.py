@@ -1,0 +1,409 @@
+"""`QGraph`: the one graph that every target is written from and held to.
+
+Plain, frozen, without torch. Tensors are NHWC with H = 1: ``(1, 1, n_times, n_channels)``; the
+logits are ``(1, n_outputs)``. A tensor with a :class:`Quant` holds int8, or int16 where it holds
+the logits; one without holds float32. So the same type carries the float network, the int8 network
+and any mixture of the two; where they meet stands a :class:`Quantize` or :class:`Dequantize` node.
+
+An operation is named after the tensor it writes; its constants are stored under
+``<output>.weight`` and so on. On disk a graph is ``<stem>.json`` (structure) and ``<stem>.npz``
+(constants), both the same bytes whenever the graph is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA_VERSION = 2
+
+LOGITS = "logits"
+"""What a network's own output is called among :attr:`QGraph.outputs`."""
+
+Array = NDArray[Any]
+
+
+FINER = 64
+"""How many steps of 16 bits make one of 8. Eight bits of that just hold the calibration windows, so
+that two are left as head room."""
+
+
+@dataclass(frozen=True)
+class Quant:
+    """``real = scale * (stored - zero_point)``; the scale is a float32 value.
+
+    With 16 bits the zero point is 0, as in TFLite.
+    """
+
+    scale: float
+    zero_point: int
+    bits: Literal[8, 16] = 8
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of what is stored."""
+        return np.dtype(f"int{self.bits}")
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Smallest and largest value that can be stored."""
+        return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
+
+    @property
+    def step(self) -> float:
+        """What differences between runtimes are counted in: a step of 8 bits, whatever is stored.
+
+        Runtimes that are not exact differ by steps of int8 tensors on the way.
+        """
+        return self.scale if self.bits == 8 else FINER * self.scale
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Name, shape and, for integers, quantization of one value that flows through the graph."""
+
+    name: str
+    shape: tuple[int, ...]
+    quant: Quant | None
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Convolution over time.
+
+    Constants: ``.weight`` (n_outputs, 1, length, n_inputs), or (1, 1, length, n_channels) when
+    ``depthwise``; ``.bias`` (n_outputs,), float32, or int32 with scale ``input.scale *
+    weight_scale`` where the output is int8; ``.weight_scale`` float32 where the weights are int8,
+    (n_outputs,), or (1,) where the output is float32 (:meth:`QGraph.float_weight`). ``pad`` is in
+    samples, left and right, with the value that stands for zero. ``relu`` clamps the output at
+    zero.
+    """
+
+    output: str
+    input: str
+    depthwise: bool
+    stride: int
+    pad: tuple[int, int]
+    relu: bool
+    kind: Literal["conv"] = "conv"
+
+
+POOL_WEIGHT = 127
+"""Weights of a requantizing pool. With weights 1 the multiplier lies near 1 and its shift is one or
+two bits, and rounding twice then errs by a step in up to a quarter of the values."""
+
+
+@dataclass(frozen=True)
+class AveragePool:
+    """Mean over ``length`` samples every ``stride``; whole windows only.
+
+    With equal quantization before and after it is TFLite's AVERAGE_POOL_2D (rounded mean of the
+    stored values); otherwise it is a depthwise convolution with weights :data:`POOL_WEIGHT` of
+    scale ``1 / (POOL_WEIGHT * length)``.
+    """
+
+    output: str
+    input: str
+    length: int
+    stride: int
+    kind: Literal["average_pool"] = "average_pool"
+
+    @property
+    def weight_scale(self) -> np.float32:
+        """Scale of the weights where the pool requantizes."""
+        return np.float32(1 / (POOL_WEIGHT * self.length))
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean over all of time: (1, 1, n_times, n_channels) -> (1, 1, 1, n_channels)."""
+
+    output: str
+    input: str
+    kind: Literal["mean"] = "mean"
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A function of one value; in int8 a 256-entry table (:mod:`quantize.graph.lookup`).
+
+    ``exp``, ``log`` and ``sqrt`` are float only: their tables would be mostly saturated or zero.
+    """
+
+    output: str
+    input: str
+    function: Literal["elu", "gelu", "sigmoid", "tanh", "exp", "log", "sqrt"]
+    kind: Literal["activation"] = "activation"
+
+
+@dataclass(frozen=True)
+class Relu:
+    """``max(x, 0)`` where it could not be fused into a convolution; keeps its input's scale."""
+
+    output: str
+    input: str
+    kind: Literal["relu"] = "relu"
+
+
+@dataclass(frozen=True)
+class LeakyRelu:
+    """``x`` where positive, ``slope * x`` where negative."""
+
+    output: str
+    input: str
+    slope: float
+    kind: Literal["leaky_relu"] = "leaky_relu"
+
+
+@dataclass(frozen=True)
+class Multiply:
+    """Product of two tensors, the second broadcast to the first."""
+
+    output: str
+    input: str
+    other: str
+    kind: Literal["multiply"] = "multiply"
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Sum, difference or quotient of two tensors, the second broadcast to the first.
+
+    Quotients are float only.
+    """
+
+    output: str
+    input: str
+    other: str
+    function: Literal["add", "sub", "div"]
+    kind: Literal["arithmetic"] = "arithmetic"
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """Largest value over all of time or over all channels, with its input's quantization.
+
+    (1, 1, n_times, n_channels) -> (1, 1, 1, n_channels) or (1, 1, n_times, 1).
+    """
+
+    output: str
+    input: str
+    over: Literal["time", "channels"]
+    kind: Literal["maximum"] = "maximum"
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """The same values under another shape and the same quantization."""
+
+    output: str
+    input: str
+    kind: Literal["reshape"] = "reshape"
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """float32 to int8."""
+
+    output: str
+    input: str
+    kind: Literal["quantize"] = "quantize"
+
+
+@dataclass(frozen=True)
+class Dequantize:
+    """int8 to float32."""
+
+    output: str
+    input: str
+    kind: Literal["dequantize"] = "dequantize"
+
+
+Node = (
+    Conv
+    | AveragePool
+    | Mean
+    | Activation
+    | Relu
+    | LeakyRelu
+    | Multiply
+    | Arithmetic
+    | Maximum
+    | Reshape
+    | Quantize
+    | Dequantize
+)
+
+
+def inputs_of(node: Node) -> tuple[str, ...]:
+    """Names of the tensors a node reads."""
+    if isinstance(node, Multiply | Arithmetic):
+        return (node.input, node.other)
+    return (node.input,)
+
+
+@dataclass(frozen=True)
+class QGraph:
+    """A network as a list of nodes in the order in which they run.
+
+    ``output`` is the tensor of the logits; ``others`` are the tensors of what else is given out, by
+    name (:mod:`quantize.graph.outputs`).
+
+    Raises
+    ------
+    ValueError
+        When a node reads a tensor that does not exist yet, or a name is written twice.
+    """
+
+    input: str
+    output: str
+    tensors: tuple[Tensor, ...]
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, Array]
+    others: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = {self.input}
+        for node in self.nodes:
+            missing = [name for name in inputs_of(node) if name not in known]
+            if missing or node.output in known or node.output not in self.by_name:
+                raise ValueError(
+                    f"node {node.output!r} reads {missing} or is written twice or has no tensor"
+                )
+            known.add(node.output)
+        for name in self.outputs.values():
+            if name not in known:
+                raise ValueError(f"nothing writes the output {name!r}")
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Tensor]:
+        """Tensors by name."""
+        return {tensor.name: tensor for tensor in self.tensors}
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """Tensors that are given out, by name, in the order in which every artifact has them."""
+        return {LOGITS: self.output, **self.others}
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.by_name[name]
+
+    def quant(self, name: str) -> Quant:
+        """Quantization of a tensor that holds integers."""
+        quant = self.by_name[name].quant
+        if quant is None:
+            raise ValueError(f"tensor {name!r} holds float32")
+        return quant
+
+    def is_float(self, node: Node) -> bool:
+        """Whether a node computes in float32 (conversions do neither)."""
+        if isinstance(node, Quantize | Dequantize):
+            return False
+        return self.by_name[node.output].quant is None
+
+    def float_nodes(self) -> tuple[Node, ...]:
+        """Nodes that compute in float32."""
+        return tuple(node for node in self.nodes if self.is_float(node))
+
+    def float_weight(self, node: Conv) -> NDArray[np.float32]:
+        """What a convolution in float32 multiplies with; int8 weights are dequantized."""
+        weight = self.constants[f"{node.output}.weight"]
+        scale = self.constants.get(f"{node.output}.weight_scale")
+        real: NDArray[np.float32] = weight if scale is None else weight.astype(np.float32) * scale
+        return real
+
+    @property
+    def head(self) -> Conv:
+        """The convolution whose accumulators are the logits."""
+        writers = {node.output: node for node in self.nodes}
+        node = writers[self.output]
+        while isinstance(node, Reshape):
+            node = writers[node.input]
+        if not isinstance(node, Conv):
+            raise ValueError(f"the logits are written by {node.kind!r}, not by a convolution")
+        return node
+
+    def accumulator_scale(self) -> NDArray[np.float32]:
+        """Logit per step of the head's int32 accumulator, (n_outputs,)."""
+        source = np.float32(self.quant(self.head.input).scale)
+        scale: NDArray[np.float32] = self.constants[f"{self.head.output}.weight_scale"] * source
+        return scale
+
+
+def with_logits(graph: QGraph, quant: Quant) -> QGraph:
+    """The graph with its logits quantized otherwise, before and behind the reshape."""
+    same = {graph.head.output, graph.output}
+    tensors = (replace(t, quant=quant) if t.name in same else t for t in graph.tensors)
+    return replace(graph, tensors=tuple(tensors))
+
+
+def walk_constants(node: Node) -> Iterator[str]:
+    """Names under which a node's constants may be stored."""
+    if isinstance(node, Conv):
+        for role in ("weight", "bias", "weight_scale"):
+            yield f"{node.output}.{role}"
+
+
+def save(graph: QGraph, stem: Path) -> None:
+    """Write ``<stem>.json`` and ``<stem>.npz``."""
+    structure, constants = encode(graph)
+    stem.with_suffix(".json").write_bytes(structure)
+    stem.with_suffix(".npz").write_bytes(constants)
+
+
+def digest(graph: QGraph) -> str:
+    """sha256 of both files, one after the other: ``cat <stem>.json <stem>.npz | sha256sum``."""
+    return hashlib.sha256(b"".join(encode(graph))).hexdigest()
+
+
+def encode(graph: QGraph) -> tuple[bytes, bytes]:
+    """A graph's two files."""
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "input": graph.input,
+        "output": graph.output,
+        "tensors": [asdict(tensor) for tensor in graph.tensors],
+        "nodes": [asdict(node) for node in graph.nodes],
+    }
+    if graph.others:  # readers that know of logits only still find these
+        document["others"] = dict(graph.others)
+    text = json.dumps(document, indent=1, sort_keys=True) + "\n"
+    arrays: Any = {name: graph.constants[name] for name in sorted(graph.constants)}
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return text.encode(), stream.getvalue()
+
+
+def load(stem: Path) -> QGraph:
+    """Read what :func:`save` wrote.
+
+    Raises
+    ------
+    ValueError
+        When the file is of another schema version or not a valid graph.
+    """
+    from pydantic import TypeAdapter
+
+    document = json.loads(stem.with_suffix(".json").read_text())
+    version = document.pop("schema_version", None)
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"schema_version is {version!r}, this version reads {SCHEMA_VERSION}")
+    with np.load(stem.with_suffix(".npz"), allow_pickle=False) as file:
+        constants = {name: file[name] for name in sorted(file.files)}
+    return QGraph(
+        input=document["input"],
+        output=document["output"],
+        tensors=TypeAdapter(tuple[Tensor, ...]).validate_python(document["tensors"]),
+        nodes=TypeAdapter(tuple[Node, ...]).validate_python(document["nodes"]),
+        constants=constants,
+        others=TypeAdapter(dict[str, str]).validate_python(document.get("others", {})),
+    )

@@ -1,0 +1,107 @@
+"""Plain data to JSON and back: sorted keys, a schema version, sha256, one-line complaints."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from quantize.errors import IncompatibleError, suggestion
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+T = TypeVar("T")
+
+SCHEMA_VERSION = 1
+
+
+def to_json(value: Any) -> str:
+    """A dataclass (or plain data) as indented JSON, byte-identical when repeated."""
+    return json.dumps(value, indent=2, sort_keys=True, default=_plain, allow_nan=False) + "\n"
+
+
+IF_ANY = MappingProxyType({"written": "if any"})
+"""Metadata of a field that is left out where it is empty."""
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        found = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return {f.name: one for f, one in found if one or f.metadata != IF_ANY}
+    raise TypeError(f"{type(value).__name__} is not plain data")
+
+
+def write(path: Path, value: Any) -> None:
+    """Write a dataclass with its schema version."""
+    document = json.loads(to_json(value))
+    path.write_text(to_json({"schema_version": _version(value), **document}))
+
+
+def _version(kind: Any) -> int:
+    """What a kind of file is at, where that is not :data:`SCHEMA_VERSION`: its attribute says."""
+    return int(getattr(kind, "SCHEMA_VERSION", SCHEMA_VERSION))
+
+
+def read(path: Path, kind: type[T]) -> T:
+    """Read what :func:`write` wrote.
+
+    Raises
+    ------
+    IncompatibleError
+        When the file is not JSON, of another schema version, or does not fit ``kind``; one line
+        that names the file and the first field that is wrong.
+    """
+    try:
+        document = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise IncompatibleError(f"{path} does not exist.") from None
+    except ValueError as error:
+        raise IncompatibleError(f"{path} is not JSON: {error}.") from None
+    version = document.pop("schema_version", None) if isinstance(document, dict) else None
+    if version != _version(kind):
+        raise IncompatibleError(
+            f"{path} has schema_version {version!r}; this version of edge reads {_version(kind)}."
+        )
+    return validate(document, kind, str(path))
+
+
+def validate(document: Any, kind: type[T], where: str) -> T:
+    """Plain data as ``kind``; ``where`` opens the complaint."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_python(document)
+    except ValidationError as error:
+        complaint = first_complaint(error)
+        end = "" if complaint.endswith("?") else "."
+        raise IncompatibleError(f"{where}: {complaint}{end}") from None
+
+
+def first_complaint(error: ValidationError) -> str:
+    """One of pydantic's findings as ``field.name: what is wrong``, and how many more there are.
+
+    A name that is not known comes first: what is missing is often what was misspelt.
+    """
+    findings = sorted(error.errors(), key=lambda finding: finding["type"] not in UNKNOWN_NAME)
+    first = findings[0]
+    place = ".".join(map(str, first["loc"]))
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    if first["type"] in UNKNOWN_NAME:
+        absent = [str(f["loc"][-1]) for f in findings if f["type"] in MISSING]
+        return f"{place} is not known.{suggestion(str(first['loc'][-1]), absent)}".rstrip(".")
+    if first["type"] in MISSING:
+        return f"{place} is missing{more}"
+    return f"{place}: {first['msg'].rstrip('.')}, got {first['input']!r:.60}{more}"
+
+
+UNKNOWN_NAME = ("extra_forbidden", "unexpected_keyword_argument")
+MISSING = ("missing", "missing_argument", "missing_keyword_only_argument")
+
+
+def sha256(data: bytes) -> str:
+    """Hex digest."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,112 @@
+"""Bias correction: what quantization adds to a convolution's outputs on average is taken off again.
+
+Rounding errors of single samples vanish in the pools behind them, errors that all samples share do
+not: weights rounded the same way every time, ranges clipped on one side. Per channel, the mean
+difference to float over calibration windows goes into the bias (Nagel et al. 2019,
+arXiv:1906.04721, section 4.2), convolution by convolution, each seeing what the ones before it were
+corrected to; of convolutions in a row, the last one. Windows with the largest differences are left
+out: outliers would move all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.fx import GraphModule
+
+from quantize.graph import reference
+from quantize.graph.qgraph import Conv, QGraph, inputs_of
+from quantize.pt2e import naming
+from quantize.refine.windows import evenly
+
+Array = NDArray[Any]
+
+MAX_WINDOWS = 96
+TRIM = 10
+"""One in ten windows is left out on either side of the mean."""
+UNTOUCHED: tuple[str, ...] = ("gate",)
+"""Parts that are not corrected: a gate multiplies, and a mean says little about its error."""
+
+
+def correct(graph: QGraph, float_graph: QGraph, windows: NDArray[np.float32]) -> QGraph:
+    """The int8 graph with corrected biases.
+
+    Parameters
+    ----------
+    graph, float_graph
+        The same network in int8 and in float; tensors of the same name are compared.
+    windows
+        (n, n_chans, n_times) float32, scaled; from the training part only.
+    """
+    x = evenly(windows, MAX_WINDOWS)
+    wanted = reference.trace(float_graph, x)
+    constants = dict(graph.constants)
+    corrected = replace(graph, constants=constants)
+    values: dict[str, Array] = {graph.input: reference.to_input(graph, x)}
+    for node in graph.nodes:
+        if _is_corrected(graph, node):
+            assert isinstance(node, Conv)
+            step = _step(graph, node)
+            got = reference.accumulate(corrected, node, values[node.input]) * step
+            ideal = wanted[node.output]
+            if node.relu:
+                got = np.maximum(got, 0)
+            steps = np.rint(_trimmed_mean((ideal - got).mean((1, 2))) / step)
+            bias = constants[f"{node.output}.bias"] + steps
+            constants[f"{node.output}.bias"] = np.clip(bias, -(2**31), 2**31 - 1).astype(np.int32)
+        values[node.output] = reference.evaluate(corrected, node, values)
+    return corrected
+
+
+def _step(graph: QGraph, node: Conv) -> Array:
+    """What one step of a convolution's sums stands for, per channel."""
+    scale: Array = graph.constants[f"{node.output}.weight_scale"]
+    return scale * np.float32(graph.quant(node.input).scale)
+
+
+def _is_corrected(graph: QGraph, node: Any) -> bool:
+    """Whether a convolution is int8, not of a gate, and the last before something nonlinear.
+
+    What a convolution hands to another one alone, that one takes off: a bias of its own would gain
+    nothing (0.02 dB less on 16 models), and zeros are stored once for all that have them.
+    """
+    is_int8 = isinstance(node, Conv) and graph[node.output].quant is not None
+    if not is_int8 or naming.within(node.output, UNTOUCHED):
+        return False
+    readers = [reader for reader in graph.nodes if node.output in inputs_of(reader)]
+    return node.relu or len(readers) != 1 or not _is_corrected(graph, readers[0])
+
+
+def _trimmed_mean(differences: Array) -> Array:
+    """Mean over windows (n, n_channels) without the extremes of each channel."""
+    cut = len(differences) // TRIM
+    return np.asarray(np.sort(differences, axis=0)[cut : len(differences) - cut].mean(0))
+
+
+def write_back(qdq: GraphModule, graph: QGraph) -> None:
+    """Give PyTorch's Q/DQ graph the biases of the integer graph, in float."""
+    names = naming.names(qdq.graph.nodes)
+    convolutions = {node.output: node for node in graph.nodes if isinstance(node, Conv)}
+    for node, name in names.items():
+        conv = convolutions.get(name)
+        is_conv = node.target is torch.ops.aten.conv2d.default
+        if is_conv and conv is not None and _is_corrected(graph, conv):
+            bias = (graph.constants[f"{name}.bias"] * _step(graph, conv)).astype(np.float32)
+            _set_bias(qdq, node, f"corrected_{name.replace('.', '_')}", bias)
+    qdq.graph.eliminate_dead_code()
+    qdq.recompile()
+
+
+def _set_bias(qdq: GraphModule, node: Any, attribute: str, bias: Array) -> None:
+    parameter = torch.nn.Parameter(torch.from_numpy(bias), requires_grad=False)
+    qdq.register_parameter(attribute, parameter)
+    arguments: Sequence[Any] = (*node.args, None)[: max(len(node.args), 3)]
+    with qdq.graph.inserting_before(node):
+        get = qdq.graph.get_attr(attribute)
+    get.meta["val"] = parameter
+    node.args = (*arguments[:2], get, *arguments[3:])

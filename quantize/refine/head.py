@@ -1,0 +1,62 @@
+"""The logits are 16-bit integers, with the range of the sums that int8 really gives.
+
+Eight bits would cost more than all the rest of some networks' rounding, and let logits tie. What
+float says about outlier windows is no guide to the range: their inputs saturate in int8, and so the
+sums of the head stay far below.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.fx import GraphModule
+
+from quantize.graph import reference
+from quantize.graph.arithmetic import INT8_MAX
+from quantize.graph.qgraph import FINER, QGraph, Quant, with_logits
+from quantize.pt2e import naming
+
+
+def widened(graph: QGraph) -> QGraph:
+    """A graph whose logits have 8 bits, with 16 instead; they hold all that they held."""
+    quant = graph[graph.output].quant
+    if quant is None or quant.bits == 16:
+        return graph
+    return with_logits(graph, Quant(quant.scale / FINER, 0, bits=16))
+
+
+def fit(graph: QGraph, windows: NDArray[np.float32]) -> QGraph:
+    """The int8 graph, its logits quantized for the sums on ``windows``.
+
+    Their steps are not finer than those of the sums, so that a factor between the two is at most 1.
+
+    Parameters
+    ----------
+    graph
+        With its final weights and biases.
+    windows
+        (n, n_chans, n_times) float32, scaled; from the training part only. All are run: what
+        matters is the largest sum.
+    """
+    if graph[graph.head.output].quant is None:
+        return graph
+    largest = np.abs(reference.run(graph, windows).unrounded).max()
+    scale = max(largest / (FINER * INT8_MAX), graph.accumulator_scale().max())
+    return with_logits(graph, Quant(float(np.float32(scale)), 0, bits=16))
+
+
+def write_back(qdq: GraphModule, graph: QGraph) -> None:
+    """Give PyTorch's Q/DQ graph the same logits."""
+    quant = graph[graph.output].quant
+    if quant is None:
+        return
+    stored = (quant.scale, quant.zero_point, *quant.limits, getattr(torch, quant.dtype.name))
+    names = naming.names(qdq.graph.nodes)
+    node = next(node for node, name in names.items() if name == graph.head.output)
+    assert node.target is torch.ops.aten.conv2d.default
+    while node.op != "output":
+        node = next(iter(node.users))
+        if node.op == "call_function" and not naming.is_compute(node):
+            node.args = (node.args[0], *stored)
+    qdq.recompile()

@@ -1,0 +1,261 @@
+"""`edge firmware`: what it writes is built and run; what does not fit is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.bundle import folder as bundle
+from edge.errors import BudgetError, MissingToolError, UsageError
+from edge.firmware import project as firmware
+from edge.terminal.console import console
+from firmware_bridge.build import toolchain
+from firmware_bridge.project import device as devices
+from tests.conftest import Edge
+
+
+@pytest.fixture(scope="module")
+def written(edge: Edge, eca_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default model for a small microcontroller, by the command that a user types."""
+    out = tmp_path_factory.mktemp("firmware") / "decoder"
+    done = edge(
+        *("firmware", eca_bundle, "--device", "esp32c3", "--out", out, "--name", "decoder"),
+        *("--uv-per-count", 0.02235),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.rstrip().endswith(f"firmware: {out}")
+    return out
+
+
+def built(sources: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Configure, build and run with CMake, as the README says."""
+    if shutil.which("cmake") is None:
+        pytest.skip("apt-get install cmake")
+    for command in (["cmake", "-S", sources, "-B", folder], ["cmake", "--build", folder]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "warning" not in done.stdout + done.stderr
+    return subprocess.run([folder / "replay"], capture_output=True, text=True, check=False)
+
+
+def test_replay_passes(written: Path, tmp_path: Path) -> None:
+    """The program that CMake builds on this machine says PASS."""
+    done = built(written, tmp_path)
+    assert (done.returncode, done.stdout) == (0, "PASS 20 windows, streamed too\n")
+
+
+def test_replay_names_the_first_difference(written: Path, tmp_path: Path) -> None:
+    """One logit of a golden vector, off by one."""
+    copy = tmp_path / "copy"
+    shutil.copytree(written, copy)
+    path = copy / "decoder_golden.h"
+    head, tail = path.read_text().split("decoder_golden_logits[80] = {\n   ")
+    first, rest = tail.split(",", 1)
+    other = int(first) - 1
+    path.write_text(f"{head}decoder_golden_logits[80] = {{\n    {other},{rest}")
+    done = built(copy, tmp_path / "build")
+    assert (done.returncode, done.stdout) == (
+        1,
+        f"FAIL window 0, logit 0: {int(first)}, expected {other}\n",
+    )
+
+
+def test_one_form_alone(eca_bundle: Path, tmp_path: Path) -> None:
+    """What is not asked for is not written; golden windows are as many as the flash holds."""
+    for form, other, said in (
+        ("streaming", "edge.c", ", streamed"),
+        ("windowed", "edge_stream.c", ""),
+    ):
+        folder = tmp_path / form
+        document = write(eca_bundle, folder, "pic32mx250", form=(form,))
+        assert set(document["programs"]) == {form}
+        assert not (folder / other).exists()
+        done = built(folder, tmp_path / f"{form} build")
+        assert (done.returncode, done.stdout) == (0, f"PASS 4 windows{said}\n")
+        assert f"PASS 4 windows{said}\n" in (folder / "README.md").read_text()
+
+
+def test_builds_for_the_device(eca_bundle: Path, tmp_path: Path) -> None:
+    """With the tool chain file, on a Cortex-M4."""
+    if shutil.which("arm-none-eabi-gcc") is None or shutil.which("cmake") is None:
+        pytest.skip("apt-get install cmake gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    write(eca_bundle, tmp_path / "f", "stm32f407")
+    for command in (
+        ["cmake", "-B", "device", "-DCMAKE_TOOLCHAIN_FILE=device.cmake"],
+        ["cmake", "--build", "device"],
+    ):
+        done = subprocess.run(
+            command, cwd=tmp_path / "f", capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "warning" not in done.stderr
+    assert (tmp_path / "f" / "device" / "libedge.a").exists()
+
+
+def write(folder: Path, out: Path, device: str, **options: Any) -> dict[str, Any]:
+    """Call the function behind the command."""
+    request = firmware.Request(folder, device, out, **{"engine": "c", "name": "edge", **options})
+    with console(verbose=False, quiet=True) as ours:
+        return firmware.write(request, ours)[0]
+
+
+def test_what_is_written(written: Path, eca_bundle: Path) -> None:
+    """Sources, build, test, table, contract, and a manifest with every file's hash."""
+    names = {path.name for path in written.iterdir()}
+    assert {
+        *(
+            "decoder.c",
+            "decoder.h",
+            "decoder_stream.c",
+            "decoder_stream.h",
+            "decoder_signal.c",
+            "decoder_signal.h",
+            "decoder_golden.h",
+            "main.c",
+            "CMakeLists.txt",
+        ),
+        *("device.cmake", "README.md", "contract.json", "firmware.json", "edge_port.h"),
+    } <= names
+    document = json.loads((written / "firmware.json").read_text())
+    found = bundle.checksums(written)
+    del found["firmware.json"]
+    assert document["files"] == found
+    assert (document["name"], document["engine"]) == ("decoder", "c")
+    assert document["signal_chain"] == "fixed"  # the core has no FPU
+    windowed, streaming = (document["programs"][form] for form in firmware.FORMS)
+    assert uses(windowed)["input window"] == 22_000
+    assert "input window" not in uses(streaming)
+    for program in (windowed, streaming):
+        assert uses(program)["signal chain: state"] == 1_504
+        assert program["ram_bytes"] == sum(uses(program).values())
+        assert program["uses"][1]["how"].startswith("compiled for riscv32-imc")
+    assert document["ram_bytes"] == windowed["ram_bytes"] > streaming["ram_bytes"]
+    readme = (written / "README.md").read_text()
+    assert f"| **windowed, together** | {windowed['ram_bytes']:,} |" in readme
+    assert f"| **streaming, together** | {streaming['ram_bytes']:,} |" in readme
+    assert "PASS 20 windows, streamed too" in readme
+    assert "decoder_signal(&chain, counts, frame);" in readme
+    assert (written / "contract.json").read_bytes() == (eca_bundle / "contract.json").read_bytes()
+
+
+def uses(program: dict[str, Any]) -> dict[str, int]:
+    """RAM by what takes it; two entries of a name would be two uses of a program."""
+    found = {use["what"]: use["ram_bytes"] for use in program["uses"]}
+    assert len(found) == len(program["uses"])
+    return found
+
+
+def test_twice_the_same_bytes(eca_bundle: Path, tmp_path: Path) -> None:
+    """And an older folder is replaced whole."""
+    write(eca_bundle, tmp_path / "a", "nrf52840")
+    before = bundle.checksums(tmp_path / "a")
+    (tmp_path / "a" / "left-over").write_text("")
+    write(eca_bundle, tmp_path / "a", "nrf52840")
+    assert bundle.checksums(tmp_path / "a") == before
+
+
+def smaller(folder: Path, monkeypatch: pytest.MonkeyPatch, **sizes: str) -> None:
+    """Put a device with other sizes in the place of every other."""
+    text = (devices.FOLDER / "pic32mx250.toml").read_text()
+    for field, size in sizes.items():
+        text = re.sub(f"{field} = [0-9_]+", f"{field} = {size}", text, count=1)
+    (folder / "small.toml").write_text(text)
+    small = devices.load("small", folder)
+    monkeypatch.setattr(devices, "load", lambda _: small)
+
+
+CYTON = "on Microchip PIC32MX250F128B (OpenBCI Cyton). Nothing was written."
+
+
+def test_over_budget(eca_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line with what would fit, exit code 4, and nothing written."""
+    smaller(tmp_path, monkeypatch, ram_bytes="16_384", ram_block_bytes="16_384")
+    with pytest.raises(BudgetError) as caught:
+        write(eca_bundle, tmp_path / "out", "small")
+    needed = int(str(caught.value).split(" bytes of RAM")[0].split()[-1].replace(",", ""))
+    assert 22_000 < needed < 32_768
+    assert str(caught.value) == (
+        f"The windowed program needs {needed:,} bytes of RAM where there are 16,384 {CYTON} "
+        f"Type --form streaming, which fits."
+    )
+    assert caught.value.exit_code == 4
+    assert not (tmp_path / "out").exists()
+    fits = write(eca_bundle, tmp_path / "out", "small", form=("streaming",))
+    assert fits["ram_bytes"] <= 16_384
+
+
+def test_neither_form_fits(
+    eca_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are named, each with what it lacks."""
+    smaller(tmp_path, monkeypatch, ram_block_bytes="4_096", flash_bytes="4_000")
+    with pytest.raises(BudgetError) as caught:
+        write(eca_bundle, tmp_path / "out", "small")
+    message = re.sub(r"[\d,]+ bytes of flash where", "### bytes of flash where", str(caught.value))
+    state = re.findall(r"needs ([\d,]+) bytes of RAM in one piece \(state", message)[0]
+    flash = "### bytes of flash where there are 4,000"
+    assert message == (
+        f"The windowed program needs 22,000 bytes of RAM in one piece (input window) where there "
+        f"are 4,096 and {flash}, the streaming program needs {state} bytes of RAM in one piece "
+        f"(state, activations and scratch) where there are 4,096 and {flash} {CYTON} Name another "
+        f"--device, or train on shorter windows or fewer channels."
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "engine", "complaint"),
+    [
+        (
+            "streamed", "c", "Invalid value for '--form'. Allowed values are 'windowed' and "
+            "'streaming', but got 'streamed' instead. Did you mean 'streaming'?",
+        ),
+        (
+            "streaming", "tflm", "--engine tflm has no streaming form, it takes windowed calls. "
+            "Type --engine c.",
+        ),
+    ],
+)  # fmt: skip
+def test_form_that_cannot_be(
+    form: str, engine: str, complaint: str, eca_bundle: Path, tmp_path: Path
+) -> None:
+    """What there is."""
+    with pytest.raises(UsageError) as caught:
+        write(eca_bundle, tmp_path / "out", "nrf52840", form=(form,), engine=engine)
+    assert str(caught.value) == complaint
+
+
+def test_estimates_without_a_compiler(
+    eca_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are called estimates and lie above what a compiler makes."""
+    measured = write(eca_bundle, tmp_path / "a", "nrf5340")
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(toolchain, "has_zig", lambda: False)
+    estimated = write(eca_bundle, tmp_path / "b", "nrf5340")
+    for form in firmware.FORMS:
+        for kind in ("flash_bytes", "ram_bytes"):
+            assert estimated["programs"][form][kind] > measured["programs"][form][kind]
+    assert (
+        "estimate, no compiler for cortex-m33 is installed: pip install ziglang"
+        in (tmp_path / "b" / "README.md").read_text()
+    )
+
+
+def test_without_jinja(eca_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line that installs it."""
+    monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
+    with pytest.raises(MissingToolError) as caught:
+        write(eca_bundle, tmp_path / "out", "nrf52840")
+    assert str(caught.value) == (
+        "Writing firmware needs 'jinja2', which is not installed. "
+        "Type: pip install 'eeg-edge[firmware]'"
+    )
+    assert caught.value.exit_code == 6
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,254 @@
+"""The generated C computes the reference's integers, whatever the network."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge import registry
+from edge.errors import IncompatibleError, UsageError
+from firmware_bridge.build import toolchain
+from firmware_bridge.build.cores import CORES, Core
+from firmware_bridge.emit.emitters import emit
+from firmware_bridge.emit.generate import Origin, generate, written
+from firmware_bridge.host import windowed as host
+from firmware_bridge.plan.source import refuse_name
+from quantize.graph.qgraph import FINER, QGraph
+from tests.firmware_bridge.models import (
+    ACTIVATIONS,
+    SHAPES,
+    expected,
+    mode_graph,
+    random_graph,
+    shipped_graph,
+    stored_windows,
+)
+
+MODES = registry.names(registry.MODES)
+
+
+def held_to_reference(graph: QGraph, count: int, options: tuple[str, ...] = ("-O2",)) -> None:
+    """Logits, sums and float logits of ``count`` windows, twice, equal to the bit."""
+    stored = stored_windows(graph, count)
+    library = host.build(generate(graph), graph[graph.output].shape[-1], options)
+    reference = expected(graph, stored)
+    for _ in range(2):
+        np.testing.assert_array_equal(library.infer(stored), reference.stored)
+        np.testing.assert_array_equal(library.sums(stored), reference.accumulator)
+        np.testing.assert_array_equal(library.infer_float(stored), reference.unrounded)
+
+
+@pytest.mark.parametrize("mode", ["eca", "none"])
+def test_shipped_models(mode: str) -> None:
+    """200 windows of each shipped checkpoint."""
+    held_to_reference(shipped_graph(mode), 200)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_modes(mode: str) -> None:
+    """200 windows of every mode; gates in float may differ by a step, and do not here."""
+    graph = mode_graph(mode)
+    library = host.build(generate(graph), 4, ("-O2",))
+    stored = stored_windows(graph, 200)
+    difference = library.infer(stored).astype(int) - expected(graph, stored).stored
+    assert np.abs(difference).max() <= (FINER if graph.float_nodes() else 0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shapes(shape: str) -> None:
+    """Odd and even kernels, pools of every kind, expansion, few and many channels."""
+    held_to_reference(random_graph(shape), 24)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations(activation: str) -> None:
+    """Every activation, be it one node or several."""
+    held_to_reference(random_graph("odd", activation), 24)
+
+
+@pytest.mark.parametrize("n_chans", [1, 2, 3, 4, 16, 33])
+def test_electrodes(n_chans: int) -> None:
+    """Rows of any length."""
+    held_to_reference(random_graph("odd", n_chans=n_chans), 24)
+
+
+def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+    """Random windows under AddressSanitizer and UndefinedBehaviorSanitizer, state exactly sized."""
+    for i, shape in enumerate(SHAPES):
+        run_sanitized(random_graph(shape), tmp_path / str(i))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_sanitizers_find_nothing_in_a_mode(mode: str, tmp_path: Path) -> None:
+    """The same for the gates, those in float too."""
+    run_sanitized(random_graph("pool coprime", mode=mode), tmp_path)
+
+
+FUZZ = """
+#include "edge.h"
+#include <stdio.h>
+#include <stdlib.h>
+int main(void)
+{
+    uint32_t seed = 1;
+    for (int i = 0; i < 40; i++) {
+        edge_t *m = (edge_t *)malloc(sizeof *m);
+        int8_t *window = (int8_t *)malloc(EDGE_N_TIMES * EDGE_N_CHANS);
+        int16_t *logits = (int16_t *)malloc(2 * EDGE_N_OUTPUTS);
+        for (int k = 0; k < EDGE_N_TIMES * EDGE_N_CHANS; k++) {
+            seed = seed * 1664525u + 1013904223u;
+            window[k] = (int8_t)(i == 0 ? -128 : i == 1 ? 127 : (int)(seed >> 24) - 128);
+        }
+        if (edge_infer(m, window, logits) != 1) { return 1; }
+        if (edge_infer(NULL, window, logits) != 0 || edge_infer(m, NULL, logits) != 0) { return 2; }
+        if (edge_infer(m, window, NULL) != 0) { return 3; }
+        free(m); free(window); free(logits);
+    }
+    puts("done");
+    return 0;
+}
+"""
+
+
+def run_sanitized(graph: QGraph, folder: Path) -> None:
+    """Build a program that allocates everything to the byte, and run it."""
+    toolchain.write({**generate(graph).files, "main.c": FUZZ}, folder)
+    flags = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    toolchain.compile_c(
+        toolchain.host_compiler(), [*flags, "main.c", "edge.c", "-o", "fuzz", "-lm"], cwd=folder
+    )
+    done = subprocess.run([folder / "fuzz"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "done\n"
+
+
+COMPILERS = {
+    "gcc -std=c99": ("host", "cc", "-std=c99", "c"),
+    "gcc -std=c++17": ("host", "c++", "-std=c++17", "c++"),
+    "zig -std=c99": ("zig", "cc", "-std=c99", "c"),
+    "zig -std=c++17": ("zig", "c++", "-std=c++17", "c++"),
+}
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("options", [["-O2"], ["-O0", "-DEDGE_PORTABLE"]])
+def test_compiles_without_a_warning(compiler: str, options: list[str], tmp_path: Path) -> None:
+    """C99 and C++17, gcc and clang, optimized or not."""
+    where, command, standard, language = COMPILERS[compiler]
+    if where == "zig" and not toolchain.has_zig():
+        pytest.skip("pip's ziglang is not installed")
+    program = toolchain.zig(command) if where == "zig" else toolchain.host_compiler()
+    for name, graph in {"a": shipped_graph("eca"), "b": random_graph("pool coprime")}.items():
+        folder = toolchain.write(generate(graph, name).files, tmp_path / name)
+        flags = [standard, *toolchain.WARNINGS, *options, "-x", language]
+        toolchain.compile_c(program, [*flags, "-c", f"{name}.c", "-o", "out.o"], cwd=folder)
+
+
+@pytest.mark.parametrize(
+    "core", [core for core in CORES.values() if core.is_thumb], ids=lambda core: core.name
+)
+def test_arm_gcc_says_nothing(core: Core, tmp_path: Path) -> None:
+    """The fast paths of microcontrollers, int8 and float, as C99 and as C++17."""
+    if shutil.which(core.compiler) is None:
+        pytest.skip("apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    for name, graph in {"a": random_graph("wide"), "b": random_graph("odd", mode="cat")}.items():
+        folder = toolchain.write(generate(graph, name).files, tmp_path / name)
+        for standard, language in (("-std=c99", "c"), ("-std=c++17", "c++")):
+            flags = [*core.gcc, standard, *toolchain.WARNINGS, "-O2", "-x", language]
+            command = [core.compiler, *flags, "-c", f"{name}.c", "-o", "out.o"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_two_models_in_one_program(tmp_path: Path) -> None:
+    """No symbol is shared, and none but the model's own is visible."""
+    for name, shape in (("left", "odd"), ("right", "wide")):
+        toolchain.write(generate(random_graph(shape), name).files, tmp_path)
+        flags = ["-std=c99", "-c", f"{name}.c", "-o", f"{name}.o"]
+        toolchain.compile_c(toolchain.host_compiler(), flags, cwd=tmp_path)
+        listed = subprocess.run(
+            ["nm", "-g", "--defined-only", f"{name}.o"],
+            cwd=tmp_path, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        symbols = sorted(line.split()[-1] for line in listed.stdout.splitlines())
+        assert symbols == [f"{name}_infer", f"{name}_infer_float", f"{name}_infer_sums"]
+
+
+def test_no_state_and_no_heap(tmp_path: Path) -> None:
+    """The object has no data and no bss, and calls memcpy, memmove and memset at most."""
+    toolchain.write(generate(shipped_graph("eca")).files, tmp_path)
+    flags = ["-std=c99", "-O2", "-c", "edge.c", "-o", "edge.o"]
+    toolchain.compile_c(toolchain.host_compiler(), flags, cwd=tmp_path)
+    listed = subprocess.run(
+        ["nm", "edge.o"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    kinds = {line.split()[-1]: line.split()[-2] for line in listed.stdout.splitlines()}
+    assert not {name for name, kind in kinds.items() if kind in "bBdDcC"}
+    undefined = {name for name, kind in kinds.items() if kind == "U"}
+    assert undefined <= {"memcpy", "memmove", "memset", "_GLOBAL_OFFSET_TABLE_"}
+
+
+def test_generation_is_deterministic() -> None:
+    """The same bytes twice, and the origin in the header."""
+    graph = shipped_graph("eca")
+    origin = Origin("1.2.3", "abc", ("C3", "C4*/"))
+    first, second = (generate(graph, "mine", origin) for _ in range(2))
+    assert first.files == second.files
+    assert list(first.files)[:2] == ["mine.c", "mine.h"]
+    assert "1.2.3" in first.files["mine.h"]
+    assert "C3, C4* /" in first.files["mine.h"]
+
+
+@pytest.mark.parametrize("mode", ["eca", "srm"])
+def test_sources_say_what_they_take(mode: str) -> None:
+    """Sizes and operations are read back from the text of a bundle."""
+    made = generate(mode_graph(mode), "mine")
+    read = written(made.files, "mine")
+    assert (read.state_bytes, read.floats.n_bytes) == (made.state_bytes, made.floats.n_bytes)
+    assert read.steps == made.steps
+
+
+@pytest.mark.parametrize("name", ["", "2fast", "a-b", "int", "a b", "été", "_x", "a__b"])
+def test_names_that_are_not_identifiers(name: str) -> None:
+    """One line that says what to type."""
+    with pytest.raises(UsageError) as caught:
+        generate(shipped_graph("eca"), name)
+    assert str(caught.value) == (
+        f"--name {name!r} is not a C identifier of one's own. Use letters, digits and single "
+        f"underscores, a letter first: --name my_decoder."
+    )
+
+
+@pytest.mark.parametrize("name", ["stdint", "limits", "uint8", "int_fast16", "size", "replay", "m"])
+def test_names_that_are_taken(name: str) -> None:
+    """A header, a type or a target that would be hidden by the model's."""
+    with pytest.raises(UsageError) as caught:
+        refuse_name(name)
+    assert str(caught.value) == (
+        f"--name {name!r} is taken: by C, by CMake, or by a file of the engine's own. "
+        f"Type e.g. --name my_decoder."
+    )
+
+
+def test_operation_without_a_kernel() -> None:
+    """The node, the operation, and what to do."""
+
+    @dataclass(frozen=True)
+    class Fourier:
+        output: str
+        input: str
+        kind: str = "fourier"
+
+    graph = random_graph("odd")
+    with pytest.raises(IncompatibleError) as caught:
+        emit(graph, Fourier("gate.conv", "gate.mean"))  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "Node 'gate.conv' needs an int8 'fourier', for which the C engine has no kernel. Name "
+        "other --targets, or add an emitter to firmware_bridge/emit/emitters.py and a kernel to "
+        "firmware_bridge/kernels."
+    )
