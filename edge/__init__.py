@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Take a trained EEG decoder to the device that is worn; the Python API is :mod:`edge.api`."""
 
 from __future__ import annotations
@@ -7,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 __all__ = ["bench", "export", "load", "run", "train", "verify"]
 
 if TYPE_CHECKING:
-    from edge.api import bench, export, load, run, train, verify
+    from benchmarks.api import bench
+    from edge.api import export, load, run, train, verify
 else:  # hidden from type checkers, which would take any name for granted
 
     def __getattr__(name: str) -> Any:
         """Import the API when it is first used, so that ``import edge`` stays light."""
         if name not in __all__:
             raise AttributeError(f"module 'edge' has no attribute {name!r}")
-        from edge import api
+        from edge import api, registry
 
-        return getattr(api, name)
+        if hasattr(api, name):
+            return getattr(api, name)
+        return registry.entry_point("edge.api", name)  # of a package above this one
 
 
 def __dir__() -> list[str]:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The Python API: what the command line does, from Python.
 
 Offered by :mod:`edge` itself, lazily: ``import edge`` imports nothing heavy. Every function raises
@@ -22,7 +23,6 @@ from edge.spec import Argument
 from edge.terminal.console import console
 
 if TYPE_CHECKING:
-    from benchmarks.measure.findings import Report
     from edge.bundle.run import Check
     from edge.data.dataset import Dataset
     from edge.training.train import Trained
@@ -176,13 +176,13 @@ def run(
     """
     from edge.bundle import run as runner
 
-    opened = _opened(bundle)
-    contract = opened.contract()
+    ours = opened(bundle)
+    contract = ours.contract()
     samples = np.asarray(windows, np.float32)
-    contract.refuse(samples, "windows", opened.manifest.model.n_chans)
-    bundles.refuse_outputs(opened, [output])
+    contract.refuse(samples, "windows", ours.manifest.model.n_chans)
+    bundles.refuse_outputs(ours, [output])
     with console(verbose=False, quiet=True):
-        found = runner.open_values(opened, target, precision)(contract.scale(samples))
+        found = runner.open_values(ours, target, precision)(contract.scale(samples))
     return np.asarray(found[output], np.float32)
 
 
@@ -197,52 +197,13 @@ def verify(bundle: Bundle | StrPath) -> tuple[Check, ...]:
     from edge.bundle import run as runner
 
     with console(verbose=False, quiet=True):
-        checks = runner.verify(_opened(bundle).folder)
+        checks = runner.verify(opened(bundle).folder)
     runner.refuse(checks)
     return checks
 
 
-def bench(
-    bundle: Bundle | StrPath,
-    *,
-    targets: Sequence[str] = (),
-    device: str | Sequence[str] = "local",
-    stock: bool = True,
-    samples: StrPath | None = None,
-    limit_s: float = 60.0,
-    quiet: bool = False,
-) -> Report:
-    """Measure latency, memory and size of a bundle's artifacts, beside the stock route.
-
-    Parameters
-    ----------
-    device
-        ``local``, ``ssh://[user@]host[:port]``, ``rpi4``, ``cortex-m4``, …, or several of them.
-    samples
-        File for every single latency, as JSON lines; ``BUNDLE.bench.jsonl`` without it.
-    limit_s
-        Seconds after which measuring stops although medians are not known to 1 % yet.
-    """
-    from benchmarks.measure import bench as benching
-    from benchmarks.measure.findings import Request
-    from benchmarks.measure.protocol import Protocol
-
-    folder = _opened(bundle).folder
-    request = Request(
-        bundle=folder,
-        samples=Path(samples or f"{folder.resolve().name}.bench.jsonl"),
-        targets=tuple(targets),
-        devices=(device,) if isinstance(device, str) else tuple(device),
-        stock=stock,
-        protocol=Protocol(limit_s=limit_s),
-    )
-    with console(verbose=False, quiet=quiet) as ours:
-        report = benching.bench(request, ours)
-    benching.refuse(report)
-    return report
-
-
-def _opened(bundle: Bundle | StrPath) -> Bundle:
+def opened(bundle: Bundle | StrPath) -> Bundle:
+    """A bundle as it is, or the one at a path."""
     return bundle if isinstance(bundle, Bundle) else bundles.read(Path(bundle))
 
 

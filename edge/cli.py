@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The command line: arguments in, results on stdout, everything else on stderr, one exit code.
 
 Heavy modules are imported inside the commands, so that ``edge --help`` works in the bare install.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The error classes, handed on from :mod:`quantize.errors` under the name that users import."""
 
 from __future__ import annotations

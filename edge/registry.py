@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Names are files: a mode, a target, a source, … is found by listing the folder of its kind.
 
 Adding ``se.py`` to the folder of modes adds the mode ``se``; there is no list to keep. A dash in a
@@ -11,9 +12,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from importlib import metadata
 from types import ModuleType
+from typing import Any
 
-from edge.errors import UsageError, invalid_value
+from edge.errors import MissingToolError, UsageError, invalid_value
 
 
 @dataclass(frozen=True)
@@ -76,3 +79,18 @@ def load(kind: Kind, name: str, parameter: str) -> ModuleType:
     """Import the module behind a name; see :func:`refuse_unknown`."""
     refuse_unknown(kind, name, parameter)
     return importlib.import_module(_modules(kind)[name])
+
+
+def entry_point(group: str, name: str) -> Any:
+    """Load what an installed package offers under a name.
+
+    Raises
+    ------
+    MissingToolError
+        When no installed package offers it.
+    """
+    for point in metadata.entry_points(group=group, name=name):
+        return point.load()
+    raise MissingToolError(
+        f"No installed package offers {name!r} to {group}. Type: pip install eeg-edge"
+    )

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The values that flow through the pipeline: frozen, plain data, nothing heavy imported.
 
     ModelSpec -> FloatModel -> DeployNet -> QGraph -> Artifact(s) -> Bundle

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What can go wrong, in one line each, and the exit code that says so.
 
 Every error a user can cause is an :class:`EdgeError`. Its message is one line that says what was

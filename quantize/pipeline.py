@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A lowered network and calibration windows become the integer graph and PyTorch's form of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Plain data to JSON and back: sorted keys, a schema version, sha256, one-line complaints."""
 
 from __future__ import annotations

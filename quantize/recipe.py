@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How a network is quantized, as one frozen value that is stored with every bundle."""
 
 from __future__ import annotations

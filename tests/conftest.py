@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Fixtures that several test files share; what trains or exports is made once a session."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A writer of small GDF 2.20 files (Schlögl, arXiv:cs/0608052), for want of one in MNE."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A Hub of one's own: enough of huggingface.co's HTTP interface to push a model and load it back.
 
 What is pushed is kept, and served as it came; nothing is asked of the network.

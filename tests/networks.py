@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Random networks for tests: every parameter and statistic away from its initial value."""
 
 from __future__ import annotations

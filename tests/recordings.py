@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Small recordings for tests, written by MNE; the first channel is the sample's number."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Networks of any shape made of random numbers in numpy, without PyTorch, in milliseconds.
 
 The same nodes as a lowered and quantized ``AttentionBaseNet``; scales are chosen so that no tensor

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The wheel in an empty environment: four packages, no torch, and a bundle can be read."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Completeness: files == names == checkpoints == tests == README; nothing exists on paper only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The main job on real recordings: train, export, verify, on windows nobody has seen."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """TensorFlow Lite Micro's interpreter, the reference of the integer arithmetic."""
 
 from __future__ import annotations

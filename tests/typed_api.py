@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The Python API as a type checker sees it; mypy reads it in tests/edge/test_api.py."""
 
 from pathlib import Path

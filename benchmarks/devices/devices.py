@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Where a bundle can be measured: a device is a file in ``benchmarks/devices/runners``.
 
 A device with an address, ``ssh://user@host``, is found by what stands before the ``://``, and its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A session on a device, by the system's ``ssh``: keys, agents, jump hosts are its own affair.
 
 One connection. A line of shell makes a folder there and says what the device is; then the parcel is

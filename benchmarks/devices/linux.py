@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The C engine as a static Linux program: no runtime, no library, for the processor of a device."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What runs on a device: checks artifacts against golden vectors there, then times them.
 
     python3 runner.pyz plan.json           everything

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What is sent to a device: one archive with the runner, artifacts, windows and golden logits."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """LiteRT in an emulated Raspberry Pi: instructions of one inference, exact.
 
 The process sees the Raspberry Pi's processor in ``/proc/cpuinfo`` and ``/sys``, because XNNPACK

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The files of an emulated Raspberry Pi: a Python for AArch64 with LiteRT, made once and kept.
 
 They are packages of Debian and PyPI, unpacked but never installed, so that no root rights and no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Run generated C on emulated cores and count instructions: pip's ziglang and unicorn.
 
 Counts are exact and repeatable. They are instructions, not cycles and not time: a load of two words

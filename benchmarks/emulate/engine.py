@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The C engine of a bundle, for runners that compile it themselves."""
 
 from __future__ import annotations

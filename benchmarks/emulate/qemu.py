@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Run generated C in QEMU: Cortex-M55 with Helium, and cores that Unicorn also has, to compare.
 
 Needs Debian's qemu-system-arm; its plugin interface counts instructions between markers.

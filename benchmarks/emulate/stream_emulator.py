@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The streaming engine on emulated cores: one call of the emulator per decision."""
 
 from __future__ import annotations

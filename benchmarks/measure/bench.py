@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge bench``: one bundle on one device or several, beside the stock route."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Weights and constants of an artifact, counted from the file's own buffers.
 
 ``weights`` is what the network computes with beside its tensors: weights and biases, in int8 also

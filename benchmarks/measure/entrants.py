@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What takes part in a benchmark: a bundle's artifacts, and the stock route's for the same weights.
 
 An entrant is a file and the name of its loader, so that a fresh process can load it too.

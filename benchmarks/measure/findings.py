@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a benchmark is asked, and what it found: figures with units, and the machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """One artifact in a process of its own: time to load, memory resident after one window.
 
     python -m benchmarks.measure.fresh TARGET FILE SHAPE THREADS

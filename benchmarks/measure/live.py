@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge bench --stream``: from a frame to its decision, part by part, paced as a headset paces.
 
 What the filter and the smoothing delay and how long a hop waits follow from the contract; what the

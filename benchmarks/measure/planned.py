@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Memory that a runtime plans for the tensors of a network, its input included."""
 
 from __future__ import annotations

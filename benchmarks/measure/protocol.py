@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How latency is measured: interleaved blocks, until the medians are tight or time is up.
 
 One round runs a block of every entrant, one after the other, so that whatever else the machine does

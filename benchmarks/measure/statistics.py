@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Paired statistics of two classifiers on the same windows.
 
 Pure functions of counts. Of the windows that two classifiers saw, only those matter on which one

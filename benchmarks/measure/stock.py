@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The same weights by the stock route: what braindecode's user gets without this tool.
 
 ``torch.export`` of braindecode's own module, ExecuTorch's default XNNPACK partitioner, for int8 its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A report as tables for people."""
 
 from __future__ import annotations

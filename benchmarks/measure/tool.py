@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Which code this is: what is kept of its making is kept under its name, and goes stale with it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From bundles to a document: read, compare, and lay out every section."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """int8 against float on the same windows: per subject, and pooled with subjects as the unit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A report as plain data: sections of words, tables and figures, before any format.
 
 HTML, Markdown and CSV are written from the same :class:`Document`; nothing here knows of them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From values to figures: pure functions, units on the axes, every subject shown."""
 
 from __future__ import annotations

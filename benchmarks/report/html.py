@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A document as one HTML file that needs nothing else: no network, no other file."""
 
 from __future__ import annotations

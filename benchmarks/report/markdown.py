@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A document as Markdown: words and tables; a figure is what it shows in words."""
 
 from __future__ import annotations

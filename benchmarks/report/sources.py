@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a report is made from: bundles, and what lies beside them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Matplotlib's figures as SVG that lives in a page: its colours, its font, light and dark.
 
 Figures are drawn in the colours of :data:`PALETTE`; each is replaced by a variable of the page's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """One tidy table: a row an artifact (and device it was timed on), a column a variable.
 
 Shares lie in [0, 1], units are in the names; what was not measured is empty.

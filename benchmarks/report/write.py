@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge report``: bundles in, one file out, whole or not at all."""
 
 from __future__ import annotations

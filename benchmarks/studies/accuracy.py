@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Accuracy of int8 against float on real EEG: train, export, compare on held-out sessions.
 
     python -m benchmarks.studies.accuracy --data ../shared/data/bnci2014-004-epochs --models

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the accuracy study found, as tables, bars and a figure; pure functions of the cells.
 
 Differences are int8 minus float in percentage points. A cell is one subject and mode.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Every mode's C on every core, fast path and plain C, held to the integer reference.
 
     python -m benchmarks.studies.all_modes --jobs 2 --save

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Headless Chromium, driven over the pipe of its DevTools protocol; no driver, no socket.
 
 ``--remote-debugging-pipe`` reads commands from file descriptor 3 and writes answers and events to

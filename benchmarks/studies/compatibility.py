@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What every mode is on every runtime, measured: the golden file and README's table.
 
     python -m benchmarks.studies.compatibility        (make compatibility)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How long the main job takes: ``edge export --mode eca --int8`` in a fresh process.
 
     python -m benchmarks.studies.export_time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the C engine costs on emulated cores, beside the references and the bars.
 
     python -m benchmarks.studies.firmware BUNDLE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The cost of going live, rung by rung, on real recordings.
 
     python -m benchmarks.studies.ladder --data ../shared/data

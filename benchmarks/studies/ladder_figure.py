@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The ladder's stored results as a figure and as lines."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Every mode's int8 program in ExecuTorch beside mode none's and beside its own stock export.
 
     python -m benchmarks.studies.modes [BUNDLE...] [--save]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Parts of README that a command writes, between two marks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Streaming a whole session in Python with the C engine: how many times faster than real time.
 
     python -m benchmarks.studies.realtime --data ../shared/data/eegmmidb/S001 --save

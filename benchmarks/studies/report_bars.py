@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How heavy a report is and how fast Chromium opens it.
 
     python -m benchmarks.studies.report_bars BUNDLE…

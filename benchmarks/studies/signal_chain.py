@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How far the signal chain in C is from ``scipy.signal.sosfilt`` in float64, beside the bar.
 
     python -m benchmarks.studies.signal_chain

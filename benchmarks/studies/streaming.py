@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The streaming engine: exact decision by decision, and what a decision costs on emulated cores.
 
     python -m benchmarks.studies.streaming BUNDLE... --save

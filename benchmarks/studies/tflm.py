@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What ``edge firmware --engine tflm`` writes, built with TensorFlow Lite Micro in C++, and run.
 
     python -m benchmarks.studies.tflm BUNDLE... --save

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How much faster the rewritten stem trains: one epoch, braindecode's forward pass beside ours.
 
     python -m benchmarks.studies.training_step

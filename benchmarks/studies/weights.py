@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Weights and constants of int8 artifacts beside those of the float ones, mode by mode.
 
     python -m benchmarks.studies.weights BUNDLE... --save

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """At most once: a piece of work is claimed by a lock that dies with the process that holds it.
 
 A finished piece is a file or folder that appears whole, by renaming. Whoever holds the lock looks

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a sweep consists of: cells, what they have in common, and where everything lies."""
 
 from __future__ import annotations

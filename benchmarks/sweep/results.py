@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a sweep gave: one tidy table, one report, one table for people."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge sweep``: cells side by side, here or on a cluster, until every one has its result."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """One cell: train, export, verify, time; its result appears last."""
 
 from __future__ import annotations

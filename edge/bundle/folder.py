@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The bundle: one folder with everything that firmware, a Raspberry Pi or a reviewer needs.
 
 ``manifest.json`` (what it is and what was measured), ``contract.json``, ``config.json`` and

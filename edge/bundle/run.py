@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Run and verify what is in a bundle; torch only where an artifact needs it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Which model ``--mode``, ``--checkpoint`` and ``--data`` mean together, and on which data."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The float model: braindecode's ``AttentionBaseNet``, built, saved and loaded.
 
 A checkpoint is a folder with ``config.json`` and ``model.safetensors``, exactly as braindecode's

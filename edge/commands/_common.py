@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What commands have in common: types of arguments, options, and how one is run.
 
 A file of this package without an underscore is a command: it holds a :class:`click.Command` called

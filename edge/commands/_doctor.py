@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge doctor``: what is installed, what it can do, and the line that installs the rest."""
 
 from __future__ import annotations

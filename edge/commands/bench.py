@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge bench``: latency, memory, instructions and size, here and on devices."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge check``: every mode on every runtime."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge signal``: the signal contract as C."""
 
 from __future__ import annotations

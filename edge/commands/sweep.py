@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge sweep``: modes x subjects x seeds x recipes, on every core or on a cluster."""
 
 from __future__ import annotations

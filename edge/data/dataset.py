@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A data set: labelled windows in groups, the signal they were cut from, and its contract."""
 
 from __future__ import annotations

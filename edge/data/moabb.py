@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``moabb:NAME:SUBJECT``: a public data set through MOABB, which fetches and keeps it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Windows from an ``.npz`` file: ``X``, ``y`` and what else is known of them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """One continuous recording through MNE: picks, unit, reference, causal filter, events.
 
 Nothing is resampled, and nothing is filtered across a joint: where files were concatenated (MNE's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A recording, a folder of recordings, or a BIDS data set, labelled as a contract file says."""
 
 from __future__ import annotations

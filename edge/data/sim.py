@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Simulated motor imagery: data made in code, seeded, always called simulated.
 
 A continuous recording per session, as a headset would deliver it: pink background from sources all

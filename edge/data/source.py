@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What ``--data`` says: ``sim[:SEED]``, ``moabb:NAME:SUBJECT``, a file, a folder of recordings."""
 
 from __future__ import annotations

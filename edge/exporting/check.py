@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge check``: every mode on every runtime, held against its table, then really run.
 
 The shipped checkpoint of a mode is lowered and quantized as ``edge export`` does it; its graph is

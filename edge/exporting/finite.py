@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Values that are not finite: which operation makes them first, and on how many windows.
 
 A gate divides, and takes exponentials: weights that are finite, every one, can still give 0 / 0 or

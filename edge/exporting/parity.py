@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The parity ladder: hold one runnable to another on the same windows, in quantization steps."""
 
 from __future__ import annotations

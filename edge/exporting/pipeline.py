@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The export: from a checkpoint to a bundle whose every file was run and compared.
 
 Each stage is a function from one frozen value to the next; :func:`export` is the story.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Which parts of a network stay in float: none where int8 decides alike, else the cheapest that do.
 
 All int8 is tried first. Where it misses what is wanted (``--max-drop``, otherwise

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Whether a network fits what it is exported for: asked before anything is written.
 
 The needs of a network are read from its graph, the abilities of a runtime are the table in its

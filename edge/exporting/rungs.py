@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The rungs of one export: every form of a network run twice on the same windows and compared.
 
     braindecode -> lowered

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge firmware``: from a bundle to a folder that a firmware engineer builds and drops in.
 
 What is written is an engine's affair, a file of :mod:`edge.firmware.engines`; it is checked

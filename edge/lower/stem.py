@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Lowering: braindecode's ``AttentionBaseNet`` becomes an equal network, twelve times cheaper.
 
 braindecode's stem is temporal convolution, BN1, depthwise spatial convolution, BN2, all linear, so

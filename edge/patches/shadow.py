@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Whether Python finds our four packages, or something else under their names.
 
 ``quantize`` and ``benchmarks`` are names that other people use too: a script of that name beside

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """PyTorch on one thread, where its operations are too small for two.
 
 Calibration and comparison run a network of two million multiplications window by window. Threads

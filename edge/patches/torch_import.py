@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Import braindecode where torchaudio's native part cannot be loaded.
 
 braindecode imports torchaudio. PyPI's Linux wheel of torchaudio is linked against CUDA and fails to

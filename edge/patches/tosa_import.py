@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Import ExecuTorch's Cortex-M backend where the TOSA serializer is not installed.
 
 ``executorch.backends.cortex_m`` imports passes of ExecuTorch's Arm backend, and that imports

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Versions of what is installed, without importing it."""
 
 from __future__ import annotations

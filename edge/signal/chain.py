@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The signal contract applied to a continuous signal, whole or sample by sample, to the same bits.
 
 Training, calibration and export cut their windows out of what :func:`apply` returns; a live signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The contract file: a TOML file that says how recordings become labelled windows.
 
 ``edge train --example-contract`` prints :data:`EXAMPLE`; its comments are the documentation.

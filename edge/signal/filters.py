@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Causal filters as second-order sections, designed by scipy, run from rest."""
 
 from __future__ import annotations

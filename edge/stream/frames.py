@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a source is: a file in ``edge/stream/sources`` that delivers sample frames, numbered.
 
 A source file has ``connect(request) -> Source``. Whatever a device tells of lost samples (a packet

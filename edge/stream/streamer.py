@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Decode a continuous signal: samples in, decisions out, from a bundle and without torch.
 
     streamer = edge.stream.streamer.open_stream(bundle.read(folder))

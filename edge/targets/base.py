@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a target is: a file in ``edge/targets`` that writes one runtime's artifact and runs it.
 
 A target file has

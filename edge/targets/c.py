@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """c: C99 for any processor, no runtime and no heap; :mod:`firmware_bridge` writes it.
 
 A folder of sources: ``edge.c``, ``edge.h`` and the kernels that the network needs; windows are

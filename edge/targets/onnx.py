@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """onnx: ONNX Runtime, and every tool that reads quantized ONNX (QDQ).
 
 Written node by node from :class:`QGraph`; input (1, n_chans, 1, n_times) and logits (1, n_outputs),

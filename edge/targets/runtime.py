@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a runtime is: a file in ``edge/targets/runtimes``, one for each column of ``edge check``.
 
 A target (``--targets``) is an artifact that is written, a runtime is something that runs it, and

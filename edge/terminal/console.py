@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Where words go: results to stdout, progress and notes to stderr, toolchains' chatter nowhere.
 
 Torch, ExecuTorch and LiteRT print from C++ as well as from Python, so file descriptors 1 and 2 are

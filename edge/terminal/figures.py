@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Figures as SVG: readable without colour, text as text, byte-identical when repeated."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What C++ prints: runtimes say why they fail on file descriptor 2 and nowhere else."""
 
 from __future__ import annotations

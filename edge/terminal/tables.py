@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Results as tables for people; every figure is in the manifest for programs."""
 
 from __future__ import annotations

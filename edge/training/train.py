@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge train``: from recordings to a checkpoint that braindecode can load."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Processors: what compilers are told, by the name that device files and benchmarks use."""
 
 from __future__ import annotations

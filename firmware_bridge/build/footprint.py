@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What generated C takes on a core: from a compiler where there is one here, else an estimate."""
 
 from __future__ import annotations

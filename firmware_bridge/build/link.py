@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Compile and link a model for any core, without a C library, and read what it takes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Compilers: which there are, what they are called with, and how to get one."""
 
 from __future__ import annotations

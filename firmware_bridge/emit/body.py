@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a generated function consists of: steps with their C, pointers into memory, the head.
 
 Shared by the windowed engine (:mod:`firmware_bridge.emit.generate`) and the streaming engine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From an operation to a call of a kernel: one function per type, found in :data:`EMITTERS`.
 
 A new kind of node is one emitter here (or in a file of its own) and one kernel in ``c/``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Emitters of the operations that the recipe leaves in float32, and of the way there and back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From a :class:`QGraph` to C99: ``NAME.h``, ``NAME.c`` and the kernels that it needs.
 
 The same text whenever the graph, the name and the origin are the same.

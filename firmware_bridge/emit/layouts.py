@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Weights and factors in the layouts that the kernels of ``c/`` document."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The stem's emitter: tile sizes, scratch memory and weights for every port (``c/edge_stem.h``)."""
 
 from __future__ import annotations

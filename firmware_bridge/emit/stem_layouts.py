@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The stem's weights in every port's layout; ``c/edge_stem_*.h`` say what reads them."""
 
 from __future__ import annotations

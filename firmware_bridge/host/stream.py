@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Run the streaming engine on this machine: compiled as a shared library, called by ctypes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The memory plan: where in the caller's struct every tensor and scratch buffer lies, and when.
 
 Greedy by size, as TFLite Micro plans (Pisarchyk and Lee 2020, arXiv:2001.03288): the largest buffer

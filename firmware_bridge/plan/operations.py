@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the C engine runs: a :class:`QGraph`'s nodes, fused where that saves memory and time.
 
 Three rewritings, all of them exact because they evaluate the reference itself:

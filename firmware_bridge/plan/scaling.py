@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Requantization constants of every operation, from the same functions as the reference.
 
 An accumulator becomes an int8 value by a 31-bit multiplier and a shift per output channel

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Pieces of C: identifiers, constants in the layouts that the ports want, emissions."""
 
 from __future__ import annotations

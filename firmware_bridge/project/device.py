@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Devices: one file each in ``devices/``, found by listing the folder."""
 
 from __future__ import annotations

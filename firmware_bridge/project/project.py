@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What ``edge firmware`` writes: files, and what they take of a device's memory."""
 
 from __future__ import annotations

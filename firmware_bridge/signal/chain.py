@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The signal contract in C: ``NAME_signal.h`` and ``NAME_signal.c``, from counts to int8 frames.
 
 counts -> reference -> filter -> scaling -> quantization, what :mod:`edge.signal.chain` and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The signal contract: everything between the electrode and the window that the decoder sees.
 
 One chain serves training, calibration, export and the device (:mod:`edge.signal.chain`)::

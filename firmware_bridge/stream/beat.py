@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The C of one beat: the stem, then every stage on its fresh, left and right positions.
 
 A stage's positions are rows of one array, fresh ones first, then those on the right, then those on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A number with a name in the generated C."""
 
 from __future__ import annotations

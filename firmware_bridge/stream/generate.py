@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From a :class:`QGraph` to the streaming engine: ``NAME_stream.h``, ``NAME_stream.c``, kernels.
 
 Frames in, a decision every ``hop`` of them out: the integers of the windowed engine on the same

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The operations of the streaming engine on as many positions as it needs.
 
 A stage's operation is a function of any number of positions; what follows the stages computes no

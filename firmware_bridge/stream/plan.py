@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a streaming engine keeps, and which positions it computes at which beat.
 
 The engine's beat is the stride of the input pool: so many samples are mixed and filtered at a time,

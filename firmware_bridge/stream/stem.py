@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The streaming stem's emitter: one beat of mix, filter, table and block sums."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The integer arithmetic that every runtime is held to: TensorFlow Lite Micro's.
 
 A real factor ``r`` is a 31-bit mantissa ``M`` and a shift ``s`` with ``r = M * 2**(s - 31)``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Activations as 256-entry tables: int8 in, int8 out, one entry per input value.
 
 Built as TFLite builds them, in float32: dequantize, apply, divide by the output scale, round, add

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a network may give beside its logits: named values of its graph.
 
 Each is a tensor that the graph has anyway, so that giving it out costs nothing but its copy.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`QGraph`: the one graph that every target is written from and held to.
 
 Plain, frozen, without torch. Tensors are NHWC with H = 1: ``(1, 1, n_times, n_channels)``; the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The reference: runs a :class:`~quantize.graph.qgraph.QGraph` in numpy as TFLite Micro would.
 
 Bit for bit; every other runtime and the C engine are held to these integers. Float32 nodes (a float

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The sliding window computed incrementally: the same result to the last bit, without torch.
 
 The pools of a network are anchored at the window's start. When the window moves on by a multiple of

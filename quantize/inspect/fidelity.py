@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How well every tensor of the integer graph follows the float network, on the same windows.
 
 What reaches a tensor holds the errors of everything before it, unlike

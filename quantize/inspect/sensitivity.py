@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Which tensor costs the accuracy: every one quantized alone, and every one left in float alone.
 
 Quantization is simulated on the float graph: a tensor or a weight is rounded to its int8 values and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Give named values of a :class:`QGraph` out of PyTorch's form of the same network."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Read a :class:`~quantize.graph.qgraph.QGraph` out of a PyTorch graph, float or Q/DQ.
 
 An operation is int8 when every value it reads comes out of a dequantize node and what it writes

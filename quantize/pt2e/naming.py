@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Names of a PyTorch graph's nodes: the module's path, or the path and the operation."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Observers: from the values a tensor takes on calibration windows to its range.
 
 ``histogram`` and ``min_max`` are torchao's. ``percentile`` is ours: it keeps a stated share of all

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Post-training quantization: a float network and calibration windows become a Q/DQ graph."""
 
 from __future__ import annotations

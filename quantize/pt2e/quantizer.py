@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Our PT2E quantizer: which values are int8, and which share their scale.
 
 Rules, in the order in which they are tried for a node:

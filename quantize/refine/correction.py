@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Bias correction: what quantization adds to a convolution's outputs on average is taken off again.
 
 Rounding errors of single samples vanish in the pools behind them, errors that all samples share do

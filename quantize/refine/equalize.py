@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Equalization: rescale channels between two linear layers so that they share one int8 range well.
 
 The spatial mix has one scale for all its channels, and their ranges differ. Because only the

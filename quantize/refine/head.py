@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The logits are 16-bit integers, with the range of the sums that int8 really gives.
 
 Eight bits would cost more than all the rest of some networks' rounding, and let logits tie. What

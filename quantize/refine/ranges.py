@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Which share of its values a tensor's range keeps: the one that costs the logits least.
 
 One share for all tensors clips too much of some, where outliers decide, and wastes the steps of

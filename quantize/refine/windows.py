@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Some of many windows, where all of them would take too long."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The Python API: light to import, typed, and the same work as the command line's."""
 
 from __future__ import annotations

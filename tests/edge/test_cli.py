@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The command line's manners: completion, colours, JSON, help."""
 
 from __future__ import annotations

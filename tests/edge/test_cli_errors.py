@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Wrong input: one whole line, the right exit code, nothing left behind.
 
 Each file in ``errors/`` is a case: the arguments, the files that they name, the exit code, and all

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What happens when an export is cut off: the old bundle or the new one, never a mixture."""
 
 from __future__ import annotations

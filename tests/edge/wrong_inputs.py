@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Files that the error cases in ``tests/edge/errors`` name as their input; each made on demand."""
 
 from __future__ import annotations

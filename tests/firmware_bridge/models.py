@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Integer graphs for the engine's tests: random networks of many shapes, and the shipped ones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Emulated microcontrollers: the bundle's C without a C library, instructions and bytes, exact."""
 
 from __future__ import annotations

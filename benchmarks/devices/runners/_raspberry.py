@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Emulated Raspberry Pi: instructions of the C engine and of LiteRT under qemu-aarch64, exact."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """rpi4: Raspberry Pi 4, a Cortex-A72 emulated by qemu-aarch64; instructions a window."""
 
 from __future__ import annotations

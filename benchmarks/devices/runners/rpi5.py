@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """rpi5: Raspberry Pi 5, a Cortex-A76 emulated by qemu-aarch64; instructions a window."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """ssh: a computer that the system's ``ssh`` reaches, e.g. a Raspberry Pi.
 
 Artifacts are checked against the golden vectors and timed there, by

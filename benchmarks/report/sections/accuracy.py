@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """int8 against float: every subject, pooled with subjects as the unit, and whether it is enough."""
 
 from __future__ import annotations

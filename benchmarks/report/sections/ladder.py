@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What each step from published figures to a headset costs, where somebody measured it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Latency: every call of every ``edge bench`` run on these bundles."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Mode x target: what every runtime computes in int8, and how well it follows float."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Memory on a microcontroller: the C engine's plan, byte by byte."""
 
 from __future__ import annotations

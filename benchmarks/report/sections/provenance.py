@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Where everything comes from: hashes, versions, and the lines that repeat it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The answers first: what was measured, what int8 costs, what is fastest, what it needs."""
 
 from __future__ import annotations

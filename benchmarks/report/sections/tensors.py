@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What rounding costs inside: SQNR of every tensor, and what each does to the logits."""
 
 from __future__ import annotations

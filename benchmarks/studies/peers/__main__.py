@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a user would pick instead, in one run.
 
     python -m benchmarks.studies.peers [--modes all]        (make peers)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Everything that takes part, exported once and kept: ``.cache/peers/work/MODE``.
 
 Ours is made anew when our code has changed, the others when what makes them has.

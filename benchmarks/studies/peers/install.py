@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What has to be installed to make a file and to run it, and all that this requires."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The stock way to a ``.tflite`` file, in an environment of its own (``make peers``).
 
     PYTHON litert.py PROGRAM WINDOWS PRECISION OUT

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """One stock export in a process of its own, timed from outside.
 
 python -m benchmarks.studies.peers.make TARGET PRECISION CHECKPOINT WINDOWS OUT

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The comparison as README shows it."""
 
 from __future__ import annotations

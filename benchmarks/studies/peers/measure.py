@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """One mode, everything that takes part, in one run: latency, size, memory, accuracy, effort."""
 
 from __future__ import annotations

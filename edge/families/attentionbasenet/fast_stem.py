@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The training loop: plain PyTorch, braindecode's own modules, an equal but faster stem.
 
 braindecode's stem convolves every electrode in time before it mixes them. In training as in

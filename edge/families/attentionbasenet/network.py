@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """braindecode's ``AttentionBaseNet`` with all that its model card promises.
 
 The card documents ``return_features=True`` and ``reset_head(n)`` for every model, and braindecode

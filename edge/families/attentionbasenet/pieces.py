@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Pieces of deploy forms: what every runtime has, made from what braindecode's gates are made of.
 
 Gates see tokens (batch, n_channels, 1, n_tokens). Weights are computed in float64; lowering casts

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A ``.pte`` for ``--engine executorch``: int8 throughout, the reference's integers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """c: the C99 of :mod:`firmware_bridge`, a build for host and device, and a test that runs there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """executorch: a program for ExecuTorch's Cortex-M backend, and what its runtime is built with."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """tflm: the bundle's .tflite for TensorFlow Lite Micro, with exactly the operators it needs."""
 
 from __future__ import annotations

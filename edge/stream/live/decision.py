@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From logits to a decision: smoothing, a threshold with hysteresis, abstention."""
 
 from __future__ import annotations

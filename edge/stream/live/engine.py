@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Which decoder a stream is fed to: an exact streaming engine, or whole windows by any runnable."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The integrity of a frame stream: what was lost is filled or found out, what is broken is marked.
 
 A gap of a few samples is bridged by straight lines. After a longer one, or when the device comes

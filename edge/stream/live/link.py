@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The connection to a source: a stall is noticed, a lost device connected again, with back-off."""
 
 from __future__ import annotations

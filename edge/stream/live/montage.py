@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A source held to a contract: which of its channels, in which order, in which unit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge stream``: a source through a contract's chain into a decoder, decision by decision."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Where decisions go: JSON lines in a file or on stdout, a stream of the Lab Streaming Layer.
 
 Every line is written and flushed as soon as it is known, so that nothing is lost however the

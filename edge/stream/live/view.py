@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a terminal shows of a stream while it runs, and the table that is left at its end."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From what a device tells of its frames, a packet counter or timestamps, to their numbers."""
 
 from __future__ import annotations

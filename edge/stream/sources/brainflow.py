@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """brainflow: any board that BrainFlow knows, by its name.
 
 ``brainflow:synthetic``, ``brainflow:cyton --arg serial_port=/dev/ttyUSB0``: the names are those of

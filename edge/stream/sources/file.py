@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """file: a recording, or the recordings of a folder one after another, replayed.
 
 ``file:S001R03.edf`` in real time, faster with ``--speed``. Where recordings were put together, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """lsl: a stream of the Lab Streaming Layer, by its name.
 
 ``lsl:NAME``; ``--arg source_id=ID`` where several have one, ``--arg timeout=SECONDS`` to look for

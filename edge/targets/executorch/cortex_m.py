@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The integer graph in ExecuTorch's Cortex-M operators, which call CMSIS-NN.
 
 The flow that ExecuTorch ships (``executorch.backends.cortex_m``: a quantizer, passes, these

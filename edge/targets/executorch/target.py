@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """executorch: a ``.pte`` program for ExecuTorch with the XNNPACK delegate.
 
 Lowered from the same Q/DQ graph that :class:`QGraph` is read from, as one delegate. Input

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """c: the generated C99, compiled for this machine; ``--targets c``."""
 
 from __future__ import annotations

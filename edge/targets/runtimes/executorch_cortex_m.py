@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """executorch-cortex-m: ExecuTorch with its Cortex-M backend (CMSIS-NN); no ``--targets`` name.
 
 The program of :mod:`edge.targets.executorch.cortex_m` with float32 in and out, lowered to a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """executorch-xnnpack: ExecuTorch's runtime with the XNNPACK delegate; ``--targets executorch``."""
 
 from __future__ import annotations

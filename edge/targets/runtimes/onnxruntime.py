@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """onnxruntime: ONNX Runtime's CPU kernels; ``--targets onnx``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """tflite: LiteRT with XNNPACK, its default delegate; ``--targets tflite``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """tflite-plain: LiteRT's own kernels, without a delegate; ``--targets tflite``.
 
 They reject files that XNNPACK runs although they are invalid.

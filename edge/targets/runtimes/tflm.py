@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """tflm: TensorFlow Lite Micro, its interpreter on this machine; ``--targets tflite``.
 
 The same file as LiteRT's; its reference kernels are the arithmetic that

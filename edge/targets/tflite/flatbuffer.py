@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Build a TFLite file from tensors and operators with the official schema classes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Convolutions of floats with int8 weights, as XNNPACK has them: fully connected.
 
 XNNPACK multiplies floats by int8 weights with a scale per output, but not in its convolutions. A

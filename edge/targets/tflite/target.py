@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """tflite: LiteRT (ai-edge-litert), tflite-runtime and TensorFlow Lite Micro.
 
 Written operator by operator from :class:`QGraph`, so that the file computes the reference's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The root folder of an emulated Raspberry Pi: whole or not there at all."""
 
 from __future__ import annotations

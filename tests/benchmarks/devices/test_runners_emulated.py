@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Emulated devices: exact counts of the bundle's C, beside each other in one table."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Devices behind ssh: a real ``sshd`` on 127.0.0.1 with throw-away keys, and how links fail.
 
 Every key is a device of its own: what it may run is set by ``command=`` in authorized_keys.

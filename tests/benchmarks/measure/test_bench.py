@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`edge bench`: what it reports, what it writes, and what it refuses."""
 
 from __future__ import annotations

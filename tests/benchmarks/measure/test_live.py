@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge bench --stream``: the parts of a latency, in the form that scripts read."""
 
 from __future__ import annotations

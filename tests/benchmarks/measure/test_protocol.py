@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Statistics of latencies, and how rounds are run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Paired statistics against known values, closed forms and simulation."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`edge report`: what it says, what it leaves out by name, and how Chromium shows it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The accuracy benchmark's own arithmetic: resuming, bars, and what is said of every cell."""
 
 from __future__ import annotations

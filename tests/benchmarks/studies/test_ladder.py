@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The ladder's arithmetic, its figure, and what is stored of it."""
 
 from __future__ import annotations

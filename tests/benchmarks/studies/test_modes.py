@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``python -m benchmarks.studies.modes``: bars, ratios inside a round, and whom a failure names."""
 
 from __future__ import annotations

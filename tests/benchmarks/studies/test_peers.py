@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`make peers`: what is counted, what is named, what README shows."""
 
 from __future__ import annotations

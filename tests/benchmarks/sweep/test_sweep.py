@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`edge sweep`: nothing lost, nothing done twice, on one machine and on a cluster with a death."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The bundle on disk: all or nothing, checked when opened."""
 
 from __future__ import annotations

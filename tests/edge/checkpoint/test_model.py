@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Checkpoints: ours are braindecode's, and what does not fit is named."""
 
 from __future__ import annotations

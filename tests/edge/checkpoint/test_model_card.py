@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What braindecode's model card promises, through our loader, and exported behind it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Checkpoints in every form in which braindecode's users have them, and what is refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`edge doctor`: every target, tool and foreign module, and what to do about it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Every kind of recording that MNE reads for us, BIDS folders, joints, and MOABB."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Recordings become the windows that the contract describes, sample by sample."""
 
 from __future__ import annotations

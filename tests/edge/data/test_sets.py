@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Splits, calibration windows, .npz files and the simulator."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`edge check`: verdicts from the tables and for real, held to the golden file and to README."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The main job: `edge export --mode eca --int8` as a user types it, and what comes of it."""
 
 from __future__ import annotations

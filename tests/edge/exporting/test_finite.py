@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A gate that is NaN on some window is named, and never exported."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`edge export --outputs logits,features`: what the head reads, out of every runtime."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The ladder's measurements and its refusals."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What stays in float: nothing where int8 decides alike, else the cheapest parts that help."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Engines of `edge firmware` that bring a runtime: their files hold what that runtime is told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`edge firmware`: what it writes is built and run; what does not fit is refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Lowering is exact, whatever braindecode builds."""
 
 from __future__ import annotations

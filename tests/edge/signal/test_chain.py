@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The contract's chain on a continuous signal: whole or in pieces, the same bits."""
 
 from __future__ import annotations

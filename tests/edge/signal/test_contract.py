@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The signal contract as a value, and its file."""
 
 from __future__ import annotations

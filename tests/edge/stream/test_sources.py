@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Headsets and streams: BrainFlow's synthetic board and a real LSL outlet on this machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """``edge stream`` as it is typed: replay, refusals, Ctrl-C, what is left on disk."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From samples in the contract's unit to decisions, through a bundle."""
 
 from __future__ import annotations

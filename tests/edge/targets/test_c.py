@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The target c: sources in the bundle that give the reference's integers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """ExecuTorch programs: one delegate, nothing on portable kernels, logits that never tie."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Every mode on every target, float and int8, held to the one graph: logits and features."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """ONNX files: checked, really int8, fused as the table says, and the reference's logits."""
 
 from __future__ import annotations

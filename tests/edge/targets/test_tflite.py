@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """TFLite files: valid for every interpreter, written to the byte again and again."""
 
 from __future__ import annotations

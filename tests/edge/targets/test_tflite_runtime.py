@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """tflite-runtime 2.14, what older Raspberry Pi images have: numpy 1, Python 3.11 at most."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Chatter of the toolchains never reaches the user, unless asked for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Figures: every tensor named with its unit, and the same bytes when drawn again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The same bits on every core, fast path or plain C, emulated."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Cortex-M55 with Helium, and QEMU's counts beside Unicorn's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The generated C computes the reference's integers, whatever the network."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Device files: complete, sourced, and refused by the name of the field that is wrong."""
 
 from __future__ import annotations

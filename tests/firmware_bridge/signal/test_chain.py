@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The signal chain in C: against the chain in Python, on this machine and on emulated cores."""
 
 from __future__ import annotations

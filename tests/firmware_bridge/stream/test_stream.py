@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The streaming engine gives the windowed engine's integers, whatever the network and the hop."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The streaming engine's integers on emulated cores, fast path or plain C."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The fixed-point arithmetic against its definition, one integer at a time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The graph on disk and the checks that it makes of itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The numpy reference against TFLite Micro's kernels, operation by operation, to the bit."""
 
 from __future__ import annotations

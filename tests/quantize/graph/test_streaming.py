@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Streamed and windowed are the same, whatever the network's shape."""
 
 from __future__ import annotations

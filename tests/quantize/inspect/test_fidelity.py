@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """SQNR of every tensor: by hand, and falling from the input to the logits."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What every tensor's rounding costs: exact where it can be, ranked right, the same bytes twice."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Float convolutions with int8 weights: the same values in every form and runtime."""
 
 from __future__ import annotations

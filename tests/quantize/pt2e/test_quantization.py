@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From a float network to integers: observers, equalization, the Q/DQ graph, extraction."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Bias correction takes off what quantization adds on average, in both forms of the graph."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Ranges by what they cost the logits, and the logits' own by the sums that int8 gives."""
 
 from __future__ import annotations

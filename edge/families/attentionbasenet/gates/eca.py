@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """eca: efficient channel attention (Wang et al. 2020, arXiv:1910.03151).
 
 Each channel's mean over time, a small convolution across neighbouring channels, a sigmoid, and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """encnet: context encoding (Zhang et al. 2018, arXiv:1803.08904).
 
 Every token is assigned softly to learned codewords; the gate is a linear map of what remains of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """gct: gated channel transformation (Yang et al. 2020, arXiv:1909.11519).
 
 Each channel's l2 norm over time, normalized by all channels' norms, a tanh, and the product with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """gsop: global second-order pooling (Gao et al. 2019, arXiv:1811.12006).
 
 The covariance of a few mixed channels, and a linear map of it, is the gate; no sigmoid. Batch norm,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """srm: style-based recalibration (Lee et al. 2019, arXiv:1903.10829).
 
 Each channel's mean and standard deviation over time, combined per channel (``use_mlp``: by two

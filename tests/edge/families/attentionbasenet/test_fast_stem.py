@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Training with the fast stem is braindecode's training."""
 
 from __future__ import annotations

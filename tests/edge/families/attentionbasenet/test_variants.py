@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Arguments of every mode, drawn from all that braindecode accepts, on every target but one.
 
 ExecuTorch, which takes seconds to lower a network, has the extremes in test_modes_on_targets.

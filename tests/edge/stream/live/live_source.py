@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A source that plays a script, a clock that is turned by hand, a decoder that is easy to check."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """From logits to decisions: smoothing, hysteresis, abstention."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a frame stream may do, and what becomes of it: every fault is injected here."""
 
 from __future__ import annotations

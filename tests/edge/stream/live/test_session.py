@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A stream decoded from end to end, with every interruption injected."""
 
 from __future__ import annotations

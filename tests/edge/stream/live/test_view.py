@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a terminal shows while a stream runs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Holds a mode's deploy form to braindecode's module, alone and in a whole network."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """cat: scores of channels and of tokens."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """catlite: the channel half of cat."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """cbam: a gate per channel, then a gate per token."""
 
 from __future__ import annotations

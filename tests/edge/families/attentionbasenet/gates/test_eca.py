@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """eca: the convolution over channels is a banded matrix."""
 
 from __future__ import annotations

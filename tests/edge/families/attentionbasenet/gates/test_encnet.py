@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """encnet: distances to codewords from two mixings, residuals as one product."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """fca: a discrete cosine transform as a depthwise convolution."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """gct: norms over time, normalized over channels."""
 
 from __future__ import annotations

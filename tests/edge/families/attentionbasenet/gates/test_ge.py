@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """ge: gather and excite in its four forms."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """gsop: the linear map of a covariance as one matrix over pairs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """none: nothing between the block and its pool."""
 
 from __future__ import annotations

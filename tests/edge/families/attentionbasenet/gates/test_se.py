@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """se: squeeze and excitation."""
 
 from __future__ import annotations

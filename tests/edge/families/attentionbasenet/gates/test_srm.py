@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """srm: mean and standard deviation by weights of their own."""
 
 from __future__ import annotations
