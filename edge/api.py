@@ -83,12 +83,12 @@ def export(
         What was written.
     """
     from edge.checkpoint import find as checkpoints
-    from edge.checkpoint import model
+    from edge.checkpoint import live
     from edge.exporting import pipeline
     from edge.targets import base as target
 
     if checkpoint is not None and not isinstance(checkpoint, str | PathLike):
-        source: Any = model.from_module(checkpoint)
+        source: Any = live.from_module(checkpoint)
     else:
         source = None if checkpoint is None else str(checkpoint)
     request = pipeline.ExportRequest(

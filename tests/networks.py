@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge.checkpoint import model
+from edge.checkpoint import build
 from edge.spec import ModelSpec
 
 SMALL = {
@@ -27,7 +27,7 @@ SMALL = {
 
 def randomized(spec: ModelSpec, seed: int, dtype: torch.dtype = torch.float32) -> Any:
     """braindecode's module with random weights, affine parameters and running statistics."""
-    module = model.build(spec, seed).module.to(dtype)
+    module = build.build(spec, seed).module.to(dtype)
     generator = torch.Generator().manual_seed(seed)
 
     def uniform(like: torch.Tensor, low: float, high: float) -> torch.Tensor:

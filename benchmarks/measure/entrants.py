@@ -75,9 +75,9 @@ def open_session(name: str, path: Path, threads: int = 1) -> Session:
     """Load the file of an entrant."""
     if name in MODULES:
         from benchmarks.measure import stock
-        from edge.checkpoint import model
+        from edge.checkpoint import files
 
-        session: Session = getattr(stock, MODULES[name])(model.load(path).module, threads)
+        session: Session = getattr(stock, MODULES[name])(files.load(path).module, threads)
         return session
     if name in LOADERS:
         return LOADERS[name]()(path.read_bytes(), threads)
@@ -109,9 +109,9 @@ def stock(
     """
     try:
         from benchmarks.measure import stock as exports
-        from edge.checkpoint import model
+        from edge.checkpoint import files
 
-        module = model.load(opened.folder).module
+        module = files.load(opened.folder).module
     except ImportError as error:
         raise MissingToolError(
             f"The stock route needs {error.name}, which is not installed. "

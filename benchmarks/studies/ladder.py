@@ -31,7 +31,7 @@ from benchmarks.measure import statistics
 from benchmarks.measure.machine import machine
 from benchmarks.measure.statistics import Interval
 from benchmarks.studies import ladder_figure
-from edge.checkpoint import model as models
+from edge.checkpoint import build
 from edge.data import npz, raws
 from edge.data.dataset import Dataset, Recording, calibration_windows, split, training_windows
 from edge.exporting import parity
@@ -157,7 +157,7 @@ def per_sample(windows: Float) -> PerSample:
 
 def train(spec: ModelSpec, windows: Float, labels: NDArray[np.int64], epochs: int) -> Any:
     """A model, always from the same seed."""
-    module = models.build(spec, 0).module
+    module = build.build(spec, 0).module
     fit.fit(module, windows, labels, TrainingSettings(epochs=epochs), lambda _: None)
     return module
 

@@ -35,8 +35,8 @@ from benchmarks.measure.protocol import Estimate, Protocol, Samples
 from edge import registry
 from edge.bundle import folder as bundle
 from edge.bundle.folder import Bundle
+from edge.checkpoint import files
 from edge.checkpoint import find as checkpoints
-from edge.checkpoint import model
 from edge.errors import EdgeError
 from edge.exporting import pipeline
 from edge.exporting.pipeline import ExportRequest
@@ -155,7 +155,7 @@ def entrant(mode: str, made: Bundle, work: Path) -> Entrant:
     program = work / f"{mode}-{sha256[:12]}.stock.pte"
     try:
         if not program.exists():
-            data = stock.executorch_int8(model.load(made.folder).module, windows)
+            data = stock.executorch_int8(files.load(made.folder).module, windows)
             program.write_bytes(data)
         session, agreement = opened(program, windows, made.golden()["logits/braindecode"])
     except StockError as error:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks.measure.machine import machine
-from edge.checkpoint import model
+from edge.checkpoint import build
 from edge.families.attentionbasenet import fast_stem as fit
 from edge.families.attentionbasenet.fast_stem import FastStem
 from edge.spec import ModelSpec
@@ -43,7 +43,7 @@ def epoch(module: torch.nn.Module, forward: Callable[[torch.Tensor], torch.Tenso
 def main(repeats: int) -> None:
     """22 channels, 1000 samples, eca."""
     spec = ModelSpec("eca", 22, 1000, 4)
-    module = model.build(spec).module.train()
+    module = build.build(spec).module.train()
     rng = np.random.default_rng(0)
     x = torch.from_numpy(rng.standard_normal((N_WINDOWS, 22, 1000)).astype(np.float32))
     stem = FastStem(module.input_block, x)

@@ -117,7 +117,7 @@ def _reference(graph: QGraph) -> Runner:
 
 def _float(opened: Bundle) -> Runner:
     try:
-        from edge.checkpoint import model
+        from edge.checkpoint import files
         from edge.families.attentionbasenet import fast_stem as fit
         from edge.families.attentionbasenet import network
     except ImportError as error:
@@ -125,7 +125,7 @@ def _float(opened: Bundle) -> Runner:
             f"Running the float model needs PyTorch and braindecode ({error}). "
             f"Type: pip install 'eeg-edge[export]'"
         ) from None
-    module = model.load(opened.folder).module
+    module = files.load(opened.folder).module
     forms = {name: partial(network.VALUES[name], module) for name in opened.outputs}
     return lambda windows: {name: fit.predict(form, windows) for name, form in forms.items()}
 

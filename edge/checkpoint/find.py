@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge import registry
-from edge.checkpoint import model as models
+from edge.checkpoint import files
 from edge.checkpoint.model import FloatModel
 from edge.data import dataset, source
 from edge.errors import IncompatibleError, UsageError
@@ -68,7 +68,7 @@ def _model(request: Request) -> tuple[FloatModel, str]:
     if isinstance(request.checkpoint, FloatModel):
         return request.checkpoint, "a live model"
     if request.checkpoint is not None:
-        return models.load(request.checkpoint), f"checkpoint {request.checkpoint!r}"
+        return files.load(request.checkpoint), f"checkpoint {request.checkpoint!r}"
     mode = request.mode or "eca"
     if request.data is not None:
         data = request.data if isinstance(request.data, str) else request.data.spec
@@ -83,7 +83,7 @@ def _model(request: Request) -> tuple[FloatModel, str]:
             f"There is no shipped checkpoint for mode {mode!r}. Type: edge train --mode {mode} "
             f"--data sim --out model && edge export --mode {mode} --checkpoint model"
         )
-    return models.load(shipped), f"shipped checkpoint {mode!r}, trained on simulated data"
+    return files.load(shipped), f"shipped checkpoint {mode!r}, trained on simulated data"
 
 
 def _refuse_other_mode(mode: str | None, model: FloatModel) -> None:

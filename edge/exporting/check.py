@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from edge import registry
+from edge.checkpoint import files
 from edge.checkpoint import find as checkpoints
-from edge.checkpoint import model as models
 from edge.data import source
 from edge.data.dataset import Dataset
 from edge.errors import IncompatibleError, MissingToolError
@@ -111,7 +111,7 @@ def check(request: Request, console: Console) -> Report:
 
 def _prepare(mode: str) -> Prepared:
     """What a plain ``edge export --mode M --int8`` would build, and fewer windows to measure on."""
-    model = models.load(checkpoints.ZOO / mode)
+    model = files.load(checkpoints.ZOO / mode)
     assert model.training is not None
     shipped = checkpoints.Request(mode, model, _data(model.training.data))
     targets = registry.names(registry.TARGETS)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from edge import registry
 from edge.bundle import folder as bundle
 from edge.bundle.folder import DataRecord, Manifest, Output
+from edge.checkpoint import files, shortened
 from edge.checkpoint import find as checkpoints
-from edge.checkpoint import model as models
 from edge.checkpoint.find import Resolved
 from edge.data import dataset
 from edge.errors import AccuracyError, UsageError
@@ -193,7 +193,7 @@ def climb(ready: Prepared) -> tuple[Rung, ...]:
 
 
 def _say_what_is_special(resolved: Resolved, note: Callable[[str], None]) -> None:
-    if (changed := models.shortened(resolved.model)) is not None:
+    if (changed := shortened.shortened(resolved.model)) is not None:
         note(f"note: {changed}")
     if resolved.contract.scaling.kind == UNKNOWN:
         note("note: scaling unknown, windows are taken as they are: the checkpoint has no contract")
@@ -360,7 +360,7 @@ def _write(
     if graph is not None:
         qgraph.save(graph, folder / bundle.QGRAPH)
         contract = replace(contract, input_quant=graph.quant(graph.input))
-    models.save(replace(ready.resolved.model, contract=contract), folder)
+    files.save(replace(ready.resolved.model, contract=contract), folder)
     golden = _golden(ready.sources, ready.held_out, rungs)
     (folder / bundle.GOLDEN).write_bytes(golden)
     (folder / bundle.DECISIONS).write_bytes(_decisions(ready.held_out, rungs))

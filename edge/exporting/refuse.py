@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 
 from edge import registry
-from edge.checkpoint import model
+from edge.checkpoint import build
 from edge.errors import IncompatibleError
 from edge.lower.stem import lower
 from edge.spec import ModelSpec, Verdict, describe
@@ -79,6 +79,6 @@ def modes_in_full(name: str) -> tuple[str, ...]:
 def _needs(mode: str) -> frozenset[str]:
     """Operations of a mode's network; their kinds do not depend on its size."""
     spec = ModelSpec(mode, n_chans=2, n_times=1000, n_outputs=2)
-    net = lower(model.build(spec).module, spec)
+    net = lower(build.build(spec).module, spec)
     graph = extract(ptq.trace(net, spec.n_chans, spec.n_times))
     return frozenset(target.operation(graph, node) for node in graph.nodes)

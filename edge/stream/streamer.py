@@ -123,7 +123,7 @@ def _integers(opened: Bundle, hop: int) -> Engine:
 
 def _floats(opened: Bundle, hop: int) -> Engine:
     try:
-        from edge.checkpoint import model
+        from edge.checkpoint import files
         from edge.lower import stem as lower
         from quantize.pt2e import ptq
         from quantize.pt2e.extract import extract
@@ -132,7 +132,7 @@ def _floats(opened: Bundle, hop: int) -> Engine:
             f"Streaming the float model needs PyTorch and braindecode ({error}). "
             f"Type: pip install 'eeg-edge[export]'"
         ) from None
-    loaded = model.load(opened.folder)
+    loaded = files.load(opened.folder)
     net = lower.lower(loaded.module, loaded.spec)
     graph = extract(ptq.trace(net, loaded.spec.n_chans, loaded.spec.n_times))
     return NumpyEngine(outputs.give(graph, opened.outputs), hop)

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.bundle import folder as bundle
-from edge.checkpoint import model as models
-from edge.checkpoint import weights
+from edge.checkpoint import build, files, shortened, weights
 from edge.checkpoint.model import FloatModel, TrainingRecord
 from edge.data import dataset, source
 from edge.errors import UsageError
@@ -71,9 +70,9 @@ def train(request: TrainRequest, console: Console) -> Trained:
     spec = ModelSpec(
         request.mode, windows.shape[1], contract.n_times, len(contract.classes), request.arguments
     )
-    model = models.build(spec, request.settings.seed)
-    models.refuse_degenerate(model)
-    if (changed := models.shortened(model)) is not None:
+    model = build.build(spec, request.settings.seed)
+    shortened.refuse_degenerate(model)
+    if (changed := shortened.shortened(model)) is not None:
         console.note(f"note: {changed}")
     console.note(
         f"{len(labels)} training windows, {len(split.test.labels)} held out ({split.rule})"
@@ -95,7 +94,7 @@ def train(request: TrainRequest, console: Console) -> Trained:
         contract_file=None if request.contract is None else request.contract.read_text(),
     )
     with bundle.writing(request.out) as folder:
-        models.save(trained, folder)
+        files.save(trained, folder)
     return Trained(trained, accuracy)
 
 

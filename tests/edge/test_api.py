@@ -13,7 +13,7 @@ import pytest
 
 import edge
 from edge.bundle import folder as bundle
-from edge.checkpoint import model
+from edge.checkpoint import files
 from edge.checkpoint.model import FloatModel
 from edge.errors import AccuracyError, IncompatibleError, UsageError
 from edge.spec import ModelSpec
@@ -131,14 +131,14 @@ def test_the_readme_example(tmp_path: Path) -> None:
     data = arrays(240)
     program = tmp_path / "example.py"
     program.write_text("from setup import my_model, x, y\n" + code)
-    model.save(FloatModel(randomized(SPEC, 0), SPEC), tmp_path)
+    files.save(FloatModel(randomized(SPEC, 0), SPEC), tmp_path)
     np.savez(tmp_path / "d.npz", x=data["X"], y=data["y"])
     (tmp_path / "setup.py").write_text(
         "import numpy as np\n"
-        "from edge import model\n"
+        "from edge.checkpoint import files\n"
         "d = np.load('d.npz')\n"
         "x, y = d['x'], d['y']\n"
-        "my_model = model.load('.').module\n"
+        "my_model = files.load('.').module\n"
     )
     done = subprocess.run(
         [sys.executable, program], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.checkpoint import find as checkpoints
-from edge.checkpoint.model import load
+from edge.checkpoint.files import load
 from edge.lower.stem import lower
 from edge.spec import ModelSpec
 from quantize.graph import qgraph, reference

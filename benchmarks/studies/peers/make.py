@@ -16,12 +16,12 @@ def main(arguments: list[str]) -> None:
     """Entry point of the process."""
     target, precision, checkpoint, windows, out = arguments
     from benchmarks.measure import entrants, stock
-    from edge.checkpoint import model
+    from edge.checkpoint import files
 
     if target in entrants.MODULES:  # what is made is its first call
         entrants.open_session(target, Path(checkpoint))
         return
-    module = model.load(checkpoint).module
+    module = files.load(checkpoint).module
     Path(out).write_bytes(stock.EXPORTS[target, precision](module, np.load(windows)))
 
 

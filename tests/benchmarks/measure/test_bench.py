@@ -22,7 +22,7 @@ from benchmarks.measure.findings import Request
 from benchmarks.measure.protocol import Protocol
 from benchmarks.studies.firmware import case_of
 from edge.bundle import folder as bundle
-from edge.checkpoint import model
+from edge.checkpoint import files
 from edge.errors import UsageError
 from edge.spec import Precision
 from edge.terminal import console
@@ -77,7 +77,7 @@ def windows(eca_bundle: Path) -> np.ndarray:
 
 def test_stock_route_computes_the_same(eca_bundle: Path, windows: np.ndarray) -> None:
     """What is timed beside ours is the same network: float equal, int8 near."""
-    module = model.load(eca_bundle).module
+    module = files.load(eca_bundle).module
     expected = stock.eager(module)(windows)
     golden = bundle.read(eca_bundle).golden()["logits/braindecode"]
     np.testing.assert_allclose(expected, golden, atol=1e-4)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from edge.checkpoint import model, weights
+from edge.checkpoint import build, files, shortened, weights
 from edge.checkpoint.model import FloatModel
 from edge.data import sim
 from edge.errors import IncompatibleError, UsageError
@@ -26,13 +26,13 @@ SPEC = ModelSpec("eca", 4, 300, 3, SMALL)
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     """A random model, saved."""
-    model.save(FloatModel(randomized(SPEC, 0), SPEC, sim.DEFAULT.contract()), tmp_path)
+    files.save(FloatModel(randomized(SPEC, 0), SPEC, sim.DEFAULT.contract()), tmp_path)
     return tmp_path
 
 
 def test_round_trip(checkpoint: Path) -> None:
     """What is loaded computes the same bits and is described by the same values."""
-    loaded = model.load(checkpoint)
+    loaded = files.load(checkpoint)
     assert dataclasses.replace(loaded.spec, arguments={}) == dataclasses.replace(SPEC, arguments={})
     assert dict(SPEC.arguments).items() <= dict(loaded.spec.arguments).items()
     assert loaded.contract == sim.DEFAULT.contract()
@@ -45,7 +45,7 @@ def test_braindecode_loads_it(checkpoint: Path) -> None:
     """``AttentionBaseNet.from_pretrained`` takes our folder as its own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        theirs = model.network_class().from_pretrained(checkpoint).eval()
+        theirs = build.network_class().from_pretrained(checkpoint).eval()
     x = torch.from_numpy(windows(SPEC, 3))
     with torch.no_grad():
         assert torch.equal(theirs(x), randomized(SPEC, 0)(x))
@@ -54,7 +54,7 @@ def test_braindecode_loads_it(checkpoint: Path) -> None:
 def test_we_load_braindecodes(tmp_path: Path) -> None:
     """A folder from ``save_pretrained`` is a checkpoint without a contract."""
     randomized(SPEC, 0).save_pretrained(tmp_path)
-    loaded = model.load(tmp_path)
+    loaded = files.load(tmp_path)
     assert loaded.contract is None
     x = torch.from_numpy(windows(SPEC, 3))
     with torch.no_grad():
@@ -65,7 +65,7 @@ def test_folder_without_weights(tmp_path: Path) -> None:
     """What is missing is named."""
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UsageError) as error:
-        model.load(tmp_path)
+        files.load(tmp_path)
     assert str(error.value) == (
         f"{str(tmp_path)!r} is not a checkpoint: it has no model.safetensors. {weights.FORMS}"
     )
@@ -75,7 +75,7 @@ def test_other_model(checkpoint: Path) -> None:
     """The configuration of another class is not guessed at."""
     (checkpoint / "config.json").write_text(json.dumps({"n_chans": 22, "F1": 8}))
     with pytest.raises(IncompatibleError) as error:
-        model.load(checkpoint)
+        files.load(checkpoint)
     assert str(error.value) == (
         f"{checkpoint / 'config.json'} is not the configuration of an AttentionBaseNet: it has no "
         f"attention_mode; it has F1, n_chans."
@@ -88,7 +88,7 @@ def test_wrong_shape(checkpoint: Path) -> None:
     state["final_layer.1.bias"] = torch.zeros(7)
     save_file(state, checkpoint / "model.safetensors")
     with pytest.raises(IncompatibleError) as error:
-        model.load(checkpoint)
+        files.load(checkpoint)
     assert str(error.value) == (
         f"{checkpoint / 'model.safetensors'} does not fit config.json: final_layer.1.bias has "
         f"shape (7,), expected (3,)."
@@ -103,24 +103,24 @@ def test_weights_that_are_not_finite(checkpoint: Path) -> None:
     with pytest.raises(
         IncompatibleError, match=r"final_layer.1.bias holds values that are not finite"
     ):
-        model.load(checkpoint)
+        files.load(checkpoint)
 
 
 def test_shortened_kernels_are_said() -> None:
     """braindecode shortens its filters for short windows without being asked."""
-    built = model.build(ModelSpec("none", 4, 120, 2))
-    assert model.shortened(built) == (
+    built = build.build(ModelSpec("none", 4, 120, 2))
+    assert shortened.shortened(built) == (
         "braindecode shortened this network for 120 samples: temp_filter_length_inp 25 -> 16, "
         "pool_length_inp 75 -> 50, pool_stride_inp 15 -> 10, temp_filter_length 15 -> 10, "
         "pool_length 8 -> 5, pool_stride 8 -> 5"
     )
-    assert model.shortened(model.build(ModelSpec("none", 4, 400, 2))) is None
+    assert shortened.shortened(build.build(ModelSpec("none", 4, 400, 2))) is None
 
 
 def test_windows_too_short_for_any_filter() -> None:
     """A network whose filters were shortened to one sample is refused."""
     with pytest.raises(IncompatibleError) as error:
-        model.refuse_degenerate(model.build(ModelSpec("none", 4, 12, 2)))
+        shortened.refuse_degenerate(build.build(ModelSpec("none", 4, 12, 2)))
     assert str(error.value) == (
         "A window of 12 samples is too short: braindecode would shorten temp_filter_length_inp 25, "
         "pool_stride_inp 15, temp_filter_length 15, pool_length 8, pool_stride 8 to 1. Use a "
@@ -131,5 +131,5 @@ def test_windows_too_short_for_any_filter() -> None:
 def test_even_kernel_for_eca() -> None:
     """The mode's own limit, with what would work."""
     with pytest.raises(IncompatibleError) as error:
-        model.build(ModelSpec("eca", 4, 400, 2, {"kernel_size": 8}))
+        build.build(ModelSpec("eca", 4, 400, 2, {"kernel_size": 8}))
     assert str(error.value) == "kernel_size must be odd and positive for eca, got 8. Try 9."

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import edge
-from edge.checkpoint import model
+from edge.checkpoint import build, files, live
 from edge.families.attentionbasenet import fast_stem as fit
 from edge.families.attentionbasenet import network
 from edge.spec import ModelSpec
@@ -30,7 +30,7 @@ X = torch.from_numpy(windows(SPEC, 4))
 @pytest.fixture(scope="module")
 def theirs() -> Any:
     """braindecode's own module, of braindecode's own class."""
-    module = model.network_class().from_config(randomized(SPEC, 0).get_config())
+    module = build.network_class().from_config(randomized(SPEC, 0).get_config())
     module.load_state_dict(randomized(SPEC, 0).state_dict())
     return module.eval()
 
@@ -60,7 +60,7 @@ def exported(module: Any, folder: Path, n_classes: int = 2) -> np.ndarray:
 def test_return_features(theirs: Any, tmp_path: Path) -> None:
     """Loaded by us, a checkpoint of theirs gives its features as braindecode's other models do."""
     theirs.save_pretrained(tmp_path)
-    loaded = model.load(tmp_path).module
+    loaded = files.load(tmp_path).module
     with torch.no_grad():
         found = loaded(X, return_features=True)
         tokens = theirs.channel_attention_block(theirs.channel_expansion(theirs.input_block(X)))
@@ -71,26 +71,26 @@ def test_return_features(theirs: Any, tmp_path: Path) -> None:
 
 def test_configuration(theirs: Any, tmp_path: Path) -> None:
     """``get_config`` through JSON and ``from_config``, in both classes and directions."""
-    config = json.loads(json.dumps(model.from_module(theirs).module.get_config()))
+    config = json.loads(json.dumps(live.from_module(theirs).module.get_config()))
     assert config == theirs.get_config()
-    for kind in (model.network_class(), network.AttentionBaseNet):
+    for kind in (build.network_class(), network.AttentionBaseNet):
         again = kind.from_config(config).eval()
         again.load_state_dict(theirs.state_dict())
         assert again.get_config() == config
-        assert torch.equal(logits(model.from_module(again).module), logits(theirs))
+        assert torch.equal(logits(live.from_module(again).module), logits(theirs))
 
 
 def test_new_head(theirs: Any, tmp_path: Path) -> None:
     """``reset_head`` on what was loaded: three classes, everything before them kept, exported."""
     theirs.save_pretrained(tmp_path / "two")
-    loaded = model.load(tmp_path / "two").module
+    loaded = files.load(tmp_path / "two").module
     loaded.reset_head(3)
     assert (loaded.n_outputs, loaded.get_config()["n_outputs"]) == (3, 3)
     with torch.no_grad():
         features = loaded(X, return_features=True)["features"]
         assert torch.equal(theirs.final_layer[1](features), theirs(X))
     loaded.save_pretrained(tmp_path / "three")
-    assert torch.equal(logits(model.load(tmp_path / "three").module), logits(loaded))
+    assert torch.equal(logits(files.load(tmp_path / "three").module), logits(loaded))
     found = exported(loaded, tmp_path, 3)
     np.testing.assert_array_equal(found, logits(loaded).numpy())
 
@@ -98,31 +98,31 @@ def test_new_head(theirs: Any, tmp_path: Path) -> None:
 def test_head_that_cannot_be(theirs: Any) -> None:
     """braindecode's own words."""
     with pytest.raises(ValueError, match=r"n_outputs must be positive; got 0\."):
-        model.from_module(theirs).module.reset_head(0)
+        live.from_module(theirs).module.reset_head(0)
 
 
 def test_pretrained(theirs: Any, tmp_path: Path) -> None:
     """What we load saves itself, for them and for us, with another number of classes too."""
-    model.from_module(theirs).module.save_pretrained(tmp_path)
+    live.from_module(theirs).module.save_pretrained(tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for kind in (model.network_class(), network.AttentionBaseNet):
+        for kind in (build.network_class(), network.AttentionBaseNet):
             assert torch.equal(logits(kind.from_pretrained(tmp_path).eval()), logits(theirs))
         other = network.AttentionBaseNet.from_pretrained(tmp_path, n_outputs=5).eval()
     assert logits(other).shape == (len(X), 5)
     assert torch.equal(other.input_block.bn.weight, theirs.input_block.bn.weight)
-    assert torch.equal(logits(model.load(tmp_path).module), logits(theirs))
+    assert torch.equal(logits(files.load(tmp_path).module), logits(theirs))
 
 
 PUSH_AND_EXPORT = """
 import sys
 import numpy as np
 import edge
-from edge import model
+from edge.checkpoint import files
 
-loaded = model.load(sys.argv[1])
+loaded = files.load(sys.argv[1])
 print(loaded.module.push_to_hub("lab/decoder", commit_message="first"))
-again = model.load("hf:lab/decoder")
+again = files.load("hf:lab/decoder")
 assert again.module.get_config() == loaded.module.get_config()
 with np.load("x.npz") as file:
     made = edge.export(
@@ -160,5 +160,5 @@ def test_push_to_hub(theirs: Any, tmp_path: Path) -> None:
     assert "- AttentionBaseNet" in pushed["README.md"].decode()
     for name, content in pushed.items():
         (tmp_path / name).write_bytes(content)
-    last = model.network_class().from_pretrained(tmp_path).eval()
+    last = build.network_class().from_pretrained(tmp_path).eval()
     assert torch.equal(logits(last), logits(theirs))

@@ -20,7 +20,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from edge.checkpoint import model, weights
+from edge.checkpoint import build, files, live, weights
+from edge.checkpoint.model import FloatModel
 from edge.errors import EdgeError, IncompatibleError, UsageError
 from edge.spec import ModelSpec
 from tests.conftest import Edge
@@ -35,7 +36,7 @@ def module() -> Any:
     return randomized(SPEC, 0)
 
 
-def same(loaded: model.FloatModel, module: Any) -> bool:
+def same(loaded: FloatModel, module: Any) -> bool:
     """Whether a loaded model computes the module's bits."""
     x = torch.from_numpy(windows(SPEC, 3))
     with torch.no_grad():
@@ -115,7 +116,7 @@ FORMS = (
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 def test_forms(form: Callable[[Any, Path], Path], module: Any, tmp_path: Path) -> None:
     """Each is loaded to the same bits, without a contract."""
-    loaded = model.load(str(form(module, tmp_path)))
+    loaded = files.load(str(form(module, tmp_path)))
     assert same(loaded, module)
     assert loaded.contract is None
     assert loaded.spec.arguments["activation"] == "torch.nn.modules.activation.GELU"
@@ -124,15 +125,15 @@ def test_forms(form: Callable[[Any, Path], Path], module: Any, tmp_path: Path) -
 def test_live_module(module: Any) -> None:
     """A module or a fitted classifier, copied and left as it was."""
     training = copy.deepcopy(module).train()
-    for live in (module, training, classifier(copy.deepcopy(module))):
-        assert same(model.from_module(live), module)
+    for given in (module, training, classifier(copy.deepcopy(module))):
+        assert same(live.from_module(given), module)
     assert training.training
 
 
 def test_live_module_of_another_class() -> None:
     """It is named."""
     with pytest.raises(IncompatibleError) as error:
-        model.from_module(nn.Linear(2, 2))
+        live.from_module(nn.Linear(2, 2))
     assert str(error.value) == (
         "This is a torch.nn.modules.linear.Linear, expected braindecode.models.AttentionBaseNet, "
         "or a fitted EEGClassifier with one."
@@ -142,17 +143,17 @@ def test_live_module_of_another_class() -> None:
 def test_sizes_from_channels_and_seconds(tmp_path: Path) -> None:
     """``chs_info``, ``sfreq`` and ``input_window_seconds`` in place of numbers; names are kept."""
     chs_info = [{"ch_name": name, "kind": "eeg"} for name in ("C3", "Cz", "C4")]
-    built = model.network_class()(
+    built = build.network_class()(
         chs_info=chs_info, n_outputs=2, sfreq=100.0, input_window_seconds=3.0, **SMALL
     ).eval()
     built.save_pretrained(tmp_path)
-    loaded = model.load(tmp_path)
+    loaded = files.load(tmp_path)
     assert (loaded.spec.n_chans, loaded.spec.n_times) == (3, 300)
     assert loaded.channels == ("C3", "Cz", "C4")
     assert loaded.spec.arguments["sfreq"] == 100.0
     assert same(loaded, built)
-    model.save(loaded, tmp_path)
-    assert model.load(tmp_path).channels == loaded.channels
+    files.save(loaded, tmp_path)
+    assert files.load(tmp_path).channels == loaded.channels
 
 
 def hub_cache(module: Any, home: Path) -> None:
@@ -167,10 +168,10 @@ def hub_cache(module: Any, home: Path) -> None:
 
 LOAD = """
 import sys
-from edge import model
+from edge.checkpoint import files
 from edge.errors import EdgeError
 try:
-    print(model.load(sys.argv[1]).spec.mode)
+    print(files.load(sys.argv[1]).spec.mode)
 except EdgeError as error:
     print(error)
 """
@@ -208,13 +209,13 @@ def test_hub_cache(module: Any, tmp_path: Path) -> None:
 def refused(path: Path) -> tuple[type[EdgeError], str]:
     """What loading a path raises."""
     with pytest.raises(EdgeError) as error:
-        model.load(str(path))
+        files.load(str(path))
     return type(error.value), str(error.value)
 
 
 def test_pickled_model(module: Any, tmp_path: Path) -> None:
     """A pickle is never opened, and its class is named."""
-    torch.save(model.network_class().from_config(module.get_config()), tmp_path / "w.pt")
+    torch.save(build.network_class().from_config(module.get_config()), tmp_path / "w.pt")
     (tmp_path / "w.json").write_text(json.dumps(module.get_config()))
     assert refused(tmp_path / "w.pt") == (
         IncompatibleError,

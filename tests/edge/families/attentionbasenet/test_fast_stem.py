@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from edge.checkpoint import model
+from edge.checkpoint import build
 from edge.families.attentionbasenet import fast_stem as fit
 from edge.families.attentionbasenet.fast_stem import FastStem, TrainingSettings
 from edge.spec import ModelSpec
@@ -33,7 +33,7 @@ def test_fast_stem_is_exact(length: int, expansion: int) -> None:
     arguments = {**SMALL, **NO_DROPOUT}
     arguments |= {"temp_filter_length_inp": length, "spatial_expansion": expansion}
     spec = ModelSpec("eca", 5, 200, 3, arguments)
-    theirs = model.build(spec, seed=1).module.double().train()
+    theirs = build.build(spec, seed=1).module.double().train()
     ours = copy.deepcopy(theirs)
     x = torch.from_numpy(windows(spec, 12)).double()
     index = torch.tensor([2, 3, 5, 7, 11])
@@ -55,7 +55,7 @@ def trained(seed: int) -> tuple[Any, list[float]]:
     x = windows(spec, 64)
     y = np.arange(64) % 2
     x[y == 1, 0] *= 3
-    module = model.build(spec, seed).module
+    module = build.build(spec, seed).module
     losses: list[float] = []
     settings = TrainingSettings(epochs=12, seed=seed, batch_size=9)
     fit.fit(module, x, y, settings, lambda progress: losses.append(progress.loss))

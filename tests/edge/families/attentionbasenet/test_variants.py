@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge import registry
-from edge.checkpoint import model
+from edge.checkpoint import build
 from edge.errors import IncompatibleError
 from edge.exporting import parity
 from edge.lower import stem as lower
@@ -110,7 +110,7 @@ def test_refused(mode: str) -> None:
     """Our words and the limit, before braindecode raises or divides by nothing."""
     arguments, begins = REFUSED[mode]
     with pytest.raises(IncompatibleError) as error:
-        model.build(ModelSpec(mode, 3, N_TIMES, 2, {**SMALL, **arguments}))
+        build.build(ModelSpec(mode, 3, N_TIMES, 2, {**SMALL, **arguments}))
     assert str(error.value).startswith(begins)
 
 
@@ -119,7 +119,7 @@ def test_refused_kinds(name: str) -> None:
     """A value of another kind, which braindecode takes or stumbles over somewhere inside."""
     value, message = KINDS[name]
     with pytest.raises(IncompatibleError) as error:
-        model.build(ModelSpec("se", 3, N_TIMES, 2, {**SMALL, name: value}))
+        build.build(ModelSpec("se", 3, N_TIMES, 2, {**SMALL, name: value}))
     assert str(error.value) == message
 
 

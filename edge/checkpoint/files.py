@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Save a model as a checkpoint, and load one.
+
+A checkpoint is a folder with ``config.json`` and ``model.safetensors``, exactly as braindecode's
+``save_pretrained`` writes them, so that ``AttentionBaseNet.from_pretrained(folder)`` loads it; and,
+where they are known, ``contract.json`` (the signal contract), ``contract.toml`` (the contract file
+it came from) and ``training.json`` (how it was trained).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save as serialize
+
+from edge.checkpoint import configuration, weights
+from edge.checkpoint.model import FloatModel, TrainingRecord
+from firmware_bridge.signal.contract import SignalContract
+from quantize import plain as manifest
+
+CONTRACT = "contract.json"
+CONTRACT_FILE = "contract.toml"
+TRAINING = "training.json"
+
+
+def save(model: FloatModel, folder: Path) -> None:
+    """Write a checkpoint into an existing folder."""
+    import braindecode
+
+    config = model.module.get_config() | {"braindecode_version": braindecode.__version__}
+    (folder / weights.CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+    state = {k: v.contiguous() for k, v in model.module.state_dict().items()}
+    (folder / weights.WEIGHTS).write_bytes(serialize(state, metadata={"format": "pt"}))
+    if model.contract is not None:
+        manifest.write(folder / CONTRACT, model.contract)
+    if model.training is not None:
+        manifest.write(folder / TRAINING, model.training)
+    if model.contract_file is not None:
+        (folder / CONTRACT_FILE).write_text(model.contract_file)
+
+
+def load(source: Path | str) -> FloatModel:
+    """Read a checkpoint, in any form that :mod:`edge.checkpoint.weights` knows.
+
+    Raises
+    ------
+    UsageError
+        When there is no checkpoint.
+    IncompatibleError
+        When configuration and weights do not fit each other.
+    """
+    files = weights.find(source)
+    model = configuration.untrained(configuration.read(files.config), str(files.config))
+    where = f"{files.weights} does not fit {files.config.name}"
+    model.module.load_state_dict(
+        weights.fit(weights.read(files.weights), model.module.state_dict(), where)
+    )
+    contract_path = files.beside(CONTRACT_FILE)
+    return replace(
+        model,
+        contract=_optional(files.beside(CONTRACT), SignalContract),
+        training=_optional(files.beside(TRAINING), TrainingRecord),
+        contract_file=None if contract_path is None else contract_path.read_text(),
+    )
+
+
+def _optional(path: Path | None, kind: type[Any]) -> Any:
+    return None if path is None else manifest.read(path, kind)

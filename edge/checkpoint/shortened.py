@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Say which filters and pools braindecode shortened because the window is short."""
+
+from __future__ import annotations
+
+from edge.checkpoint.model import FloatModel
+from edge.errors import IncompatibleError
+
+
+def changes(model: FloatModel) -> dict[str, tuple[int, int]]:
+    """Lengths that braindecode changed unasked because the window is short: (asked, built)."""
+    block, attention = model.module.input_block, model.module.channel_attention_block
+    built = {
+        "temp_filter_length_inp": block.temporal_conv.kernel_size[1],
+        "pool_length_inp": _last(block.pool.kernel_size),
+        "pool_stride_inp": _last(block.pool.stride),
+        "temp_filter_length": attention.conv[0].kernel_size[1],
+        "pool_length": _last(attention.pool.kernel_size),
+        "pool_stride": _last(attention.pool.stride),
+    }
+    asked = model.module.get_config()
+    return {name: (asked[name], value) for name, value in built.items() if asked[name] != value}
+
+
+def shortened(model: FloatModel) -> str | None:
+    """:func:`changes` in words; None if there are none."""
+    found = [f"{name} {asked} -> {built}" for name, (asked, built) in changes(model).items()]
+    if not found:
+        return None
+    n_times = model.spec.n_times
+    return f"braindecode shortened this network for {n_times} samples: {', '.join(found)}"
+
+
+def refuse_degenerate(model: FloatModel) -> None:
+    """Raise when a filter or pool was shortened to a single sample.
+
+    Raises
+    ------
+    IncompatibleError
+        The window is too short for the network that was asked for.
+    """
+    single = [f"{name} {asked}" for name, (asked, built) in changes(model).items() if built == 1]
+    if single:
+        raise IncompatibleError(
+            f"A window of {model.spec.n_times} samples is too short: braindecode would shorten "
+            f"{', '.join(single)} to 1. Use a longer window, or ask for shorter lengths with --arg."
+        )
+
+
+def _last(value: int | tuple[int, ...]) -> int:
+    return value if isinstance(value, int) else value[-1]
