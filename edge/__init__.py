@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from edge.patches import torch_import
+
+torch_import.install()  # so that braindecode can be imported beside a CPU build of torch
+
 __all__ = ["bench", "export", "load", "run", "train", "verify"]
 
 if TYPE_CHECKING:

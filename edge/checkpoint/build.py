@@ -16,7 +16,6 @@ import torch
 from edge import registry
 from edge.checkpoint.model import FloatModel
 from edge.errors import IncompatibleError, suggestion
-from edge.patches.torch_import import ensure_torchaudio
 from edge.spec import Argument, ModelSpec
 
 OWN_FIELDS = ("attention_mode", "n_chans", "n_times", "n_outputs")
@@ -25,7 +24,6 @@ OWN_FIELDS = ("attention_mode", "n_chans", "n_times", "n_outputs")
 
 def network_class() -> Any:
     """The class ``braindecode.models.AttentionBaseNet``."""
-    ensure_torchaudio()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from braindecode.models import AttentionBaseNet

@@ -1,49 +1,69 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Import braindecode where torchaudio's native part cannot be loaded.
+"""Let braindecode import torchaudio where torchaudio's native part cannot be loaded.
 
-braindecode imports torchaudio. PyPI's Linux wheel of torchaudio is linked against CUDA and fails to
-load beside a CPU build of torch, though braindecode needs none of its native functions. When, and
-only when, the real import fails, its extension module is replaced by a stub that says that the
-native parts are absent.
+braindecode imports torchaudio and needs none of its native functions. PyPI's Linux wheel of
+torchaudio (2.11 is the newest; there is none for torch 2.13) is linked against CUDA, so that beside
+a CPU build of torch ``import braindecode`` ends with an OSError. :func:`install` puts a finder in
+front of Python's own. It acts on one module only, when braindecode is what is being imported and
+the native library has just failed to load; torchaudio then comes up as its own code does where its
+wheel was built without that library.
+
+It can go when PyPI has a torchaudio that loads beside the torch we pin, or when braindecode no
+longer imports it.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-import types
-from functools import cache
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+
+EXTENSION = "torchaudio._extension"
+"""The module of torchaudio that loads its native library."""
+ASKER = "braindecode"
 
 
-@cache
-def ensure_torchaudio() -> bool:
-    """Make ``import torchaudio`` work; True with its native extension, False with the stub."""
-    try:
-        import torchaudio  # noqa: F401  (the import itself is the test)
-    except (ImportError, OSError):
-        _import_with_stub()
-        return False
-    return True
+def install() -> None:
+    """Add the finder, once; nothing is imported by this."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
 
 
-def _import_with_stub() -> None:
-    spec = importlib.util.find_spec("torchaudio")
-    if spec is None or not spec.submodule_search_locations:
-        return  # not installed at all: braindecode's own error names it
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
-        del sys.modules[name]
+class _Finder(MetaPathFinder):
+    """Finds :data:`EXTENSION` where Python does, and loads it with a way out."""
 
-    def unchanged(function: Any) -> Any:
-        return function
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != EXTENSION or ASKER not in sys.modules:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader)
+        return spec
 
-    stub = types.ModuleType("torchaudio._extension")
-    stub.__path__ = [str(Path(spec.submodule_search_locations[0]) / "_extension")]
-    vars(stub).update(
-        _IS_TORCHAUDIO_EXT_AVAILABLE=False,
-        _IS_ALIGN_AVAILABLE=False,
-        fail_if_no_align=unchanged,
-    )
-    sys.modules["torchaudio._extension"] = stub
-    importlib.import_module("torchaudio")
+
+class _Loader(Loader):
+    """Runs a module, and where its library cannot be loaded, runs it as if there were none."""
+
+    def __init__(self, real: Loader) -> None:
+        self.real = real
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.real.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        try:
+            self.real.exec_module(module)
+        except (ImportError, OSError, RuntimeError):  # linked to CUDA, or to another torch
+            utils = sys.modules.get(f"{EXTENSION}.utils")
+            if utils is None:  # something else is wrong; torchaudio's own error says what
+                raise
+            load = vars(utils)["_load_lib"]
+            vars(utils)["_load_lib"] = lambda _: False
+            try:
+                self.real.exec_module(module)
+            finally:
+                vars(utils)["_load_lib"] = load

@@ -135,10 +135,11 @@ def test_the_readme_example(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=data["X"], y=data["y"])
     (tmp_path / "setup.py").write_text(
         "import numpy as np\n"
-        "from edge.checkpoint import files\n"
+        "import edge\n"
+        "from braindecode.models import AttentionBaseNet\n"
         "d = np.load('d.npz')\n"
         "x, y = d['x'], d['y']\n"
-        "my_model = files.load('.').module\n"
+        "my_model = AttentionBaseNet.from_pretrained('.')\n"
     )
     done = subprocess.run(
         [sys.executable, program], cwd=tmp_path, capture_output=True, text=True, check=False

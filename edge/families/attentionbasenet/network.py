@@ -16,10 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edge.patches.torch_import import ensure_torchaudio
 from quantize.graph.qgraph import LOGITS
 
-ensure_torchaudio()
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from braindecode import models as braindecode

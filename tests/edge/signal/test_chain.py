@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from edge.data import sim
-from edge.patches.torch_import import ensure_torchaudio
 from edge.signal import chain, filters
 from firmware_bridge.signal.contract import Filter, Scaling, SignalContract
 
@@ -45,7 +44,6 @@ def test_pieces_give_the_same_bits(contract: SignalContract) -> None:
 
 def test_moving_standardization_is_braindecode_s() -> None:
     """Equal to ``exponential_moving_standardize`` without its initial block."""
-    ensure_torchaudio()
     from braindecode.preprocessing import exponential_moving_standardize
 
     x = noise()

@@ -9,14 +9,12 @@ import torch
 
 from edge import registry
 from edge.lower.stem import lower
-from edge.patches.torch_import import ensure_torchaudio
 from edge.spec import ModelSpec
 from tests.networks import SMALL, randomized, windows
 
 
 def attention(name: str, *arguments: Any, **named: Any) -> Any:
     """One of braindecode's attention modules in float64, every parameter and statistic random."""
-    ensure_torchaudio()
     from braindecode.modules import attention as modules
 
     torch.manual_seed(3)

@@ -28,9 +28,6 @@ def test_limits(size: int, refused: bool) -> None:
 
 def test_deploy_form_is_braindecodes() -> None:
     """The gate alone, in float64, against braindecode's module."""
-    from edge.patches.torch_import import ensure_torchaudio
-
-    ensure_torchaudio()
     from braindecode.modules.attention import ECA
 
     theirs = ECA(16, 9).double()
