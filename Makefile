@@ -1,13 +1,17 @@
+# SPDX-License-Identifier: BSD-3-Clause
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: export test lint zoo compatibility peers clean
+.PHONY: export check test lint zoo compatibility peers constraints clean
 
 export:  ## Set up and export the embedded default
 	@./setup.sh $(VENV) export
 	$(BIN)/edge export --mode eca --int8
 
-test: lint  ## Set up and run lint, types, import contracts and tests
+check: lint  ## Lint, types, import contracts and the tests that take no training, export or compiler
+	$(BIN)/pytest -m "not slow"
+
+test: lint  ## Lint, types, import contracts and every test
 	$(BIN)/pytest
 
 lint:
@@ -31,6 +35,10 @@ peers:  ## Compare with stock tools; README's table. MODES=all for every mode
 	@./setup.sh $(VENV) dev
 	@./setup.sh .cache/peers benchmarks/studies/peers/requirements.txt || true
 	$(BIN)/python -m benchmarks.studies.peers --modes $(or $(MODES),eca)
+
+constraints:  ## Pin the versions that are installed, after the suite has passed with them
+	$(BIN)/python .ci/freeze.py > .constraints.part
+	mv .constraints.part constraints.txt
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
