@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: export check test lint zoo compatibility peers constraints clean
+.PHONY: export check test lint zoo compatibility peers constraints sizes clean
 
 export:  ## Set up and export the embedded default
 	@./setup.sh $(VENV) export
@@ -39,6 +39,13 @@ peers:  ## Compare with stock tools; README's table. MODES=all for every mode
 constraints:  ## Pin the versions that are installed, after the suite has passed with them
 	$(BIN)/python .ci/freeze.py > .constraints.part
 	mv .constraints.part constraints.txt
+
+sizes:  ## Measure what `make export` installs; .ci/sizes.txt
+	rm -rf .cache/sizes
+	./setup.sh .cache/sizes/venv export
+	env -u PYTHONDONTWRITEBYTECODE .cache/sizes/venv/bin/edge export --mode eca --int8 --out .cache/sizes/eca
+	.cache/sizes/venv/bin/python .ci/sizes.py > .cache/sizes/sizes.txt
+	mv .cache/sizes/sizes.txt .ci/sizes.txt
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

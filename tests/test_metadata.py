@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def pins() -> dict[str, Version]:
 
 def declared() -> list[Requirement]:
     """Every requirement of pyproject.toml, of all extras, that names another project."""
-    texts = PROJECT["dependencies"] + sum(PROJECT["optional-dependencies"].values(), [])
+    texts = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
     found = [Requirement(text) for text in texts]
     return [one for one in found if one.name != PROJECT["name"]]
 
@@ -51,7 +52,9 @@ def declared() -> list[Requirement]:
 def test_every_requirement_admits_its_pin(requirement: Requirement) -> None:
     """The version that the suite has passed with lies in the range that pip may choose from."""
     pinned = pins().get(canonicalize_name(requirement.name))
-    assert pinned is not None, f"{requirement.name} has no pin: run the suite, type make constraints"
+    assert pinned is not None, (
+        f"{requirement.name} has no pin: run the suite, type make constraints"
+    )
     assert requirement.specifier.contains(pinned, prereleases=True)
 
 
