@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The Python API of the benchmark; the entry-point group ``edge.api`` offers it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 "use strict";
 // Sort a table by the column whose heading is pressed; numbers by value, what is absent last.
 for (const table of document.querySelectorAll("table")) {

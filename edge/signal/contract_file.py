@@ -18,7 +18,8 @@ from edge.signal import filters
 from firmware_bridge.signal.contract import AS_RECORDED, Filter, Scaling, SignalContract
 from quantize import plain as manifest
 
-EXAMPLE = Path(__file__).with_name("eegmmidb.toml").read_text()
+EXAMPLE = Path(__file__).with_name("eegmmidb.toml").read_text().split("\n", 1)[1]
+"""A commented contract without its licence line: what a user makes of it is the user's."""
 
 FACTOR_NEW, EPS = 1e-3, 1e-4
 """braindecode's defaults of moving standardization."""

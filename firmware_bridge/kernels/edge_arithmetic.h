@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_arithmetic.h: sum or difference of two tensors, the second broadcast to the first.
  *
  * As TFLite does it: both values 20 bits to the left, multiplied to twice the larger scale, added,

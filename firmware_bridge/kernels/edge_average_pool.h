@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_average_pool.h: mean over length samples every stride, whole windows only.
  *
  *   x         ((n - 1) * stride + length, n_chans) int8

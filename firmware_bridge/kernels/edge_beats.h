@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_beats.h: the stem on a signal that never ends: a beat of samples in, block sums out.
  *
  * A beat is the stride of the input pool, so that every window that is decided sees the same blocks

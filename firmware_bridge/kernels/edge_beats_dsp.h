@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_beats_dsp.h: a beat of the stem for Cortex-M4, M7, M33; see edge_beats.h and edge_stem_dsp.h.
  *
  * Mixed samples are kept as bytes, because a beat may be an odd number of them and pairs could not

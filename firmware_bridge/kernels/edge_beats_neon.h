@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_beats_neon.h: a beat of the stem on aarch64, with SDOT or without; see edge_beats.h.
  *
  * Rows are samples: eight mixed channels of one lie side by side. Nothing is packed anew, and what

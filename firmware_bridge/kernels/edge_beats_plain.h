@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_beats_plain.h: a beat of the stem in plain C; see edge_beats.h.
  *
  *   mix_weight         (n_mixed, n_chans) int8

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_chain.h: what both arithmetics of the signal chain share.
  *
  * A second-order section is run in increments. With z = 1 + d, where d takes a difference,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_chain_fixed.h: the signal chain in integers, for cores without an FPU.
  *
  * Between sections a sample is an int32 with some bits behind the point; the two sums of a section

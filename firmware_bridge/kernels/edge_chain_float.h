@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_chain_float.h: the signal chain in float32, for cores with an FPU. */
 #ifndef EDGE_CHAIN_FLOAT_H
 #define EDGE_CHAIN_FLOAT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_conv.h: full convolution over time with zero padding and stride.
  *
  *   x            (n_times, n_inputs) int8

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_dense.h: convolution without padding: one dot product per output and position.
  *
  * In NHWC with H = 1 the taps of a position lie side by side, so that pointwise convolutions, valid

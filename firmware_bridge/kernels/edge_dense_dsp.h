@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_dense_dsp.h: dot products for Cortex-M4, M7, M33; see edge_dense.h.
  *
  *   x         may be read up to 3 bytes beyond a row

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_dense_neon.h: dot products on aarch64; see edge_dense.h.
  *
  *   x         may be read up to 15 bytes beyond a row

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_depthwise.h: depthwise convolution over time with zero padding and stride.
  *
  *   x            (n_times, n_chans) int8

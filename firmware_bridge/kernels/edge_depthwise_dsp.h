@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_depthwise_dsp.h: depthwise filter for Cortex-M4, M7, M33; see edge_depthwise.h.
  *
  *   padded    may be read one row and 3 bytes beyond its end

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_depthwise_mve.h: depthwise filter with Helium; see edge_depthwise.h.
  *
  *   padded    may be read up to 3 bytes beyond its end

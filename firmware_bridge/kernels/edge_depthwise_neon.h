@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_depthwise_neon.h: depthwise filter on aarch64; see edge_depthwise.h.
  *
  *   padded    may be read up to 7 bytes beyond its end

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_depthwise_packed.h: depthwise filter over few positions; see edge_depthwise.h.
  *
  * On the dsp port with the stem's packed products (edge_stem_dsp.h), one channel after the other:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_dsp.h: the instructions of Cortex-M4, M7 and M33 that the dsp port is made of.
  *
  * A "pair" is a word of two int16, the first in the lower half. SXTB16 makes pairs of bytes 0, 2 and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_float.h: operations that the recipe leaves in float32; <math.h> in single precision only.
  *
  * Shapes as in the int8 kernels; values are float32 and no quantization is involved, except in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_lookup.h: any function of one int8 value.
  *
  *   x       (n,) int8

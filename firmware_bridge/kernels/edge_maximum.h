@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_maximum.h: the largest stored value over all of time, or over the channels of each sample.
  *
  *   x   (n_times, n_chans) int8

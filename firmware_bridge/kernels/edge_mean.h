@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_mean.h: mean over all of time.
  *
  *   x            (n_times, n_chans) int8

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_multiply.h: product of two tensors, the second broadcast to the first.
  *
  *   x             (n_times, n_chans) int8

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_mve.h: requantization with Helium (Cortex-M55, M85), four values at a time. */
 #ifndef EDGE_MVE_H
 #define EDGE_MVE_H

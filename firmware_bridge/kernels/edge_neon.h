@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_neon.h: requantization and tables on aarch64, many values at a time. */
 #ifndef EDGE_NEON_H
 #define EDGE_NEON_H

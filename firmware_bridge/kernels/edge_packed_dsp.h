@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_packed_dsp.h: a packed row through filter, requantization and table; see edge_stem_dsp.h.
  *
  * One loop in asm: between the products of six outputs and their requantization all registers change

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_port.h: which instructions this compiler may use, and what C99 leaves open.
  *
  * The port is chosen by the compiler's own macros; define EDGE_PORTABLE to get plain C anywhere.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_requantize.h: from a 32-bit sum to an int8 value, TensorFlow Lite Micro's double rounding;
  * and to an int16 value, its single one.
  *

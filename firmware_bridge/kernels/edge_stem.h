@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_stem.h: spatial mix, depthwise temporal filter, table and pool, fused in tiles of samples.
  *
  * The mixed signal (n_mixed, n_times) and the filtered one never exist as a whole: a tile of mixed

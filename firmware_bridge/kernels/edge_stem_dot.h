@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_stem_dot.h: the stem on aarch64 with SDOT (Cortex-A55, A76); see edge_stem.h.
  *
  * Mix: samples as words of four channels, so that SDOT by lane makes sixteen samples of four mixed

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_stem_dsp.h: the stem for Cortex-M4, M7, M33; see edge_stem.h.
  *
  * Mix: SMLAD, two samples of four channels at a time. Filter: two neighbouring mixed samples packed

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_stem_lanes.h: mix and filter on aarch64 with eight mixed channels in the lanes of a vector.
  *
  * Mix: 16-bit samples times 16-bit weights by lane. Filter: products of two neighbouring taps are

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_stem_mve.h: the stem with Helium (Cortex-M55, M85); see edge_stem.h.
  *
  * Dot products of sixteen int8 at a time, for the mix over electrodes and for the filter over taps.

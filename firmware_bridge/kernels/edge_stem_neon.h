@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_stem_neon.h: the stem on aarch64 without SDOT (Cortex-A53, A72); see edge_stem.h.
  *
  * Inner loops in edge_stem_lanes.h.

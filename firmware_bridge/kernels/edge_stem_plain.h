@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_stem_plain.h: the stem in plain C; see edge_stem.h.
  *
  *   window             (n_times, n_chans) int8, sample-major

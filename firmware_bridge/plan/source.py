@@ -34,6 +34,17 @@ KEYWORDS = frozenset(
 )
 """Words of C99 and C++17 that no symbol may be called."""
 
+LICENCE = "/* SPDX-License-Identifier: BSD-3-Clause */\n"
+"""The first line of every generated file: our code and the kernels that it includes."""
+LICENCE_OF_MODEL = """\
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * That is the licence of the code, which is by the eeg-edge authors. The numbers of the model in it
+ * (weights, scales, names) are not theirs: they belong to whoever made the model.
+ */
+"""
+"""The same where a file holds a model's numbers as well."""
+
 TAKEN = frozenset({"arena", "floats", "m", "sums", "window"})
 """Variables of the generated function."""
 

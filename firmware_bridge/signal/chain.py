@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from firmware_bridge.plan.source import refuse_name
+from firmware_bridge.plan.source import LICENCE, refuse_name
 from firmware_bridge.signal.contract import AS_RECORDED, AVERAGE, SignalContract
 from quantize.errors import IncompatibleError, UsageError, invalid_value
 from quantize.graph.qgraph import Quant
@@ -284,7 +284,9 @@ _MOVING = """\
         y = edge_moving(y * {unit}, s->weight, {eps}, &s->moving[c][0], &s->moving[c][1]);
 """
 
-_HEADER = """\
+_HEADER = (
+    LICENCE
+    + """\
 /* {name}_signal.h: from counts to frames for {name}_push, generated; {kind} arithmetic.
  *
  * {sfreq} Hz, {uv} uV per count, reference: {reference}.
@@ -331,8 +333,11 @@ int {name}_signal_steps({name}_signal_t *s, const int32_t *counts, {value} *step
 
 #endif
 """
+)
 
-_SOURCE = """\
+_SOURCE = (
+    LICENCE
+    + """\
 /* {name}_signal.c: see {name}_signal.h; generated. */
 #include "{name}_signal.h"
 
@@ -365,3 +370,4 @@ int {name}_signal({name}_signal_t *s, const int32_t *counts, int8_t *frame)
     return 1;
 }}
 """
+)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* count.c: a Unicorn block hook that counts executed instructions, in all and by layer.
  *
  * Unicorn calls it once per executed basic block. A block's instructions are counted by decoding

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* linux.c: a static Linux program that checks a model against golden vectors, then times it.
  *
  * Compiled with -DNAME=<model>, the shape, and that model's header included.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* markers.c: the marker instructions of qemu_count.c, for a Python that is emulated to call. */
 #define EXPORT __attribute__((visibility("default")))
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* qemu_count.c: a QEMU plugin that counts instructions between two markers.
  *
  * Markers are moves of a register to itself that no compiler emits: r10 or x10 begins, r11 or x11

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* replay.c: a bare-metal program that reads windows by semihosting, infers and writes the results.
  *
  * Compiled with -DNAME=<model> and that model's header included. Reads `windows.bin`, writes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* math.h: what generated C calls, where a freestanding compiler brings no C library. */
 #ifndef EDGE_EMULATED_MATH_H
 #define EDGE_EMULATED_MATH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* string.h for a build without a C library: zig's compiler-rt has the functions, not the header. */
 #ifndef EDGE_STRING_H
 #define EDGE_STRING_H
