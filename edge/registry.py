@@ -43,6 +43,7 @@ MODES = Kind("mode", "edge.families.attentionbasenet.gates")
 TARGETS = Kind("target", "edge.targets", frozenset({"base", "runtime", "runtimes"}))
 RUNTIMES = Kind("runtime", "edge.targets.runtimes")
 SOURCES = Kind("source", "edge.stream.sources")
+FORMATS = Kind("format", "edge.data.formats")
 ENGINES = Kind("engine", "edge.firmware.engines")
 
 

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a recording is, whatever file it lies in: one value, made by one reader.
+
+Training (:mod:`edge.data.raws`) and live replay (:mod:`edge.stream.sources.file`) take channels,
+units, ranges, rates, joints and annotations from here and nowhere else, so that they cannot
+disagree. The files of :mod:`edge.data.formats` make these values; :mod:`edge.data.reader` finds the
+right one.
+
+All times are seconds of *signal*: a sample's number divided by its channel's rate. Where a recorder
+paused, the pause takes no time; a format that writes times of the clock converts them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_bridge.signal.contract import UNKNOWN
+
+Samples = NDArray[np.float64]
+
+PER_VOLT = {"nV": 1e9, "uV": 1e6, "mV": 1e3, "V": 1.0}
+"""Units that are understood, and how many of them are a volt."""
+
+SPELLINGS = {
+    "uV": "uV",
+    "µV": "uV",  # micro sign
+    "μV": "uV",  # Greek mu
+    "\x83\xcaV": "uV",  # the same in Shift JIS
+    "mV": "mV",
+    "V": "V",
+}
+"""How MNE and we spell units; whatever else stands in a file is not understood."""
+
+JOINT_TEXTS = ("bad boundary", "edge boundary", "boundary", "bad_acq_skip")
+"""Annotations, in lower case, that mark a joint and say nothing about the signal beside it."""
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What the contract says about files that do not say it themselves.
+
+    Attributes
+    ----------
+    unit
+        Unit of the samples as they are written, whatever the file says; None to believe the file.
+    encoding
+        Of its texts, e.g. ``"latin-1"``; None for UTF-8 or, where that fails, Latin-1 with a note.
+    """
+
+    unit: str | None = None
+    encoding: str | None = None
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One column of a recording.
+
+    Attributes
+    ----------
+    name
+        As in the file, made unique as MNE does.
+    sfreq
+        The channel's own rate, Hz; not the fastest channel's.
+    written_unit
+        As it stands in the file; empty where the file says nothing.
+    unit
+        As understood: ``uV``, ``mV``, ``V`` or ``unknown``.
+    low, high
+        Least and greatest value that the file can hold, ``low <= high``, in volts (in the file's
+        own numbers where the unit is unknown); infinite where the format has no limits.
+    fault
+        Why its samples cannot be trusted, e.g. that its scale is not defined; empty where they can.
+    """
+
+    name: str
+    sfreq: float
+    written_unit: str = ""
+    unit: str = UNKNOWN
+    low: float = -np.inf
+    high: float = np.inf
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of signal, seconds; ``stop_s`` does not belong to it."""
+
+    start_s: float
+    stop_s: float
+
+    def samples(self, sfreq: float) -> tuple[int, int]:
+        """First sample and the one after the last, at a rate."""
+        return round(self.start_s * sfreq), round(self.stop_s * sfreq)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A text on the time axis: an event, a bad span, a trigger's code."""
+
+    onset_s: float
+    duration_s: float
+    text: str
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether it marks where two recordings were put together."""
+        return self.text.lower() in JOINT_TEXTS
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it marks a bad span, by MNE's rule: the text begins with "bad" in any case."""
+        return self.text.lower().startswith("bad") and not self.is_joint
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """A continuous recording.
+
+    Attributes
+    ----------
+    path
+        What was asked for.
+    files
+        Every file that its samples come from, ``path`` among them.
+    channels
+        All columns, in the file's order.
+    pieces
+        Stretches without a hole, in order. Filters and windows begin anew at each; what lies
+        between two pieces (a skipped stretch) is not signal.
+    annotations
+        Events, bad spans and codes of trigger channels, by onset.
+    source
+        ``source(names, start, stop)``: samples (len(names), stop - start) float64 of channels that
+        share a rate; in volts, or in the file's own numbers where the unit is unknown.
+    notes
+        What the user has to know of it, a line each.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    channels: tuple[Channel, ...]
+    pieces: tuple[Span, ...]
+    annotations: tuple[Annotation, ...]
+    source: Callable[[Sequence[str], int, int], Samples]
+    notes: tuple[str, ...] = ()
+    gains: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The file's name, for messages."""
+        return self.path.name
+
+    def channel(self, name: str) -> Channel:
+        """The channel of a name."""
+        return next(channel for channel in self.channels if channel.name == name)
+
+    def read(self, names: Sequence[str], start: int, stop: int) -> Samples:
+        """Samples (len(names), stop - start) of channels that share a rate; see ``source``."""
+        samples = self.source(names, start, stop)
+        gains = np.array([self.gains.get(name, 1.0) for name in names])
+        return samples if (gains == 1).all() else samples * gains[:, None]
+
+    def with_unit(self, unit: str | None) -> Description:
+        """The same recording whose written numbers are in ``unit``, whatever its file says."""
+        if unit is None:
+            return self
+        gains = {
+            c.name: (1.0 if c.unit == UNKNOWN else PER_VOLT[c.unit]) / PER_VOLT[unit]
+            for c in self.channels
+        }
+        channels = tuple(
+            replace(c, unit=unit, low=c.low * gains[c.name], high=c.high * gains[c.name])
+            for c in self.channels
+        )
+        return replace(self, channels=channels, gains=gains)
+
+    def bad_spans(self) -> tuple[Annotation, ...]:
+        """Annotations that mark bad signal."""
+        return tuple(a for a in self.annotations if a.is_bad)
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Windows that were cut elsewhere, as MNE's epochs and EEGLAB's data sets of trials hold them.
+
+    Attributes
+    ----------
+    channels
+        Columns; all share one rate.
+    samples
+        (n, n_chans, n_times) float64 in volts.
+    texts
+        Name of each window's event.
+    start_s
+        From the event to the first sample.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    channels: tuple[Channel, ...]
+    samples: Samples
+    texts: tuple[str, ...]
+    start_s: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The file's name, for messages."""
+        return self.path.name
+
+
+def understood(written: str) -> str:
+    """The unit that a file's spelling means, or ``unknown``.
+
+    >>> understood("µV"), understood(".V")
+    ('uV', 'unknown')
+    """
+    return SPELLINGS.get(written, UNKNOWN)
+
+
+def split_at(joints: Sequence[int], n_samples: int, sfreq: float) -> tuple[Span, ...]:
+    """Pieces of a recording that begins anew at each of some samples."""
+    edges = sorted({0, n_samples, *(joint for joint in joints if 0 < joint < n_samples)})
+    return tuple(Span(a / sfreq, b / sfreq) for a, b in itertools.pairwise(edges))

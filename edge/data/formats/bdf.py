@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""BioSemi Data Format: EDF with samples of 24 bits; BDF, BDF+C and BDF+D."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge.data.description import Description, Hints
+from edge.data.formats import _mne, _records
+
+SUFFIXES = (".bdf",)
+
+
+def recognizes(path: Path) -> bool:  # noqa: ARG001  # no other format has this suffix
+    """Every file of the suffix; its header is checked on opening."""
+    return True
+
+
+def open_recording(path: Path, hints: Hints) -> Description:
+    """Describe a BDF file; see :func:`edge.data.formats._records.open_records`."""
+    return _records.open_records(path, hints, 3, _mne.import_mne().io.read_raw_bdf)

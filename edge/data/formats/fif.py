@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""MNE's own FIF: recordings, also split over several files, and epochs, which are windows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.data.description import Description, Hints, Trials
+from edge.data.formats import _mne
+
+SUFFIXES = (".fif", ".fif.gz")
+EPOCHS = re.compile(r"[-_]epo(-\d+)?\.fif(\.gz)?$", re.IGNORECASE)
+
+
+def recognizes(path: Path) -> bool:  # noqa: ARG001  # no other format has these suffixes
+    """Every file of the suffixes; MNE checks it on opening."""
+    return True
+
+
+def open_recording(path: Path, hints: Hints) -> Description | Trials:  # noqa: ARG001
+    """Describe a FIF file; one whose name ends in ``-epo.fif`` holds windows.
+
+    A recording that was split continues in its next files, which MNE follows by itself. Where the
+    numbers of their samples do not follow on one another, the recording begins anew.
+    """
+    mne = _mne.import_mne()
+    if EPOCHS.search(path.name):
+        epochs, notes = _mne.call(path, lambda: mne.read_epochs(path, verbose="ERROR"))
+        return trials(epochs, path, notes)
+    raw, notes = _mne.call(path, lambda: mne.io.read_raw_fif(path, verbose="ERROR"))
+    return _mne.describe(raw, path, joints=_part_joints(raw), notes=notes)
+
+
+def _part_joints(raw: Any) -> list[int]:
+    """Samples at which a part begins that does not follow on the one before it."""
+    firsts, lasts = np.array(raw._first_samps), np.array(raw._last_samps)
+    begins = np.cumsum(lasts - firsts + 1)[:-1]
+    return [int(b) for b, jump in zip(begins, firsts[1:] - lasts[:-1], strict=True) if jump != 1]
+
+
+def trials(epochs: Any, path: Path, notes: tuple[str, ...]) -> Trials:
+    """MNE's epochs as windows; those that were marked bad are not among them."""
+    epochs.drop_bad(verbose="ERROR")
+    names = {code: name for name, code in epochs.event_id.items()}
+    return Trials(
+        path=path,
+        files=(path,),
+        channels=_mne.channels_of(epochs),
+        samples=np.asarray(epochs.get_data(copy=False), np.float64),
+        texts=tuple(str(names[int(code)]) for code in epochs.events[:, 2]),
+        start_s=float(epochs.tmin),
+        notes=notes,
+    )
