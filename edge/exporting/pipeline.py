@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import registry
+from edge import parity, registry
 from edge.bundle import folder as bundle
 from edge.bundle.folder import DataRecord, Manifest, Output
 from edge.checkpoint import files, shortened
@@ -23,7 +23,7 @@ from edge.checkpoint import find as checkpoints
 from edge.checkpoint.find import Resolved
 from edge.data import dataset
 from edge.errors import AccuracyError, UsageError
-from edge.exporting import finite, parity, policy
+from edge.exporting import finite, policy
 from edge.exporting import refuse as compatibility
 from edge.exporting import rungs as ladder
 from edge.exporting.rungs import HeldOut, Rung
