@@ -48,6 +48,13 @@ class Commands(click.Group):
         return command
 
 
+def commands() -> dict[str, click.Command]:
+    """Every command by its name; loads them all."""
+    context = click.Context(cli)
+    every = ((name, cli.get_command(context, name)) for name in cli.list_commands(context))
+    return {name: command for name, command in every if command is not None}
+
+
 def _broken(name: str, error: MissingToolError) -> click.Command:
     def fail() -> None:
         raise error

@@ -10,7 +10,7 @@ import pytest
 
 from edge import registry
 from edge.checkpoint import find as checkpoints
-from edge.cli import cli
+from edge.cli import commands
 from tests.conftest import ROOT
 
 MODES = registry.names(registry.MODES)
@@ -71,7 +71,7 @@ def test_every_init_is_empty() -> None:
 def test_every_command_is_documented() -> None:
     """The README shows every command, and every command has an example."""
     readme = (ROOT / "README.md").read_text()
-    for name, command in cli.commands.items():
+    for name, command in commands().items():
         assert f"edge {name}" in readme, name
         assert command.epilog, name
         assert command.epilog.startswith("Example: edge "), name
@@ -81,7 +81,7 @@ def test_the_readme_shows_commands_that_exist() -> None:
     """No command and no option in the README that the program does not have."""
     options = {
         name: {option for parameter in command.params for option in parameter.opts}
-        for name, command in cli.commands.items()
+        for name, command in commands().items()
     }
     sessions = re.findall(r"^\$ (edge .*(?:\\\n.*)*)", (ROOT / "README.md").read_text(), re.M)
     assert sessions
