@@ -138,7 +138,7 @@ def test_a_device_of_another_package(
     """A runner measures, and a board is a budget for firmware."""
     done = edge("bench", eca_bundle, "--device", "desk", cwd=tmp_path, env=environment)
     assert done.returncode == 2
-    assert done.stderr.endswith("edge: desk: The board 'desk' is not plugged in.\n")
+    assert done.stderr.endswith("edge: The board 'desk' is not plugged in.\n")
     unknown = edge("bench", eca_bundle, "--device", "dsk", cwd=tmp_path, env=environment)
     assert "Did you mean 'desk'?" in unknown.stderr
     out = tmp_path / "firmware"

@@ -21,7 +21,6 @@ def run(core: str, opened: Bundle, device: str, request: Request, console: Conso
         measured = _MEASURES[core](case)
     engine.refuse_steps(case, measured.max_steps, device)
     about, n = engine.about(device), measured.n_windows
-    count = measured.instructions_per_window
     return Findings(
         (
             about.exact(
