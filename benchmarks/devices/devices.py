@@ -14,13 +14,12 @@ from benchmarks.measure.findings import Runner
 from edge import registry
 from edge.errors import UsageError, invalid_value
 
-RUNNERS = registry.Kind("device", "benchmarks.devices.runners", "edge.devices")
+RUNNERS = registry.Kind("device", "benchmarks.devices.runners")
 
 
 def names() -> tuple[str, ...]:
     """What ``--device`` takes."""
-    every = registry.every(RUNNERS).items()
-    return tuple(f"{name}{getattr(runner, 'ADDRESS', '')}" for name, runner in every)
+    return tuple(f"{name}{_address(name)}" for name in registry.names(RUNNERS))
 
 
 def load(device: str) -> Runner:

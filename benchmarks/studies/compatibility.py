@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What every mode is on every runtime, measured: the golden file and README's table.
+"""Measure what every mode is on every runtime; write the golden file and the reference table.
 
     python -m benchmarks.studies.compatibility        (make compatibility)
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from benchmarks.studies import readme
+from benchmarks.studies import pages
 from edge import registry
 from edge.exporting import check
 from edge.targets import runtime
@@ -26,6 +26,7 @@ from edge.terminal.tables import check_table
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "compatibility.json"
 COMMAND = "make compatibility"
+PAGE = pages.DOCS / "reference" / "what-runs-where.md"
 
 Verdicts = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Verdict and reasons by mode and runtime, see :func:`edge.exporting.check.verdicts`."""
@@ -43,7 +44,7 @@ def main() -> None:
         raise click.ClickException(f"Nothing was written: {'; '.join(sorted(skipped))}")
     found = check.verdicts(report.cells)
     GOLDEN.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-    readme.write(COMMAND, markdown(found))
+    pages.write(PAGE, COMMAND, markdown(found))
 
 
 def markdown(found: Verdicts) -> str:

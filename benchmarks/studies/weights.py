@@ -3,9 +3,9 @@
 
     python -m benchmarks.studies.weights BUNDLE... --save
 
-Counts the buffers of every file (:mod:`benchmarks.measure.constants`); C, which has no float
-artifact, is held against the float ``.tflite``. ``--save`` keeps the figures and writes README's
-table.
+Every file's buffers are counted (:mod:`benchmarks.measure.constants`). C has no float artifact,
+so it is compared with the float ``.tflite``. ``--save`` keeps the figures and writes the table of
+``docs/notes/weights.md``.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from typing import Any
 import click
 
 from benchmarks.measure import entrants, tool
-from benchmarks.studies import readme
+from benchmarks.studies import pages
 from benchmarks.studies.peers.measure import OURS, WEIGHTS_BAR, Weights, weights
 from edge.bundle import folder as bundle
 from edge.errors import EdgeError
 
 RESULTS = Path(__file__).parent / "results" / "weights.json"
 COMMAND = "python -m benchmarks.studies.weights"
+PAGE = pages.DOCS / "notes" / "weights.md"
 
 Found = Mapping[str, Sequence[Weights]]
 """By mode, targets in the order of :data:`OURS`."""
@@ -64,7 +65,7 @@ def read() -> Found:
 
 @click.command()
 @click.argument("bundles", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--save/--no-save", default=False, help=f"Write {RESULTS.name} and README's table.")
+@click.option("--save/--no-save", default=False, help=f"Write {RESULTS.name} and {PAGE.name}.")
 def main(bundles: tuple[Path, ...], save: bool) -> None:
     """Count and print; exit code 4 when a mode misses the bar on a runtime."""
     try:
@@ -77,7 +78,7 @@ def main(bundles: tuple[Path, ...], save: bool) -> None:
         rows = {mode: [asdict(entry) for entry in row] for mode, row in found.items()}
         document = {"schema_version": 1, "code_sha256": tool.sha256(), "modes": rows}
         RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
-        readme.write(COMMAND, table(found))
+        pages.write(PAGE, COMMAND, table(found))
     sys.exit(0 if all(entry.met for row in found.values() for entry in row) else 4)
 
 

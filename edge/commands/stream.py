@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import registry
+from edge.commands import _common
+from edge.commands._common import PATH, Arguments, Names, Real, run
 from edge.errors import UsageError
-from edge.terminal.options import PATH, Arguments, Names, Real, needs, run
 
 if TYPE_CHECKING:
     from edge.stream.frames import Source
@@ -56,17 +57,13 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
         if options["engine"] is not None and options["target"] is not None:
             raise UsageError("--engine streams and --target computes whole windows: give one.")
         settings = _settings(options)
-        with needs(EXTRA):
-            from edge.bundle import folder
-            from edge.stream.live import engine as engines
-            from edge.stream.live import session
-        opened = folder.read(bundle)
+        session, opened = load("edge.stream.live.session"), load("edge.bundle.folder").read(bundle)
         contract = opened.contract()
         session.refuse_unstreamable(contract)
         if options["hop"] is not None:
             contract = dataclasses.replace(contract, hop=options["hop"])
         connect = _connector(options)
-        engine, streamer = engines.streamer(
+        engine, streamer = load("edge.stream.live.engine").streamer(
             opened, contract, options["engine"], options["target"], console.note
         )
         with _stopping() as stop:
@@ -81,19 +78,24 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
             )
             summary = _watched(made, console)
         if not as_json:
-            from edge.stream.live import view
-
-            console.print(view.summary_table(summary))
+            console.print(load("edge.stream.live.view").summary_table(summary))
 
     run(work, verbose)
 
 
+def load(name: str) -> Any:
+    """Import one of our modules; see :func:`edge.commands._common.load`."""
+    return _common.load(name, EXTRA)
+
+
 def _settings(options: dict[str, Any]) -> Settings:
-    with needs(EXTRA):
-        from edge.stream.live import decision, session
+    decision, session = load("edge.stream.live.decision"), load("edge.stream.live.session")
     rule = decision.Rule(options["smooth"], options["threshold"], options["release"])
     rule.refuse()
-    return session.Settings(rule=rule, max_gap_s=options["max_gap_s"], limit_s=options["limit_s"])
+    made: Settings = session.Settings(
+        rule=rule, max_gap_s=options["max_gap_s"], limit_s=options["limit_s"]
+    )
+    return made
 
 
 def _connector(options: dict[str, Any]) -> Callable[[], Source]:
@@ -104,11 +106,8 @@ def _connector(options: dict[str, Any]) -> Callable[[], Source]:
             f"Invalid source {options['source']!r}: type NAME:PLACE, e.g. file:S001R03.edf."
         )
     registry.refuse_unknown(registry.SOURCES, name, "--source")
-    with needs(EXTRA):
-        from edge.stream import frames
-
-        module: Any = registry.load(registry.SOURCES, name, "--source")
-    request = frames.SourceRequest(
+    module = load(f"edge.stream.sources.{name}")
+    request = load("edge.stream.frames").SourceRequest(
         place=place,
         arguments=dict(options["arguments"]),
         channels=options["channels"],
@@ -119,9 +118,8 @@ def _connector(options: dict[str, Any]) -> Callable[[], Source]:
 
 
 def _sinks(options: dict[str, Any], contract: Any, console: Console, as_json: bool) -> list[Any]:
-    with needs(EXTRA):
-        from edge.stream.live import sink
-    printed: list[Any] = [sink.Printed(console.print)] if as_json else []
+    sink = load("edge.stream.live.sink")
+    printed = [sink.Printed(console.print)] if as_json else []
     output = options["output"]
     if output is None:
         return printed
@@ -136,9 +134,7 @@ def _watched(session: Session, console: Console) -> Any:
     """Run, with the live view where stderr is a terminal."""
     if not console.err.is_terminal:
         return session.run()
-    from edge.stream.live.view import View
-
-    with View(console.err) as view:
+    with load("edge.stream.live.view").View(console.err) as view:
         session.show = view.show
         return session.run()
 

@@ -6,7 +6,8 @@
 For every mode: stock ExecuTorch, ONNX Runtime and LiteRT in float and int8, PyTorch, torch.compile,
 and our files on every runtime. A mode that was measured is not measured again while its bundle and
 this machine are the same, so that a run that was killed goes on; ``--again`` exports ours and
-measures anew. Results go to ``benchmarks/studies/results/peers.json`` and README's tables.
+measures anew. Results go to ``benchmarks/studies/results/peers.json`` and the tables in
+``docs/notes/peers.md``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import click
 from pydantic import TypeAdapter
 
 from benchmarks.measure.protocol import Protocol
-from benchmarks.studies import readme
+from benchmarks.studies import pages
 from benchmarks.studies.peers import exports, markdown
 from benchmarks.studies.peers.measure import Measured, digest, measure
 from edge import registry
@@ -30,6 +31,7 @@ from edge.terminal.console import Console, console
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "peers.json"
 SCHEMA_VERSION = 1
 SHOWN = "eca"
+PAGE = pages.DOCS / "notes" / "peers.md"
 
 Results = dict[str, Measured]
 
@@ -54,7 +56,7 @@ def main(modes: str, limit_s: float, again: bool) -> None:
         for mode, measured in found.items():
             ours.print(markdown.table(mode, measured))
         ours.print(markdown.bars(found))
-    readme.write("make peers", sections(read()))
+    pages.write(PAGE, "make peers", sections(read()))
     met = [bar.met for one in found.values() for bar in one.bars]
     sys.exit(0 if all(met) else int(ExitCode.BUDGET))
 
@@ -84,7 +86,7 @@ def _write(results: Results) -> None:
 
 
 def sections(results: Results) -> str:
-    """What README shows: one mode in full, and the bars of all that were measured."""
+    """The tables of the page: one mode in full, and the bars of all that were measured."""
     shown = [markdown.table(SHOWN, results[SHOWN])] if SHOWN in results else []
     return "\n".join([*shown, markdown.bars(results)])
 

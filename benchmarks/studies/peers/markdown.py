@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The comparison as README shows it."""
+"""Write the comparison as Markdown tables."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 from benchmarks.measure import statistics
 from benchmarks.measure.statistics import Z95, Pairs
-from edge import parity
+from edge.exporting import parity
 
 
 def test_pairs_are_counted() -> None:

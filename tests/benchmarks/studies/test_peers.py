@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`make peers`: what is counted, what is named, what README shows."""
+"""`make peers`: what is counted, what is named, what the documentation shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.measure import constants, entrants, tool
-from benchmarks.studies import modes, readme, weights
+from benchmarks.studies import modes, pages, weights
 from benchmarks.studies.peers import __main__ as command
 from benchmarks.studies.peers import exports, install, litert, markdown, measure
 from benchmarks.studies.peers.exports import Made, Work
@@ -19,23 +19,23 @@ from edge.bundle import folder as bundle
 from quantize.graph.qgraph import Conv
 
 
-def test_readme_shows_the_results() -> None:
+def test_the_notes_show_the_results() -> None:
     """Generated: `make peers` writes both."""
-    text = readme.README.read_text()
+    text = command.PAGE.read_text()
     part = command.sections(command.read())
     assert part in text
-    assert readme.spliced(text, "make peers", part) == text
+    assert pages.spliced(text, "make peers", part) == text
 
 
-def test_readme_shows_weights_and_constants() -> None:
+def test_the_notes_show_weights_and_constants() -> None:
     """int8 is at most 0.35 of float in every mode on every runtime, but for cbam's tables in C."""
     found = weights.read()
     assert tuple(found) == registry.names(registry.MODES)
     missed = [(mode, e.target) for mode, row in found.items() for e in row if not e.met]
     assert missed == [("cbam", "c")]
     assert [entry.target for entry in found["eca"]] == list(measure.OURS)
-    text = readme.README.read_text()
-    assert readme.spliced(text, weights.COMMAND, weights.table(found)) == text
+    text = weights.PAGE.read_text()
+    assert pages.spliced(text, weights.COMMAND, weights.table(found)) == text
 
 
 def test_constants_are_those_of_the_graph(eca_bundle: Path) -> None:

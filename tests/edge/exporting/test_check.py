@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`edge check`: verdicts from the tables and for real, held to the golden file and to README."""
+"""`edge check`: verdicts from the tables and for real equal the golden file and the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.studies import compatibility, readme
+from benchmarks.studies import compatibility, pages
 from edge import registry
 from edge.errors import IncompatibleError, MissingToolError
 from edge.exporting import check
@@ -28,7 +28,7 @@ from edge.targets import runtime
 from edge.targets.base import Ability, Session, Sources
 from edge.targets.runtime import Built
 from quantize.graph import outputs, reference
-from tests.conftest import ROOT, Edge, Once
+from tests.conftest import Edge, Once
 from tests.edge.targets.test_modes_on_targets import sources
 from tests.firmware_bridge.models import shipped_graph
 
@@ -103,24 +103,24 @@ def test_nothing_is_blocked_and_seven_modes_are_full() -> None:
             assert GOLDEN[mode][name]["verdict"] == "FULL", (mode, name)
 
 
-def test_readme_shows_the_golden_table() -> None:
+def test_the_reference_shows_the_golden_table() -> None:
     """Generated: `make compatibility` writes both."""
-    text = readme.README.read_text()
+    text = compatibility.PAGE.read_text()
     assert compatibility.markdown(GOLDEN) in text
     part = compatibility.markdown(GOLDEN)
-    assert readme.spliced(text, compatibility.COMMAND, part) == text
+    assert pages.spliced(text, compatibility.COMMAND, part) == text
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_runtime_is_complete(name: str) -> None:
-    """A runtime runs a target's artifact, under a name that the target knows, and is in README."""
+    """A runtime runs a target's artifact, under a name that the target knows, and is documented."""
     chosen = runtime.load(name)
     if chosen.TARGET:
         assert chosen.TARGET in registry.names(registry.TARGETS)
     if chosen.IN_EXPORT:
         assert chosen.IN_EXPORT in target.load(chosen.TARGET).RUNTIMES
     assert all(row.int8 or row.why for row in chosen.ABILITIES.values())
-    assert name in (ROOT / "README.md").read_text()
+    assert name in compatibility.PAGE.read_text()
 
 
 def test_every_target_is_judged() -> None:

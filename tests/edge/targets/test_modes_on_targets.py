@@ -10,7 +10,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from edge import parity, registry
+from edge import registry
+from edge.exporting import parity
 from edge.lower import stem as lower
 from edge.spec import ModelSpec, Precision
 from edge.targets import base as target

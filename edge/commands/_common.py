@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What commands have in common: types of arguments, options, and how one is run.
+
+A file of this package without an underscore is a command: it holds a :class:`click.Command` called
+``command``, and ``edge.cli`` finds it by listing the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from edge import registry
+from edge.errors import MissingToolError, UsageError
+
+if TYPE_CHECKING:
+    from edge.terminal.console import Console
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+
+class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
+    """A comma-separated list, completed with the names of a kind."""
+
+    def __init__(self, kind: registry.Kind | None = None) -> None:
+        self.kind = kind
+
+    name = "A,B,…"
+
+    def convert(self, value: Any, *_: object) -> tuple[str, ...]:
+        """Split at commas; empty parts are dropped."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(part.strip() for part in str(value).split(",") if part.strip())
+        if not names:
+            raise UsageError(f"Invalid list {value!r}: type names with commas between them.")
+        return names
+
+    def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
+        """Names of the kind, the last of a list."""
+        if self.kind is None:
+            return []
+        before, _, last = incomplete.rpartition(",")
+        head = f"{before}," if before else ""
+        return [
+            CompletionItem(head + name)
+            for name in registry.names(self.kind)
+            if name.startswith(last)
+        ]
+
+
+class Real(click.FloatRange):
+    """A finite number in a range; click's own range lets a NaN through."""
+
+    name = "float"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        """As click does, and neither NaN nor infinite."""
+        number = float(super().convert(value, param, context))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, context)
+        return number
+
+
+class Mode(click.ParamType):  # type: ignore[type-arg]
+    """The name of an attention mode; refused later, in one voice with everything else."""
+
+    name = "MODE"
+
+    def convert(self, value: Any, *_: object) -> str:
+        """As it is."""
+        return str(value)
+
+    def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
+        """Modes that begin like this."""
+        found = registry.names(registry.MODES)
+        return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+
+
+class Arguments(click.ParamType):  # type: ignore[type-arg]
+    """``NAME=VALUE``, the value a JSON scalar or a word."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, *_: object) -> tuple[str, Any]:
+        """Split at the first ``=``."""
+        if isinstance(value, tuple):
+            return value
+        key, separator, text = str(value).partition("=")
+        if not separator or not key:
+            raise UsageError(f"Invalid argument {value!r}: type NAME=VALUE, e.g. kernel_size=7.")
+        try:
+            return key, json.loads(text)
+        except ValueError:
+            return key, text
+
+
+def common(function: F) -> F:
+    """Options that every command has."""
+    decorated = click.option(
+        "-v", "--verbose", is_flag=True, help="Show what the toolchains print, on stderr."
+    )(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(
+        decorated
+    )
+
+
+uv_per_count = click.option(
+    "--uv-per-count",
+    type=Real(0, min_open=True),
+    help="µV that a count of the converter stands for, where the contract does not say.",
+)
+"""What the signal chain in C must know."""
+
+
+def print_json(console: Console, value: Any) -> None:
+    """A value as one JSON document on stdout."""
+    from quantize import plain as manifest
+
+    console.print(manifest.to_json(value))
+
+
+def load(name: str, extra: str = "export") -> Any:
+    """Import one of our modules; a package that is not installed is named with its line.
+
+    ``extra`` is the set of packages that brings it.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        from edge.patches import shadow
+
+        package = (error.name or "").partition(".")[0]
+        if package in shadow.PACKAGES:
+            shadow.refuse()
+            raise
+        raise MissingToolError(
+            f"This needs {package!r}, which is not installed. Type: pip install 'eeg-edge[{extra}]'"
+        ) from None
+
+
+def run(work: Callable[[Console], None], verbose: bool) -> None:
+    """Do a command's work with our console."""
+    from edge.terminal import console
+
+    with console.console(verbose) as ours:
+        work(ours)
