@@ -20,11 +20,12 @@ else:  # hidden from type checkers, which would take any name for granted
         """Import the API when it is first used, so that ``import edge`` stays light."""
         if name not in __all__:
             raise AttributeError(f"module 'edge' has no attribute {name!r}")
-        from edge import api, registry
+        from edge import api
+        from quantize import plugins
 
         if hasattr(api, name):
             return getattr(api, name)
-        return registry.entry_point("edge.api", name)  # of a package above this one
+        return plugins.load("edge.api", name, "function")  # of a package above this one
 
 
 def __dir__() -> list[str]:

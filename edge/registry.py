@@ -5,18 +5,22 @@ Adding ``se.py`` to the folder of modes adds the mode ``se``; there is no list t
 name is an underscore in the name of its file. A name may also be a folder, whose file called like
 the kind is loaded then (``edge/targets/tflite/target.py``). Files whose name starts with an
 underscore are helpers. Listing does not import, so that ``edge --help`` stays light.
+
+Other packages add names by entry points (:mod:`quantize.plugins`) in the group of the kind. A name
+of our own always wins over theirs.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
+import sys
 from dataclasses import dataclass
-from importlib import metadata
 from types import ModuleType
-from typing import Any
 
 from edge.errors import MissingToolError, UsageError, invalid_value
+from quantize import plugins
 
 
 @dataclass(frozen=True)
@@ -29,26 +33,33 @@ class Kind:
         What one of them is called in messages, e.g. ``"target"``.
     package
         The package whose modules they are.
+    group
+        The entry-point group in which other packages offer more of them.
     besides
-        Modules of that package that are none of them.
+        Modules of ``package`` that are none of them.
     """
 
     noun: str
     package: str
+    group: str
     besides: frozenset[str] = frozenset()
 
 
-COMMANDS = Kind("command", "edge.commands")
-MODES = Kind("mode", "edge.families.attentionbasenet.gates")
-TARGETS = Kind("target", "edge.targets", frozenset({"base", "runtime", "runtimes"}))
-RUNTIMES = Kind("runtime", "edge.targets.runtimes")
-SOURCES = Kind("source", "edge.stream.sources")
-FORMATS = Kind("format", "edge.data.formats")
-ENGINES = Kind("engine", "edge.firmware.engines")
+COMMANDS = Kind("command", "edge.commands", "edge.commands")
+MODES = Kind("mode", "edge.families.attentionbasenet.gates", "edge.modes")
+TARGETS = Kind("target", "edge.targets", "edge.targets", frozenset({"base", "runtime", "runtimes"}))
+RUNTIMES = Kind("runtime", "edge.targets.runtimes", "edge.runtimes")
+SOURCES = Kind("source", "edge.stream.sources", "edge.sources")
+FORMATS = Kind("format", "edge.data.formats", "edge.formats")
+ENGINES = Kind("engine", "edge.firmware.engines", "edge.engines")
+
+KINDS = (COMMANDS, MODES, TARGETS, RUNTIMES, SOURCES, FORMATS, ENGINES)
+"""Kinds of this package; :mod:`benchmarks.devices` has another one."""
 
 
+@functools.cache
 def _modules(kind: Kind) -> dict[str, str]:
-    """The module behind every name of a kind."""
+    """Our own modules by the name that each stands for."""
     path = importlib.import_module(kind.package).__path__
     return {
         module.name.replace("_", "-"): f"{kind.package}.{module.name}"
@@ -59,7 +70,12 @@ def _modules(kind: Kind) -> dict[str, str]:
 
 
 def names(kind: Kind) -> tuple[str, ...]:
-    """All names of a kind, sorted."""
+    """All names of a kind, sorted, those of other packages among them."""
+    return tuple(sorted({*_modules(kind), *plugins.offered(kind.group)}))
+
+
+def own_names(kind: Kind) -> tuple[str, ...]:
+    """Names of a kind without those of other packages, sorted."""
     return tuple(sorted(_modules(kind)))
 
 
@@ -77,21 +93,35 @@ def refuse_unknown(kind: Kind, name: str, parameter: str) -> None:
 
 
 def load(kind: Kind, name: str, parameter: str) -> ModuleType:
-    """Import the module behind a name; see :func:`refuse_unknown`."""
-    refuse_unknown(kind, name, parameter)
-    return importlib.import_module(_modules(kind)[name])
-
-
-def entry_point(group: str, name: str) -> Any:
-    """Load what an installed package offers under a name.
+    """Import the module behind a name.
 
     Raises
     ------
+    UsageError
+        When there is no such name, see :func:`refuse_unknown`.
     MissingToolError
-        When no installed package offers it.
+        When it is another package's, which cannot be imported.
     """
-    for point in metadata.entry_points(group=group, name=name):
-        return point.load()
-    raise MissingToolError(
-        f"No installed package offers {name!r} to {group}. Type: pip install eeg-edge"
-    )
+    refuse_unknown(kind, name, parameter)
+    if name in _modules(kind):
+        return importlib.import_module(_modules(kind)[name])
+    return plugins.load_module(kind.group, name, kind.noun)
+
+
+def every(kind: Kind) -> dict[str, ModuleType]:
+    """Import all modules of a kind, by name.
+
+    What another package offers and cannot be loaded is left out, and said once on stderr.
+    """
+    loaded = {}
+    for name in names(kind):
+        try:
+            loaded[name] = load(kind, name, kind.noun)
+        except MissingToolError as error:
+            _say_once(str(error))
+    return loaded
+
+
+@functools.cache
+def _say_once(message: str) -> None:
+    print(f"note: {message}", file=sys.stderr)

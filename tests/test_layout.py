@@ -11,7 +11,7 @@ import pytest
 from docs.tools.pages import every_page
 from edge import registry
 from edge.checkpoint import find as checkpoints
-from edge.cli import cli
+from edge.cli import commands
 from tests.conftest import ROOT
 
 MODES = registry.names(registry.MODES)
@@ -73,7 +73,7 @@ def test_every_command_is_documented() -> None:
     """README or docs show every command, and every command has an example."""
     pages = every_page()
     shown = "".join(p.read_text() for p in pages if p.name != "commands.md")
-    for name, command in cli.commands.items():
+    for name, command in commands().items():
         assert f"edge {name}" in shown, name
         assert command.epilog, name
         assert command.epilog.startswith("Example: edge "), name

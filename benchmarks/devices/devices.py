@@ -14,12 +14,13 @@ from benchmarks.measure.findings import Runner
 from edge import registry
 from edge.errors import UsageError, invalid_value
 
-RUNNERS = registry.Kind("device", "benchmarks.devices.runners")
+RUNNERS = registry.Kind("device", "benchmarks.devices.runners", "edge.devices")
 
 
 def names() -> tuple[str, ...]:
     """What ``--device`` takes."""
-    return tuple(f"{name}{_address(name)}" for name in registry.names(RUNNERS))
+    every = registry.every(RUNNERS).items()
+    return tuple(f"{name}{getattr(runner, 'ADDRESS', '')}" for name, runner in every)
 
 
 def load(device: str) -> Runner:

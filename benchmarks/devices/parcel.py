@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.emulate import engine
+from benchmarks.emulate.cost import case_of
 from benchmarks.measure import entrants
 from benchmarks.measure.entrants import Entrant
 from benchmarks.measure.findings import Request
-from benchmarks.studies.firmware import case_of
+from edge import parity
 from edge.bundle import folder as bundle
 from edge.bundle.folder import Bundle
-from edge.exporting import parity
 from edge.spec import Precision
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,9 +39,12 @@ def runner() -> bytes:
     """The module ``on_device`` and what it imports, as one file that ``python3`` runs."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        main = "import sys\nfrom benchmarks import on_device\n\non_device.main(sys.argv[1:])\n"
+        main = (
+            "import sys\nfrom benchmarks.devices import on_device\n\non_device.main(sys.argv[1:])\n"
+        )
         archive.writestr("__main__.py", main)
-        for package in ("benchmarks", "edge"):
+        packages = {str(above) for name in MODULES for above in Path(name).parents}
+        for package in sorted(packages - {"."}):
             archive.writestr(f"{package}/__init__.py", "")
         for name in MODULES:
             archive.writestr(name, (ROOT / name).read_text())

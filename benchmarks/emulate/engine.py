@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from benchmarks.emulate.cost import Case, case_of
 from benchmarks.measure.findings import About, Request
-from benchmarks.studies.firmware import Case, case_of
 from edge.bundle.folder import Bundle
 from edge.errors import AccuracyError, UsageError
 from edge.spec import Precision

@@ -4,7 +4,7 @@
 Pure functions of counts. Of the windows that two classifiers saw, only those matter on which one
 was right and the other wrong: ``gained`` are the ones that the second got right and the first not,
 ``lost`` the other way round. Differences are second minus first, as shares in [-1, 1]. The Wilson
-interval of one share is :func:`edge.exporting.parity.wilson`.
+interval of one share is :func:`edge.parity.wilson`.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def _outcome(
     wanted: NDArray[np.float32], logits: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> dict[str, Any]:
     """One artifact beside float, window by window."""
-    from edge.exporting import parity
+    from edge import parity
 
     found = statistics.pairs(wanted.argmax(1) == labels, logits.argmax(1) == labels)
     return {

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from benchmarks.measure import statistics
 from benchmarks.measure.statistics import Interval, Pairs
-from edge.exporting.parity import wilson
+from edge.parity import wilson
 from edge.spec import Proportion
 
 Cells = Sequence[dict[str, Any]]

@@ -31,10 +31,10 @@ from benchmarks.measure import statistics
 from benchmarks.measure.machine import machine
 from benchmarks.measure.statistics import Interval
 from benchmarks.studies import ladder_figure
+from edge import parity
 from edge.checkpoint import build
 from edge.data import npz, raws
 from edge.data.dataset import Dataset, Recording, calibration_windows, split, training_windows
-from edge.exporting import parity
 from edge.families.attentionbasenet import fast_stem as fit
 from edge.families.attentionbasenet.fast_stem import TrainingSettings
 from edge.lower.stem import lower

@@ -40,9 +40,9 @@ from edge.checkpoint import find as checkpoints
 from edge.errors import EdgeError
 from edge.exporting import pipeline
 from edge.exporting.pipeline import ExportRequest
+from edge.patches import stderr
 from edge.targets.base import Session
 from edge.targets.executorch import target as executorch
-from edge.terminal import stderr
 from edge.terminal.console import console
 
 RESULTS = Path(__file__).parent / "results" / "modes.json"

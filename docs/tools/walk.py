@@ -54,18 +54,26 @@ class Shell:
     def __post_init__(self) -> None:
         self.here = self.folder / "work"
         self.here.mkdir(parents=True, exist_ok=True)
-        programs = self.folder / "bin"
-        programs.mkdir(exist_ok=True)
-        for name, module in (("edge", "-m edge"), ("python", ""), ("pip", "-m pip")):
-            program = programs / name
-            program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {module} "$@"\n')
-            program.chmod(0o755)
-        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-        python_path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        self.variables = {**os.environ, "PATH": path, "PYTHONPATH": python_path} | {
+        site = self.folder / "site"  # for packages that a page installs
+        python = shlex.quote(sys.executable)
+        pip = f"{python} -m pip -q install --no-deps --no-compile --target {shlex.quote(str(site))}"
+        self._program("edge", f'{python} -m edge "$@"')
+        self._program("python", f'{python} "$@"')
+        self._program("pip", f'test "$1" = install && shift && {pip} "$@"')
+        python_path = [str(ROOT), str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self.variables = {
+            **os.environ,
+            "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join(python_path),
             "NO_COLOR": "1",
             **self.environment,
         }
+
+    def _program(self, name: str, line: str) -> None:
+        path = self.folder / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{line}\n")
+        path.chmod(0o755)
 
     def run(self, line: str) -> subprocess.CompletedProcess[str]:
         """Run one command; the folder it ends in and its status are the next one's."""
@@ -148,7 +156,7 @@ def refuse_unparsable(line: str) -> None:
 
     try:
         group = cli.make_context("edge", [words[1]], resilient_parsing=True)
-        command = cli.get_command(group, words[1])
+        command = cli.get_command(group, words[1]) if words[1:] else None
         if command is None:
             raise WrongPageError(f"$ {line}\nedge has no command {words[1]!r}")
         command.make_context(words[1], words[2:], parent=group)

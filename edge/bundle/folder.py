@@ -32,6 +32,7 @@ from edge.spec import Accuracy, Artifact, Decision, ModelSpec, Parity, Precision
 from edge.targets.base import Content
 from firmware_bridge.signal.contract import SignalContract
 from quantize import plain as manifest
+from quantize.graph import files as graph_files
 from quantize.graph import qgraph
 from quantize.recipe import Recipe
 
@@ -311,7 +312,7 @@ class Bundle:
                 f"{str(self.folder)!r} has no integer graph: it was exported without --int8."
             )
         try:
-            return qgraph.load(stem)
+            return graph_files.load(stem)
         except (ValueError, KeyError, OSError) as error:
             raise IncompatibleError(f"{stem}.json is not a valid graph: {error}.") from None
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge import parity
 from edge.bundle import folder as bundle
 from edge.bundle.folder import Bundle
 from edge.errors import AccuracyError, MissingToolError, UsageError
-from edge.exporting import parity
 from edge.spec import Artifact, Precision
 from edge.targets import base as target
 from edge.targets.base import Content, Loader, Runnable

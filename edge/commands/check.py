@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import registry
-from edge.commands._common import Names, common, load, print_json, run
+from edge.terminal.options import Names, common, needs, print_json, run
 
 if TYPE_CHECKING:
     from edge.terminal.console import Console
@@ -50,14 +50,14 @@ def command(as_json: bool, verbose: bool, really: bool, **options: Any) -> None:
             registry.refuse_unknown(registry.MODES, mode, "--mode")
         for name in options["targets"]:
             registry.refuse_unknown(registry.RUNTIMES, name, "--target")
-        with console.waiting("loading PyTorch and ExecuTorch"):
-            check = load("edge.exporting.check")
+        with console.waiting("loading PyTorch and ExecuTorch"), needs():
+            from edge.exporting import check
+            from edge.terminal import tables
         request = check.Request(options["modes"], options["targets"], run=really)
         report = check.check(request, console)
         if as_json:
             print_json(console, report)
         else:
-            tables = load("edge.terminal.tables")
             console.print(tables.check_table(report))
             for line in tables.check_lines(report):
                 console.print(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import registry
-from edge.commands._common import PATH, Names, common, load, print_json, run, uv_per_count
+from edge.terminal.options import PATH, Names, common, needs, print_json, run, uv_per_count
 
 if TYPE_CHECKING:
     from edge.terminal.console import Console
@@ -40,10 +40,11 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     """Write a bundle as sources for a device, with a build, a test and a table of memory."""
 
     def work(console: Console) -> None:
-        firmware = load("edge.firmware.project")
-        request = firmware.Request(bundle, **options)
+        with needs("firmware"):
+            from edge.firmware import project
+        request = project.Request(bundle, **options)
         with console.waiting("generating and compiling"):
-            made, table = firmware.write(request, console)
+            made, table = project.write(request, console)
         if as_json:
             print_json(console, made)
             return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.commands._common import PATH, common, load, print_json, run, uv_per_count
+from edge.terminal.options import PATH, common, needs, print_json, run, uv_per_count
 
 if TYPE_CHECKING:
     from edge.terminal.console import Console
@@ -29,14 +29,13 @@ def command(bundle: Path, out: Path, as_json: bool, verbose: bool, **options: An
     """Write the C that makes int8 frames of a converter's counts, as the contract says."""
 
     def work(console: Console) -> None:
-        generator, toolchain = (
-            load("firmware_bridge.signal.chain"),
-            load("firmware_bridge.build.toolchain"),
-        )
-        bundles = load("edge.bundle.folder")
-        contract = bundles.read(bundle).contract().with_counts(options["uv_per_count"])
-        made = generator.generate(contract, options["name"], options["arithmetic"])
-        bundles.refuse_parent(out)
+        with needs("firmware"):
+            from edge.bundle import folder
+            from firmware_bridge.build import toolchain
+            from firmware_bridge.signal import chain
+        contract = folder.read(bundle).contract().with_counts(options["uv_per_count"])
+        made = chain.generate(contract, options["name"], options["arithmetic"])
+        folder.refuse_parent(out)
         toolchain.write(made.files, out)
         if as_json:
             print_json(

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import registry
-from edge.commands import _common
-from edge.commands._common import PATH, Arguments, Names, Real, run
 from edge.errors import UsageError
+from edge.terminal.options import PATH, Arguments, Names, Real, needs, run
 
 if TYPE_CHECKING:
     from edge.stream.frames import Source
@@ -57,13 +56,17 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
         if options["engine"] is not None and options["target"] is not None:
             raise UsageError("--engine streams and --target computes whole windows: give one.")
         settings = _settings(options)
-        session, opened = load("edge.stream.live.session"), load("edge.bundle.folder").read(bundle)
+        with needs(EXTRA):
+            from edge.bundle import folder
+            from edge.stream.live import engine as engines
+            from edge.stream.live import session
+        opened = folder.read(bundle)
         contract = opened.contract()
         session.refuse_unstreamable(contract)
         if options["hop"] is not None:
             contract = dataclasses.replace(contract, hop=options["hop"])
         connect = _connector(options)
-        engine, streamer = load("edge.stream.live.engine").streamer(
+        engine, streamer = engines.streamer(
             opened, contract, options["engine"], options["target"], console.note
         )
         with _stopping() as stop:
@@ -78,24 +81,19 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
             )
             summary = _watched(made, console)
         if not as_json:
-            console.print(load("edge.stream.live.view").summary_table(summary))
+            from edge.stream.live import view
+
+            console.print(view.summary_table(summary))
 
     run(work, verbose)
 
 
-def load(name: str) -> Any:
-    """Import one of our modules; see :func:`edge.commands._common.load`."""
-    return _common.load(name, EXTRA)
-
-
 def _settings(options: dict[str, Any]) -> Settings:
-    decision, session = load("edge.stream.live.decision"), load("edge.stream.live.session")
+    with needs(EXTRA):
+        from edge.stream.live import decision, session
     rule = decision.Rule(options["smooth"], options["threshold"], options["release"])
     rule.refuse()
-    made: Settings = session.Settings(
-        rule=rule, max_gap_s=options["max_gap_s"], limit_s=options["limit_s"]
-    )
-    return made
+    return session.Settings(rule=rule, max_gap_s=options["max_gap_s"], limit_s=options["limit_s"])
 
 
 def _connector(options: dict[str, Any]) -> Callable[[], Source]:
@@ -106,8 +104,11 @@ def _connector(options: dict[str, Any]) -> Callable[[], Source]:
             f"Invalid source {options['source']!r}: type NAME:PLACE, e.g. file:S001R03.edf."
         )
     registry.refuse_unknown(registry.SOURCES, name, "--source")
-    module = load(f"edge.stream.sources.{name}")
-    request = load("edge.stream.frames").SourceRequest(
+    with needs(EXTRA):
+        from edge.stream import frames
+
+        module: Any = registry.load(registry.SOURCES, name, "--source")
+    request = frames.SourceRequest(
         place=place,
         arguments=dict(options["arguments"]),
         channels=options["channels"],
@@ -118,8 +119,9 @@ def _connector(options: dict[str, Any]) -> Callable[[], Source]:
 
 
 def _sinks(options: dict[str, Any], contract: Any, console: Console, as_json: bool) -> list[Any]:
-    sink = load("edge.stream.live.sink")
-    printed = [sink.Printed(console.print)] if as_json else []
+    with needs(EXTRA):
+        from edge.stream.live import sink
+    printed: list[Any] = [sink.Printed(console.print)] if as_json else []
     output = options["output"]
     if output is None:
         return printed
@@ -134,7 +136,9 @@ def _watched(session: Session, console: Console) -> Any:
     """Run, with the live view where stderr is a terminal."""
     if not console.err.is_terminal:
         return session.run()
-    with load("edge.stream.live.view").View(console.err) as view:
+    from edge.stream.live.view import View
+
+    with View(console.err) as view:
         session.show = view.show
         return session.run()
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge import registry
+from edge import parity, registry
 from edge.checkpoint import files
 from edge.checkpoint import find as checkpoints
 from edge.data import source
 from edge.data.dataset import Dataset
 from edge.errors import IncompatibleError, MissingToolError
-from edge.exporting import parity, pipeline
+from edge.exporting import pipeline
 from edge.exporting import rungs as ladder
 from edge.exporting.pipeline import ExportRequest, Prepared
 from edge.exporting.rungs import HeldOut, Rung

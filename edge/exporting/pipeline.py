@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import registry
+from edge import parity, registry
 from edge.bundle import folder as bundle
 from edge.bundle.folder import DataRecord, Manifest, Output
 from edge.checkpoint import files, shortened
@@ -23,7 +23,7 @@ from edge.checkpoint import find as checkpoints
 from edge.checkpoint.find import Resolved
 from edge.data import dataset
 from edge.errors import AccuracyError, UsageError
-from edge.exporting import finite, parity, policy
+from edge.exporting import finite, policy
 from edge.exporting import refuse as compatibility
 from edge.exporting import rungs as ladder
 from edge.exporting.rungs import HeldOut, Rung
@@ -39,7 +39,8 @@ from edge.terminal import figures
 from edge.terminal.console import Console
 from firmware_bridge.signal.contract import UNKNOWN
 from quantize import plain as manifest
-from quantize.graph import outputs, qgraph, reference
+from quantize.graph import files as graph_files
+from quantize.graph import outputs, reference
 from quantize.graph.qgraph import LOGITS, QGraph
 from quantize.inspect import fidelity, sensitivity
 from quantize.pt2e import ptq
@@ -358,7 +359,7 @@ def _write(
     contract = ready.resolved.contract
     graph = ready.sources.int8_graph
     if graph is not None:
-        qgraph.save(graph, folder / bundle.QGRAPH)
+        graph_files.save(graph, folder / bundle.QGRAPH)
         contract = replace(contract, input_quant=graph.quant(graph.input))
     files.save(replace(ready.resolved.model, contract=contract), folder)
     golden = _golden(ready.sources, ready.held_out, rungs)

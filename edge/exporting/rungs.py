@@ -21,8 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from edge import parity
 from edge.errors import AccuracyError
-from edge.exporting import finite, parity
+from edge.exporting import finite
 from edge.families.attentionbasenet import fast_stem as fit
 from edge.families.attentionbasenet import network
 from edge.lower import stem as lower

@@ -7,10 +7,10 @@ the user's own, or a package installed later, comes first on the path and ours i
 
 from __future__ import annotations
 
-import importlib.util
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-
-from edge.errors import IncompatibleError
 
 PACKAGES = ("edge", "quantize", "firmware_bridge", "benchmarks")
 
@@ -32,10 +32,25 @@ def refuse() -> None:
     IncompatibleError
         Naming the file that comes first.
     """
+    from edge.errors import IncompatibleError
+
     for name, path in foreign().items():
         raise IncompatibleError(
             f"Python finds {path!r} where our package {name!r} should be: {advice(path)}."
         )
+
+
+def take_ours() -> None:
+    """Import our own packages in the place of foreign ones, so that ``edge doctor`` can run."""
+    for name in foreign():
+        folder = HERE / name
+        spec = spec_from_file_location(
+            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{folder} is not a package")
+        sys.modules[name] = module = module_from_spec(spec)
+        spec.loader.exec_module(module)
 
 
 def advice(path: str) -> str:
@@ -49,7 +64,7 @@ def _is_ours(name: str, path: str) -> bool:
 
 def _origin(name: str) -> str | None:
     """Where Python finds a package or module; None where it finds none."""
-    spec = importlib.util.find_spec(name)
+    spec = PathFinder.find_spec(name)  # not what has been imported already
     if spec is None:
         return None
     if spec.origin is not None:

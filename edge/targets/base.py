@@ -216,8 +216,8 @@ def place(chosen: Target, name: str, precision: Precision) -> str:
 
 def default_names(int8: bool) -> tuple[str, ...]:
     """Targets of an export that names none: all of them, or those that have a float artifact."""
-    every = registry.names(registry.TARGETS)
-    return tuple(name for name in every if int8 or Precision.FLOAT in load(name).PRECISIONS)
+    every: Mapping[str, Any] = registry.every(registry.TARGETS)
+    return tuple(name for name, one in every.items() if int8 or Precision.FLOAT in one.PRECISIONS)
 
 
 def load(name: str, parameter: str = "--targets") -> Target:

@@ -21,7 +21,7 @@ from edge.spec import Precision
 from edge.targets.base import Ability, Loader, Session, Sources
 from firmware_bridge.emit.generate import Origin, generate
 from firmware_bridge.host import windowed as host
-from quantize.graph import qgraph
+from quantize.graph import files as graph_files
 from quantize.graph.outputs import flat
 from quantize.graph.qgraph import Quant
 from quantize.graph.reference import dequantize, quantize
@@ -68,7 +68,9 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
 def write(sources: Sources, precision: Precision) -> Mapping[str, bytes]:
     """The sources by file name, the same bytes whenever the graph is the same."""
     graph = sources.graph(precision)
-    origin = Origin(installed("eeg-edge") or "from source", qgraph.digest(graph), sources.ch_names)
+    origin = Origin(
+        installed("eeg-edge") or "from source", graph_files.digest(graph), sources.ch_names
+    )
     made = generate(graph, NAME, origin)
     return {name: text.encode() for name, text in sorted(made.files.items())}
 

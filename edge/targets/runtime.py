@@ -84,8 +84,8 @@ def load(name: str, parameter: str = "--target") -> Runtime:
 
 def of_target(name: str) -> dict[str, Runtime]:
     """The runtimes of a target's artifact, by name."""
-    every = ((runtime, load(runtime)) for runtime in names())
-    return {runtime: chosen for runtime, chosen in every if name == chosen.TARGET}
+    every: Mapping[str, Any] = registry.every(registry.RUNTIMES)
+    return {runtime: chosen for runtime, chosen in every.items() if name == chosen.TARGET}
 
 
 def judge_target(graph: QGraph, name: str) -> Judgement:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from edge.bundle.folder import Manifest
 from edge.spec import Artifact, Parity, Precision, Proportion, describe
 
 if TYPE_CHECKING:
+    from edge.bundle.folder import Manifest
     from edge.bundle.run import Check
     from edge.exporting.check import Cell, Report
 

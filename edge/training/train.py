@@ -7,12 +7,12 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge import parity
 from edge.bundle import folder as bundle
 from edge.checkpoint import build, files, shortened, weights
 from edge.checkpoint.model import FloatModel, TrainingRecord
 from edge.data import dataset, source
 from edge.errors import UsageError
-from edge.exporting import parity
 from edge.families.attentionbasenet import fast_stem as fit
 from edge.families.attentionbasenet.fast_stem import Progress, TrainingSettings
 from edge.patches.versions import versions

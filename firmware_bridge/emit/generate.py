@@ -25,6 +25,7 @@ from firmware_bridge.plan.source import (
     time_and_channels,
 )
 from quantize.errors import IncompatibleError
+from quantize.graph.check import check
 from quantize.graph.qgraph import QGraph
 
 
@@ -83,9 +84,11 @@ def generate(graph: QGraph, name: str = "edge", origin: Origin | None = None) ->
     UsageError
         When ``name`` is not a C identifier.
     IncompatibleError
-        When the graph is not int8 at its ends, or has an operation without a kernel.
+        When the graph is not valid (:mod:`quantize.graph.check`), not int8 at its ends, or has an
+        operation without a kernel.
     """
     refuse_name(name)
+    check(graph)
     if graph[graph.input].quant is None or graph[graph.head.input].quant is None:
         raise IncompatibleError(
             "The C engine takes int8 windows and gives int16 logits; this graph is float32. "

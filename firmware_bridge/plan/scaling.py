@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantize.errors import IncompatibleError
+from quantize.graph import bounds
 from quantize.graph.arithmetic import quantize_multiplier
 from quantize.graph.qgraph import (
     POOL_WEIGHT,
@@ -76,12 +77,10 @@ def of_conv(graph: QGraph, node: Conv) -> Scaling:
     """
     source, target = graph.quant(node.input), graph.quant(node.output)
     weight = graph.constants[f"{node.output}.weight"].astype(np.int64)
-    weight_scale = graph.constants[f"{node.output}.weight_scale"].astype(np.float64)
     axes = (0, 1, 2) if node.depthwise else (1, 2, 3)
-    real = float(np.float32(source.scale)) * weight_scale / float(np.float32(target.scale))
     bias = graph.constants[f"{node.output}.bias"].astype(np.int64)
     folded = bias - source.zero_point * weight.sum(axes)
-    bound = np.maximum(np.abs(bias), np.abs(folded)) + 256 * np.abs(weight).sum(axes)
+    real, bound = bounds.conv_factors(graph, node), bounds.of_conv(graph, node)
     return _bounded(node.output, folded, real, target.zero_point, bound)
 
 
@@ -93,8 +92,7 @@ def of_pool(graph: QGraph, node: AveragePool) -> Scaling | None:
     real = float(np.float32(source.scale)) * float(node.weight_scale)
     real /= float(np.float32(target.scale))
     bias = np.array([-POOL_WEIGHT * node.length * source.zero_point])
-    bound = np.array([256 * POOL_WEIGHT * node.length])
-    return _bounded(node.output, bias, np.array([real]), target.zero_point, bound)
+    return _bounded(node.output, bias, np.array([real]), target.zero_point, bounds.of_pool(node))
 
 
 def of_mean(graph: QGraph, node: Mean) -> Scaling:

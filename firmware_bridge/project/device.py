@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Devices: one file each in ``devices/``, found by listing the folder."""
+"""Devices: one TOML file each, found by listing ``devices/``, or a file that the user names.
+
+Other packages add devices by entry points of the group ``edge.boards``: ``my-board``
+names a package whose folder holds ``my-board.toml``.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,11 @@ from typing import Any, ClassVar
 from firmware_bridge.build import cores
 from firmware_bridge.build.cores import Core
 from quantize import plain as manifest
+from quantize import plugins
 from quantize.errors import IncompatibleError, UsageError, invalid_value
 
 FOLDER = Path(__file__).parent / "devices"
+GROUP = "edge.boards"
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,25 @@ class Device:
 
 
 def names(folder: Path = FOLDER) -> tuple[str, ...]:
-    """Every device there is."""
-    return tuple(sorted(path.stem for path in folder.glob("*.toml")))
+    """Names of all devices, those of other packages among them."""
+    return tuple(sorted({*(path.stem for path in folder.glob("*.toml")), *plugins.offered(GROUP)}))
+
+
+def _path(name: str, folder: Path) -> Path:
+    """The file behind a name; a name that ends in ``.toml`` is a path."""
+    own = folder / f"{name}.toml"
+    if name.endswith(".toml"):
+        return Path(name)
+    if name not in names(folder):
+        raise UsageError(invalid_value("--device", name, names(folder)))
+    if own.exists():
+        return own
+    package = plugins.load_module(GROUP, name, "device")
+    return Path(str(package.__file__)).parent / f"{name}.toml"
 
 
 def load(name: str, folder: Path = FOLDER) -> Device:
-    """Read a device's file.
+    """Read a device's file, by its name or by its path.
 
     Raises
     ------
@@ -72,11 +91,11 @@ def load(name: str, folder: Path = FOLDER) -> Device:
     IncompatibleError
         When a field is missing, unknown or wrong; it is named.
     """
-    if name not in names(folder):
-        raise UsageError(invalid_value("--device", name, names(folder)))
-    path = folder / f"{name}.toml"
+    path = _path(name, folder)
     try:
-        document = tomllib.loads(path.read_text())
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--device {name!r} cannot be read: {error}.") from None
     except tomllib.TOMLDecodeError as error:
         raise IncompatibleError(f"{path} is not TOML: {error}.") from None
     found = manifest.validate(document, Device, str(path))

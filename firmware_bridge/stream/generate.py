@@ -31,6 +31,7 @@ from firmware_bridge.stream.part import Part, only_read, part_of
 from firmware_bridge.stream.plan import StreamPlan
 from firmware_bridge.stream.stem import emit_stream_stem, memory_of, shape_definition
 from quantize.errors import IncompatibleError
+from quantize.graph.check import check
 from quantize.graph.outputs import refuse_others
 from quantize.graph.qgraph import QGraph
 
@@ -77,6 +78,7 @@ def generate_stream(
         kernel.
     """
     refuse_name(name)
+    check(graph)
     refuse_others(graph, "The streaming form")
     if graph[graph.input].quant is None or graph[graph.head.input].quant is None:
         raise IncompatibleError(

@@ -7,25 +7,19 @@ the logits; one without holds float32. So the same type carries the float networ
 and any mixture of the two; where they meet stands a :class:`Quantize` or :class:`Dequantize` node.
 
 An operation is named after the tensor it writes; its constants are stored under
-``<output>.weight`` and so on. On disk a graph is ``<stem>.json`` (structure) and ``<stem>.npz``
-(constants), both the same bytes whenever the graph is the same.
+``<output>.weight`` and so on. :mod:`quantize.graph.files` reads and writes a graph's two files, and
+:mod:`quantize.graph.check` proves that one can be run.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-SCHEMA_VERSION = 2
 
 LOGITS = "logits"
 """What a network's own output is called among :attr:`QGraph.outputs`."""
@@ -352,59 +346,3 @@ def walk_constants(node: Node) -> Iterator[str]:
     if isinstance(node, Conv):
         for role in ("weight", "bias", "weight_scale"):
             yield f"{node.output}.{role}"
-
-
-def save(graph: QGraph, stem: Path) -> None:
-    """Write ``<stem>.json`` and ``<stem>.npz``."""
-    structure, constants = encode(graph)
-    stem.with_suffix(".json").write_bytes(structure)
-    stem.with_suffix(".npz").write_bytes(constants)
-
-
-def digest(graph: QGraph) -> str:
-    """sha256 of both files, one after the other: ``cat <stem>.json <stem>.npz | sha256sum``."""
-    return hashlib.sha256(b"".join(encode(graph))).hexdigest()
-
-
-def encode(graph: QGraph) -> tuple[bytes, bytes]:
-    """A graph's two files."""
-    document: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "input": graph.input,
-        "output": graph.output,
-        "tensors": [asdict(tensor) for tensor in graph.tensors],
-        "nodes": [asdict(node) for node in graph.nodes],
-    }
-    if graph.others:  # readers that know of logits only still find these
-        document["others"] = dict(graph.others)
-    text = json.dumps(document, indent=1, sort_keys=True) + "\n"
-    arrays: Any = {name: graph.constants[name] for name in sorted(graph.constants)}
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
-    return text.encode(), stream.getvalue()
-
-
-def load(stem: Path) -> QGraph:
-    """Read what :func:`save` wrote.
-
-    Raises
-    ------
-    ValueError
-        When the file is of another schema version or not a valid graph.
-    """
-    from pydantic import TypeAdapter
-
-    document = json.loads(stem.with_suffix(".json").read_text())
-    version = document.pop("schema_version", None)
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"schema_version is {version!r}, this version reads {SCHEMA_VERSION}")
-    with np.load(stem.with_suffix(".npz"), allow_pickle=False) as file:
-        constants = {name: file[name] for name in sorted(file.files)}
-    return QGraph(
-        input=document["input"],
-        output=document["output"],
-        tensors=TypeAdapter(tuple[Tensor, ...]).validate_python(document["tensors"]),
-        nodes=TypeAdapter(tuple[Node, ...]).validate_python(document["nodes"]),
-        constants=constants,
-        others=TypeAdapter(dict[str, str]).validate_python(document.get("others", {})),
-    )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge import registry
-from edge.cli import cli
+from edge.cli import commands
 from tests.conftest import Edge
 
 
@@ -31,7 +31,7 @@ def completions(edge: Edge, words: str, shell: str = "bash") -> list[str]:
 
 def test_completion(edge: Edge) -> None:
     """Commands, options, modes and lists of targets."""
-    assert completions(edge, "edge ") == sorted(cli.commands)
+    assert completions(edge, "edge ") == sorted(commands())
     assert completions(edge, "edge export --full") == ["--full-int8"]
     assert completions(edge, "edge export --mode e") == ["eca", "encnet"]
     targets = [f"tflite,{name}" for name in registry.names(registry.TARGETS)]
@@ -85,10 +85,10 @@ def test_terminal(tmp_path: Path) -> None:
     assert "export 1/4" not in text  # a bar on a terminal, lines on a pipe
 
 
-@pytest.mark.parametrize("command", sorted(cli.commands))
+@pytest.mark.parametrize("command", sorted(commands()))
 def test_every_command_has_json(command: str) -> None:
     """``--json`` and ``-v`` are everywhere."""
-    options = {option for parameter in cli.commands[command].params for option in parameter.opts}
+    options = {option for parameter in commands()[command].params for option in parameter.opts}
     assert {"--json", "--verbose"} <= options
 
 

@@ -18,7 +18,8 @@ from edge.checkpoint import find as checkpoints
 from edge.checkpoint.files import load
 from edge.lower.stem import lower
 from edge.spec import ModelSpec
-from quantize.graph import qgraph, reference
+from quantize.graph import files as graph_files
+from quantize.graph import reference
 from quantize.graph.qgraph import QGraph
 from quantize.pt2e import ptq
 from quantize.pt2e.extract import extract
@@ -71,10 +72,10 @@ def _once_a_run(name: str, make: Callable[[], QGraph]) -> QGraph:
     if not (folder / name).exists():
         folder.mkdir(exist_ok=True)
         own = Path(tempfile.mkdtemp(dir=folder))
-        qgraph.save(make(), own / "graph")
+        graph_files.save(make(), own / "graph")
         with contextlib.suppress(OSError):  # another process was faster: the same bytes
             own.rename(folder / name)
-    return qgraph.load(folder / name / "graph")
+    return graph_files.load(folder / name / "graph")
 
 
 def _mode_graph(mode: str) -> QGraph:

@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from benchmarks.emulate import emulator, engine, qemu
+from benchmarks.emulate import cost, emulator, engine, qemu
+from benchmarks.emulate.cost import Case, Cost
 from benchmarks.measure.findings import Findings, Request
-from benchmarks.studies import firmware
-from benchmarks.studies.firmware import Case, Cost
 from edge.bundle.folder import Bundle
 from edge.terminal.console import Console
 
@@ -19,26 +18,28 @@ def run(core: str, opened: Bundle, device: str, request: Request, console: Conso
     case = engine.case(opened, device, request)
     emulator.refuse_missing()
     with console.waiting(f"compiling and emulating {core}"):
-        cost = _MEASURES[core](case)
-    engine.refuse_steps(case, cost.max_steps, device)
-    about, n = engine.about(device), cost.n_windows
+        measured = _MEASURES[core](case)
+    engine.refuse_steps(case, measured.max_steps, device)
+    about, n = engine.about(device), measured.n_windows
     return Findings(
         (
-            about.exact("instructions_per_window", "instructions", cost.instructions_per_window, n),
-            about.exact("ram_bytes", "bytes", cost.ram_bytes, n),
-            about.exact("code_bytes", "bytes", cost.code_bytes),
-            about.exact("weights_bytes", "bytes", cost.weights_bytes),
+            about.exact(
+                "instructions_per_window", "instructions", measured.instructions_per_window, n
+            ),
+            about.exact("ram_bytes", "bytes", measured.ram_bytes, n),
+            about.exact("code_bytes", "bytes", measured.code_bytes),
+            about.exact("weights_bytes", "bytes", measured.weights_bytes),
         ),
         engine.NOTES,
-        around={"cpu": core, "emulator": cost.emulator, "compiler": cost.compiler},
+        around={"cpu": core, "emulator": measured.emulator, "compiler": measured.compiler},
     )
 
 
 _MEASURES: Mapping[str, Callable[[Case], Cost]] = {
     **{
-        name: partial(firmware.in_unicorn, core=core)
+        name: partial(cost.in_unicorn, core=core)
         for name, core in emulator.CORES.items()
         if core.is_thumb
     },
-    emulator.M55.name: partial(firmware.in_qemu, board=qemu.BOARDS[emulator.M55.name]),
+    emulator.M55.name: partial(cost.in_qemu, board=qemu.BOARDS[emulator.M55.name]),
 }

@@ -17,10 +17,10 @@ from typing import Any
 from benchmarks.devices import link, linux, parcel
 from benchmarks.devices.link import Session
 from benchmarks.emulate import engine
+from benchmarks.emulate.cost import case_of
 from benchmarks.measure import entrants, planned, protocol
 from benchmarks.measure.findings import About, Findings, Request, Result, latencies, threads_note
 from benchmarks.measure.protocol import Estimate, Samples
-from benchmarks.studies.firmware import case_of
 from edge.bundle.folder import Bundle
 from edge.errors import AccuracyError, MissingToolError
 from edge.spec import Precision

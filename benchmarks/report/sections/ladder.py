@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.report import figures
@@ -26,17 +25,15 @@ from benchmarks.report.sources import Source
 
 FILE = "ladder.json"
 """What ``python -m benchmarks.studies.ladder`` writes."""
-MEASURED = Path(__file__).parents[2] / "results" / FILE
-"""What comes with the package."""
 
 
 def section(sources: Sequence[Source]) -> Section:
-    """The ladder beside the bundles, or the one that comes with the package."""
+    """The ladder that lies beside the bundles, measured by who wrote the report."""
     paths = [source.opened.folder.resolve().parent / FILE for source in sources]
-    path = next((path for path in (*paths, MEASURED) if path.is_file()), None)
+    path = next((path for path in paths if path.is_file()), None)
     title = "Cost of going live"
     if path is None:
-        why = f"no {FILE} lies beside the bundles; python -m benchmarks.studies.ladder writes one"
+        why = f"no {FILE} lies beside the bundles"
         return Section("ladder", title, (Absent("the ladder", why),))
     climbs = json.loads(path.read_text())["climbs"]
     by_data: dict[str, list[Mapping[str, Any]]] = {}

@@ -16,8 +16,8 @@ from benchmarks.measure.machine import machine
 from benchmarks.measure.protocol import Estimate, Protocol, Samples
 from benchmarks.studies.peers import exports, install
 from benchmarks.studies.peers.exports import Work
+from edge import parity
 from edge.bundle import folder as bundle
-from edge.exporting import parity
 from edge.targets.base import Session
 from edge.terminal.console import Console
 from firmware_bridge.build import link

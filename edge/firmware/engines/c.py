@@ -12,7 +12,7 @@ from firmware_bridge.emit.generate import Firmware, Origin, generate
 from firmware_bridge.project import project
 from firmware_bridge.project.project import Program, Project, Use
 from firmware_bridge.stream.generate import StreamFirmware, generate_stream
-from quantize.graph import qgraph
+from quantize.graph import files as graph_files
 from quantize.graph.qgraph import QGraph
 
 FORMS = ("windowed", "streaming")
@@ -32,7 +32,7 @@ def make(job: Job) -> Project:
     """
     graph, contract = job.opened.graph(), job.opened.contract()
     version = installed("eeg-edge") or "from source"
-    origin = Origin(version, qgraph.digest(graph), contract.channels or ())
+    origin = Origin(version, graph_files.digest(graph), contract.channels or ())
     wanted = job.form or FORMS
     firmware = generate(graph, job.name, origin) if "windowed" in wanted else None
     stream, why_not = None, ""

@@ -81,7 +81,7 @@ def write(sources: Sources, precision: Precision) -> bytes:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
-    from edge.targets.tflite import fully_connected as _fully_connected
+    from edge.targets.executorch import fully_connected as _fully_connected
     from quantize.inspect import taps
     from quantize.pt2e import ptq
 
@@ -155,7 +155,7 @@ def _open_head(sources: Sources) -> Any:
     """
     import torch
 
-    from edge.targets.tflite import fully_connected as _fully_connected
+    from edge.targets.executorch import fully_connected as _fully_connected
 
     aten = torch.ops.aten
     graph = sources.graph(Precision.INT8)

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import IncompatibleError, MissingToolError
+from edge.patches import stderr
 from edge.spec import Precision
 from edge.targets.base import Ability, Session, Sources
 from edge.targets.runtime import Built
 from edge.targets.tflite import target as tflite
-from edge.terminal import stderr
 from quantize.graph import outputs
 from quantize.graph.reference import dequantize, quantize
 

@@ -18,7 +18,7 @@ from benchmarks.devices import raspberry_root
 from edge.errors import MissingToolError, UsageError
 from edge.terminal import console
 
-READY = "from edge import console; from benchmarks import raspberry_root\n"
+READY = "from edge.terminal import console; from benchmarks.devices import raspberry_root\n"
 READY += "with console.console(verbose=False) as quiet: raspberry_root.ready(quiet)"
 
 

@@ -262,7 +262,7 @@ def _processes_in(path: Path) -> list[str]:
 def test_caller_that_falls_silent() -> None:
     """A link that breaks without a word: the runner ends by itself."""
     program = (
-        "import time; from benchmarks import on_device as d; "
+        "import time; from benchmarks.devices import on_device as d; "
         "d.SILENCE_S = 0.5; d.end_with_caller(); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as process:

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from benchmarks.devices import parcel
+from benchmarks.emulate.cost import case_of
 from benchmarks.measure import entrants, fresh, planned, stock
 from benchmarks.measure.bench import bench
 from benchmarks.measure.findings import Request
 from benchmarks.measure.protocol import Protocol
-from benchmarks.studies.firmware import case_of
 from edge.bundle import folder as bundle
 from edge.checkpoint import files
 from edge.errors import UsageError
@@ -164,7 +164,7 @@ def test_planned_memory(eca_bundle: Path) -> None:
 THREADS = """
 import os, sys
 from pathlib import Path
-from benchmarks import entrants
+from benchmarks.measure import entrants
 import numpy as np
 window = np.zeros((1, 22, 1000), np.float32)
 kept = []

@@ -13,7 +13,7 @@ from scipy import stats
 
 from benchmarks.measure import statistics
 from benchmarks.measure.statistics import Z95, Pairs
-from edge.exporting import parity
+from edge import parity
 
 
 def test_pairs_are_counted() -> None:

@@ -21,9 +21,9 @@ from benchmarks.report import comparisons, document, markdown, sources
 from benchmarks.report.comparisons import Comparison
 from benchmarks.studies import browser
 from benchmarks.studies.browser import Page
+from edge import parity
 from edge.bundle import folder as bundle
 from edge.errors import MissingToolError
-from edge.exporting import parity
 from edge.spec import Decision, Trial
 from quantize import plain as manifest
 from tests.conftest import Edge

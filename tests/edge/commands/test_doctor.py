@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from edge import registry
-from edge.commands import _doctor as doctor
+from edge.commands import _examine as doctor
 from edge.patches import shadow
 from tests.conftest import ROOT, Edge
 

@@ -29,7 +29,8 @@ from edge.targets.runtimes import tflm
 from firmware_bridge.emit.generate import generate
 from firmware_bridge.stream.generate import generate_stream
 from quantize import pipeline
-from quantize.graph import outputs, qgraph, reference
+from quantize.graph import files as graph_files
+from quantize.graph import outputs, reference
 from quantize.pt2e import ptq
 from quantize.pt2e.extract import extract
 from quantize.recipe import Recipe
@@ -145,7 +146,7 @@ def test_logits_alone_leave_no_trace() -> None:
     graph = made.graph(Precision.INT8)
     plain = outputs.give(graph, ["logits"])
     assert plain.outputs == {"logits": "logits"}
-    assert b"others" not in qgraph.encode(plain)[0]
+    assert b"others" not in graph_files.encode(plain)[0]
     assert "features" not in "".join(generate(plain).files.values())
 
 
@@ -153,10 +154,10 @@ def test_round_trip(tmp_path: Path) -> None:
     """``qgraph.json`` keeps what is given out."""
     made, _, _ = sources()
     graph = made.graph(Precision.INT8)
-    qgraph.save(graph, tmp_path / "qgraph")
-    loaded = qgraph.load(tmp_path / "qgraph")
+    graph_files.save(graph, tmp_path / "qgraph")
+    loaded = graph_files.load(tmp_path / "qgraph")
     assert loaded.outputs == graph.outputs == {"logits": "logits", "features": "block_pool"}
-    assert qgraph.digest(loaded) == qgraph.digest(graph)
+    assert graph_files.digest(loaded) == graph_files.digest(graph)
 
 
 def test_output_that_nothing_writes() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from edge.exporting import parity
+from edge import parity
 from edge.spec import Parity
 
 RNG = np.random.default_rng(0)

@@ -77,7 +77,7 @@ def test_float_convolutions_become_fully_connected(
     """A float convolution with int8 weights gives the same in the form that XNNPACK has."""
     import torch
 
-    from edge.targets.tflite import fully_connected as _fully_connected
+    from edge.targets.executorch import fully_connected as _fully_connected
 
     class Net(torch.nn.Module):
         def __init__(self) -> None:

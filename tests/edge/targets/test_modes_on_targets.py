@@ -10,8 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from edge import registry
-from edge.exporting import parity
+from edge import parity, registry
 from edge.lower import stem as lower
 from edge.spec import ModelSpec, Precision
 from edge.targets import base as target

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantize.graph import qgraph
+from quantize.errors import IncompatibleError
+from quantize.graph import files as graph_files
 from quantize.graph.qgraph import Activation, Conv, QGraph, Quant, Reshape, Tensor
 
 
@@ -22,8 +23,8 @@ def small_graph() -> QGraph:
             Tensor("input", (1, 1, 4, 2), quant),
             Tensor("mix", (1, 1, 4, 3), Quant(0.25, -1)),
             Tensor("act", (1, 1, 4, 3), Quant(0.125, 0)),
-            Tensor("head", (1, 1, 1, 2), quant),
-            Tensor("logits", (1, 2), quant),
+            Tensor("head", (1, 1, 1, 2), Quant(0.5, 0, bits=16)),
+            Tensor("logits", (1, 2), Quant(0.5, 0, bits=16)),
         ),
         nodes=(
             Conv("mix", "input", depthwise=False, stride=1, pad=(0, 0), relu=False),
@@ -45,8 +46,8 @@ def small_graph() -> QGraph:
 def test_round_trip_is_exact(tmp_path: Path) -> None:
     """What is loaded is what was saved: structure, scales to the bit, constants, types."""
     graph = small_graph()
-    qgraph.save(graph, tmp_path / "qgraph")
-    loaded = qgraph.load(tmp_path / "qgraph")
+    graph_files.save(graph, tmp_path / "qgraph")
+    loaded = graph_files.load(tmp_path / "qgraph")
     assert (loaded.input, loaded.output) == (graph.input, graph.output)
     assert (loaded.tensors, loaded.nodes) == (graph.tensors, graph.nodes)
     for name, value in graph.constants.items():
@@ -57,7 +58,7 @@ def test_round_trip_is_exact(tmp_path: Path) -> None:
 def test_files_are_deterministic(tmp_path: Path) -> None:
     """The same graph gives the same bytes."""
     for name in "ab":
-        qgraph.save(small_graph(), tmp_path / name)
+        graph_files.save(small_graph(), tmp_path / name)
     for suffix in (".json", ".npz"):
         first, second = ((tmp_path / name).with_suffix(suffix).read_bytes() for name in "ab")
         assert first == second
@@ -81,8 +82,10 @@ def test_reading_before_writing_is_refused() -> None:
 
 def test_other_schema_version_is_refused(tmp_path: Path) -> None:
     """A file of another version is not guessed at."""
-    qgraph.save(small_graph(), tmp_path / "g")
+    graph_files.save(small_graph(), tmp_path / "g")
     text = (tmp_path / "g.json").read_text().replace('"schema_version": 2', '"schema_version": 9')
     (tmp_path / "g.json").write_text(text)
-    with pytest.raises(ValueError, match="schema_version is 9, this version reads 2"):
-        qgraph.load(tmp_path / "g")
+    with pytest.raises(
+        IncompatibleError, match="has schema_version 9; this version of edge reads 2"
+    ):
+        graph_files.load(tmp_path / "g")

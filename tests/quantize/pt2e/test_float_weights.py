@@ -16,7 +16,8 @@ from edge.spec import Precision
 from edge.targets import onnx
 from edge.targets.base import Sources
 from edge.targets.tflite import target as tflite
-from quantize.graph import qgraph, reference
+from quantize.graph import files as graph_files
+from quantize.graph import reference
 from quantize.graph.qgraph import Conv, QGraph, Reshape, Tensor
 from quantize.pt2e import quantizer
 from tests import tflm
@@ -55,8 +56,8 @@ def networks(draw: st.DrawFn) -> QGraph:
 def test_int8_weights_are_their_float_values(graph: QGraph, seed: int) -> None:
     """On disk, in the reference to the bit, in LiteRT, TensorFlow Lite Micro and ONNX Runtime."""
     with TemporaryDirectory() as folder:
-        qgraph.save(graph, Path(folder) / "g")
-        loaded = qgraph.load(Path(folder) / "g")
+        graph_files.save(graph, Path(folder) / "g")
+        loaded = graph_files.load(Path(folder) / "g")
     assert (loaded.nodes, loaded.tensors) == (graph.nodes, graph.tensors)
     for name, value in graph.constants.items():
         assert loaded.constants[name].dtype == value.dtype

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.exporting import parity
+from edge import parity
 from edge.lower.stem import lower
 from edge.spec import ModelSpec
 from quantize.graph import reference

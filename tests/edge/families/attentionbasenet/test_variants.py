@@ -14,10 +14,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge import registry
+from edge import parity, registry
 from edge.checkpoint import build
 from edge.errors import IncompatibleError
-from edge.exporting import parity
 from edge.lower import stem as lower
 from edge.spec import ModelSpec, Precision
 from edge.targets import base as target

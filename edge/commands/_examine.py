@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge doctor``: what is installed, what it can do, and the line that installs the rest."""
+"""What ``edge doctor`` finds on this machine, without importing anything heavy."""
 
 from __future__ import annotations
 
-import itertools
 import platform
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from edge import registry
+from edge.errors import MissingToolError
 from edge.patches import shadow
 from edge.patches.versions import installed
+from quantize import plugins
+
+if TYPE_CHECKING:
+    from edge.targets.base import Target
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def examine() -> tuple[Finding, ...]:
         *(_package(package) for package in PACKAGES),
         *_torch_build(),
         *_targets(),
+        *_plugins(),
         *(_tool("compiler", tool) for tool in COMPILERS),
         *(_tool("emulator", tool) for tool in EMULATORS),
     )
@@ -104,19 +108,35 @@ def _package(package: Package) -> Finding:
 
 
 def _targets() -> list[Finding]:
-    names = registry.names(registry.TARGETS)
-    if "quantize" in shadow.foreign():  # nothing of ours that uses it can be imported
-        return [
-            Finding("target", name, "unknown while 'quantize' is shadowed", "") for name in names
-        ]
-    return [_target(name) for name in names]
+    every: Mapping[str, Any] = registry.every(registry.TARGETS)
+    return [_target(name, chosen) for name, chosen in every.items()]
 
 
-def _target(name: str) -> Finding:
+def _plugins() -> list[Finding]:
+    """What other packages add, and whether it can be loaded."""
+    return [
+        _plugin(kind, name)
+        for kind in registry.KINDS
+        for name, point in plugins.offered(kind.group).items()
+        if plugins.package(point) != "eeg-edge"
+    ]
+
+
+def _plugin(kind: registry.Kind, name: str) -> Finding:
+    package = plugins.package(plugins.offered(kind.group)[name])
+    what = f"{kind.noun} {name} (package {package})"
+    try:
+        plugins.load_module(kind.group, name, kind.noun)
+    except MissingToolError as error:
+        reason, _, advice = str(error).partition(" Type: ")
+        return Finding("plugin", what, reason, advice)
+    if name in registry.own_names(kind):
+        return Finding("plugin", what, "hidden by our own of that name", f"rename it in {package}")
+    return Finding("plugin", what, installed(package) or "installed", "")
+
+
+def _target(name: str, chosen: Target) -> Finding:
     """Whether its files can be written and run here."""
-    from edge.targets import base as target
-
-    chosen = target.load(name)
     absent = {"write": _absent(chosen.WRITES_WITH), "run": _absent(chosen.RUNS_WITH)}
     able = " and ".join(f"{verb}s" for verb, missing in absent.items() if not missing)
     there = map(_alternative, (*chosen.WRITES_WITH, *chosen.RUNS_WITH))
@@ -164,15 +184,3 @@ def _torch_build() -> tuple[Finding, ...]:
 
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-
-
-def table(findings: Sequence[Finding]) -> Table:
-    """The report for people."""
-    made = Table(title="edge doctor", title_justify="left")
-    for column in ("", "what", "found", "to do"):
-        made.add_column(column)
-    for kind, group in itertools.groupby(findings, lambda finding: finding.kind):
-        for number, finding in enumerate(group):
-            made.add_row(kind if number == 0 else "", finding.what, finding.found, finding.fix)
-        made.add_section()
-    return made

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge.commands._common import PATH, common, load, print_json, run
+from edge.terminal.options import PATH, common, needs, print_json, run
 
 if TYPE_CHECKING:
     from edge.terminal.console import Console
@@ -34,7 +34,9 @@ def command(
     """
 
     def work(console: Console) -> None:
-        written = load("benchmarks.report.write", "report").write(bundles, output, chosen, console)
+        with needs("report"):
+            from benchmarks.report import write
+        written = write.write(bundles, output, chosen, console)
         if as_json:
             print_json(console, written)
             return

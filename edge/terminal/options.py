@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What commands have in common: types of arguments, options, and how one is run.
 
-A file of this package without an underscore is a command: it holds a :class:`click.Command` called
-``command``, and ``edge.cli`` finds it by listing the folder.
+Commands of other packages may use it as ours do (``edge/commands``).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 
 from edge import registry
 from edge.errors import MissingToolError, UsageError
+from edge.patches import shadow
 
 if TYPE_CHECKING:
     from edge.terminal.console import Console
@@ -130,21 +131,20 @@ def print_json(console: Console, value: Any) -> None:
     console.print(manifest.to_json(value))
 
 
-def load(name: str, extra: str = "export") -> Any:
-    """Import one of our modules; a package that is not installed is named with its line.
+@contextmanager
+def needs(extra: str = "export") -> Iterator[None]:
+    """Imports in this block may need packages that are not installed; ``extra`` brings them.
 
-    ``extra`` is the set of packages that brings it.
+    Raises
+    ------
+    MissingToolError
+        When one is missing, with the line that installs it.
     """
-    import importlib
-
     try:
-        return importlib.import_module(name)
+        yield
     except ModuleNotFoundError as error:
-        from edge.patches import shadow
-
         package = (error.name or "").partition(".")[0]
-        if package in shadow.PACKAGES:
-            shadow.refuse()
+        if package in shadow.PACKAGES:  # a fault of our own, not a package that is missing
             raise
         raise MissingToolError(
             f"This needs {package!r}, which is not installed. Type: pip install 'eeg-edge[{extra}]'"
@@ -153,7 +153,7 @@ def load(name: str, extra: str = "export") -> Any:
 
 def run(work: Callable[[Console], None], verbose: bool) -> None:
     """Do a command's work with our console."""
-    from edge.terminal import console
+    from edge.terminal.console import console
 
-    with console.console(verbose) as ours:
+    with console(verbose) as ours:
         work(ours)

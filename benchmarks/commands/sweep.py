@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import registry
-from edge.commands import _common
+from edge.errors import UsageError
+from edge.terminal import options as _options
+from edge.terminal.options import PATH, Names, Real, needs, print_json
 
 if TYPE_CHECKING:
+    from benchmarks.sweep.plan import Plan
     from edge.terminal.console import Console
 
 
@@ -21,37 +24,35 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--modes",
-    type=_common.Names(registry.MODES),
+    type=Names(registry.MODES),
     required=True,
     help="Attention modes.",
 )
 @click.option(
-    "--data", type=_common.Names(), required=True, help="What --data of edge train takes, several."
+    "--data", type=Names(), required=True, help="What --data of edge train takes, several."
 )
 @click.option("--seeds", default="0", show_default=True, help="Of training, e.g. 0,1,2.")
 @click.option(
     "--recipes",
-    type=_common.Names(),
+    type=Names(),
     default=("default",),
     help="default, or JSON files with fields of quantize.recipe.Recipe.",
 )
-@click.option("--contract", type=_common.PATH, help="Contract file (TOML) for --data.")
-@click.option("--targets", type=_common.Names(registry.TARGETS), default=(), help="All without it.")
+@click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
+@click.option("--targets", type=Names(registry.TARGETS), default=(), help="All without it.")
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
-@click.option(
-    "--bench-s", type=_common.Real(0), default=0, show_default=True, help="Time each bundle."
-)
-@click.option("--out", type=_common.PATH, required=True, help="Folder; a sweep there goes on.")
+@click.option("--bench-s", type=Real(0), default=0, show_default=True, help="Time each bundle.")
+@click.option("--out", type=PATH, required=True, help="Folder; a sweep there goes on.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes; one without it.")
 @click.option("--dask", metavar="tcp://HOST:PORT", help="A dask scheduler whose workers do it.")
-@_common.common
+@_options.common
 def command(as_json: bool, verbose: bool, **options: Any) -> None:
     """Train, export, verify and time many models; a finished one is never done again."""
 
     def work(console: Console) -> None:
+        with needs("sweep"):
+            from benchmarks.sweep import results, run
         plan = _plan(options)
-        run = _common.load("benchmarks.sweep.run", "sweep")
-        results = _common.load("benchmarks.sweep.results", "sweep")
         if said := results.older(plan):
             console.note(f"note: {said}")
         with run.interruptible(plan):
@@ -62,21 +63,21 @@ def command(as_json: bool, verbose: bool, **options: Any) -> None:
             cells = {cell.name: result for cell, result in results.finished(plan)}
             failed = {one.cell: one.failure for one in outcomes if one.failure}
             document = {"cells": cells, "failed": failed, "files": list(map(str, paths))}
-            _common.print_json(console, document)
+            print_json(console, document)
         else:
             console.print(results.table(found))
             for path in paths:
                 console.print(str(path))
         run.refuse(outcomes)
 
-    _common.run(work, verbose)
+    _options.run(work, verbose)
 
 
-def _plan(options: dict[str, Any]) -> Any:
-    from edge.errors import UsageError
+def _plan(options: dict[str, Any]) -> Plan:
+    from benchmarks.sweep import plan as planning
+    from edge.data import source
+    from edge.signal import contract_file
 
-    planning = _common.load("benchmarks.sweep.plan", "sweep")
-    source = _common.load("edge.data.source", "sweep")
     for data in options["data"]:
         source.refuse_absent(data)
     if options["dask"] and options["jobs"]:
@@ -89,7 +90,7 @@ def _plan(options: dict[str, Any]) -> Any:
         raise UsageError(f"Invalid --seeds {options['seeds']!r}: type numbers, e.g. 0,1,2.")
     contract: Path | None = options["contract"]
     if contract is not None:
-        _common.load("edge.signal.contract_file", "sweep").read(contract)
+        contract_file.read(contract)
     settings = planning.Settings(
         epochs=options["epochs"],
         targets=options["targets"],

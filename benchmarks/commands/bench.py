@@ -9,59 +9,61 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import registry
-from edge.commands import _common
+from edge.terminal.options import PATH, Names, Real, common, needs, print_json, run
 
 if TYPE_CHECKING:
+    from benchmarks.measure.findings import Request
     from edge.terminal.console import Console
 
 
 @click.command("bench", epilog="Example: edge bench edge-eca-int8 --json > bench.json")
-@click.argument("bundle", type=_common.PATH)
+@click.argument("bundle", type=PATH)
 @click.option(
     "--target",
     "targets",
-    type=_common.Names(registry.TARGETS),
+    type=Names(registry.TARGETS),
     default=(),
     help="All of the bundle's without.",
 )
 @click.option(
     "--device",
     "devices",
-    type=_common.Names(),
+    type=Names(),
     multiple=True,
     default=("local",),
     help="local, ssh://[user@]host[:port], rpi4, rpi5, cortex-m4, …; several give one table.",
 )
 @click.option("--stock/--no-stock", default=True, help="Time stock exports of the weights beside.")
 @click.option("--stream", is_flag=True, help="From sample to decision, on a paced live signal.")
-@click.option("--samples", type=_common.PATH, help="Every latency; BUNDLE.bench.jsonl.")
+@click.option("--samples", type=PATH, help="Every latency; BUNDLE.bench.jsonl.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--limit-s", type=_common.Real(1), default=60, show_default=True)
-@_common.common
+@click.option("--limit-s", type=Real(1), default=60, show_default=True)
+@common
 def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     """Measure latency, memory and size of a bundle's artifacts, beside the stock route."""
 
     def work(console: Console) -> None:
-        benching = _common.load("benchmarks.measure.bench")
-        found = benching.bench(_request(bundle, options), console)
+        with needs():
+            from benchmarks.measure import bench, table
+        report = bench.bench(_request(bundle, options), console)
         if as_json:
-            _common.print_json(console, found)
+            print_json(console, report)
         else:
-            table = _common.load("benchmarks.measure.table")
-            for made in table.tables(found):
+            for made in table.tables(report):
                 console.print(made)
-            for line in table.lines(found):
+            for line in table.lines(report):
                 console.print(line)
-        benching.refuse(found)
+        bench.refuse(report)
 
-    _common.run(work, verbose)
+    run(work, verbose)
 
 
-def _request(bundle: Path, options: dict[str, Any]) -> Any:
-    findings = _common.load("benchmarks.measure.findings")
-    protocol = _common.load("benchmarks.measure.protocol")
+def _request(bundle: Path, options: dict[str, Any]) -> Request:
+    from benchmarks.measure.findings import Request
+    from benchmarks.measure.protocol import Protocol
+
     samples = options["samples"] or Path(f"{bundle.resolve().name}.bench.jsonl")
-    return findings.Request(
+    return Request(
         bundle=bundle,
         targets=options["targets"],
         devices=tuple(dict.fromkeys(name for names in options["devices"] for name in names)),
@@ -69,5 +71,5 @@ def _request(bundle: Path, options: dict[str, Any]) -> Any:
         stream=options["stream"],
         threads=options["threads"],
         samples=samples,
-        protocol=protocol.Protocol(limit_s=options["limit_s"]),
+        protocol=Protocol(limit_s=options["limit_s"]),
     )

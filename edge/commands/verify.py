@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""``edge verify``: whether a bundle still computes what it computed when it was exported."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge.terminal import options
+from edge.terminal.options import PATH, common, needs, print_json
+
+if TYPE_CHECKING:
+    from edge.terminal.console import Console
+
+
+@click.command("verify", epilog="Example: edge verify edge-eca-int8")
+@click.argument("bundle", type=PATH)
+@common
+def command(bundle: Path, as_json: bool, verbose: bool) -> None:
+    """Check a bundle's hashes, and run every artifact on its golden vectors."""
+
+    def work(console: Console) -> None:
+        with needs():
+            from edge.bundle import run
+        with console.waiting("running every artifact"):
+            checks = run.verify(bundle)
+        if as_json:
+            print_json(console, {"checks": [dataclasses.asdict(check) for check in checks]})
+        else:
+            from edge.terminal import tables
+
+            console.print(tables.verify_table(checks))
+        run.refuse(checks)
+
+    options.run(work, verbose)
