@@ -10,7 +10,7 @@ from benchmarks.measure import bench as benching
 from benchmarks.measure.findings import Report, Request
 from benchmarks.measure.protocol import Protocol
 from edge.api import StrPath, opened
-from edge.bundle.folder import Bundle
+from edge.bundle.read import Bundle
 from edge.terminal.console import console
 
 

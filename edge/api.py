@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge.bundle import folder as bundles
-from edge.bundle.folder import Bundle
+from edge.bundle import read as bundles
+from edge.bundle import types as bundle_types
+from edge.bundle.read import Bundle
 from edge.spec import Argument
 from edge.terminal.console import console
 
@@ -159,7 +160,7 @@ def load(folder: StrPath) -> Bundle:
 def run(
     bundle: Bundle | StrPath,
     windows: ArrayLike,
-    target: str = bundles.REFERENCE,
+    target: str = bundle_types.REFERENCE,
     precision: str | None = None,
     output: str = "logits",
 ) -> NDArray[np.float32]:

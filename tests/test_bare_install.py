@@ -103,7 +103,7 @@ def test_the_wheel_exports(
 def test_firmware_bridge_and_quantize_import(bare: Path) -> None:
     """What a device needs starts without torch."""
     code = (
-        "import firmware_bridge, quantize.graph.reference, edge.bundle.folder, "
+        "import firmware_bridge, quantize.graph.reference, edge.bundle.read, "
         "edge.targets.tflite.target"
     )
     assert run(bare / "python", "-c", code).returncode == 0

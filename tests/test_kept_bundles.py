@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.bundle.folder import Manifest
+from edge.bundle.types import Manifest
 from edge.errors import ExitCode
 from tests.conftest import ROOT, Edge
 

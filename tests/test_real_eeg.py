@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.bundle import run as runner
 from edge.data import raws
 from edge.signal import chain

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import edge
 from benchmarks.measure.findings import Report
-from edge.bundle.folder import Bundle
+from edge.bundle.read import Bundle
 from edge.bundle.run import Check
 from edge.training.train import Trained
 

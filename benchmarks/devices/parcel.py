@@ -21,8 +21,8 @@ from benchmarks.measure import entrants
 from benchmarks.measure.entrants import Entrant
 from benchmarks.measure.findings import Request
 from edge import parity
-from edge.bundle import folder as bundle
-from edge.bundle.folder import Bundle
+from edge.bundle import types as bundle_types
+from edge.bundle.read import Bundle
 from edge.spec import Precision
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +100,7 @@ def _terms(opened: Bundle, entrant: Entrant) -> tuple[NDArray[np.float32], dict[
     golden = opened.golden()
     if entrant.precision == Precision.FLOAT:
         allowed = {"max_relative_error": parity.FLOAT_TOLERANCE}
-        return golden[f"{bundle.LOGITS}braindecode"], {"step": None, "allowed": allowed}
+        return golden[f"{bundle_types.LOGITS}braindecode"], {"step": None, "allowed": allowed}
     own = next(p for p in opened.manifest.parity if p.rung == entrant.name)
     allowed = {
         "max_steps": max(parity.MAX_STEPS, own.max_steps or 0),
@@ -108,7 +108,10 @@ def _terms(opened: Bundle, entrant: Entrant) -> tuple[NDArray[np.float32], dict[
     }
     graph = opened.graph()
     step = graph.quant(graph.output).step
-    return golden[f"{bundle.LOGITS}{bundle.REFERENCE}"], {"step": step, "allowed": allowed}
+    return golden[f"{bundle_types.LOGITS}{bundle_types.REFERENCE}"], {
+        "step": step,
+        "allowed": allowed,
+    }
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -20,7 +20,7 @@ from benchmarks.devices.linux import counted
 from benchmarks.devices.on_device import COUNTED
 from benchmarks.emulate.emulator import FOLDER
 from benchmarks.measure.findings import Request
-from edge.bundle.folder import Bundle
+from edge.bundle.read import Bundle
 from edge.errors import AccuracyError
 from firmware_bridge.build import toolchain
 

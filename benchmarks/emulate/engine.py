@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from benchmarks.emulate.cost import Case, case_of
 from benchmarks.measure.findings import About, Request
-from edge.bundle.folder import Bundle
+from edge.bundle.read import Bundle
 from edge.errors import AccuracyError, UsageError
 from edge.spec import Precision
 from quantize.graph.qgraph import FINER

@@ -12,8 +12,9 @@ from benchmarks.devices import devices
 from benchmarks.emulate import engine
 from benchmarks.measure import live, machine
 from benchmarks.measure.findings import SCHEMA_VERSION, Failure, Findings, Report, Request, Runner
-from edge.bundle import folder as bundle
-from edge.bundle.folder import Bundle
+from edge.bundle import read as bundle
+from edge.bundle import types as bundle_types
+from edge.bundle.read import Bundle
 from edge.errors import EdgeError, UsageError, invalid_value, of_code
 from edge.terminal.console import Console
 from quantize import plain as manifest
@@ -55,7 +56,7 @@ def bench(request: Request, console: Console) -> Report:
             failures.append(Failure(device, str(error), int(error.exit_code)))
     report = Report(
         bundle=request.bundle.name,
-        bundle_sha256=manifest.sha256((request.bundle / bundle.MANIFEST).read_bytes()),
+        bundle_sha256=manifest.sha256((request.bundle / bundle_types.MANIFEST).read_bytes()),
         results=tuple(result for findings in found.values() for result in findings.results),
         skipped=_skipped(found),
         notes=tuple(dict.fromkeys(note for f in found.values() for note in f.notes)),

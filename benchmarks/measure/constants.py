@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edge.bundle import folder as bundle
+from edge.bundle import folder as bundle_folder
 from edge.targets import c
 from firmware_bridge.build import toolchain
 
@@ -103,7 +103,7 @@ def compiled(path: Path) -> bytes:
     """The C engine as this machine's compiler makes it, an object file."""
     with tempfile.TemporaryDirectory(prefix="edge-constants-") as name:
         folder = Path(name)
-        bundle.write_content(folder / "c", bundle.read_content(path))
+        bundle_folder.write_content(folder / "c", bundle_folder.read_content(path))
         options = ["-std=c99", "-O2", "-c", f"{c.NAME}.c", "-o", "model.o"]
         toolchain.compile_c(toolchain.host_compiler(), options, cwd=folder / "c")
         return (folder / "c" / "model.o").read_bytes()

@@ -15,8 +15,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle import folder as bundle
-from edge.bundle.folder import Bundle
+from edge.bundle import folder as bundle_folder
+from edge.bundle.read import Bundle
 from edge.errors import MissingToolError
 from edge.targets import base as target
 from edge.targets.base import Session
@@ -81,7 +81,7 @@ def open_session(name: str, path: Path, threads: int = 1) -> Session:
         return session
     if name in LOADERS:
         return LOADERS[name]()(path.read_bytes(), threads)
-    return target.load(name).RUNTIMES[name](bundle.read_content(path), (), threads)
+    return target.load(name).RUNTIMES[name](bundle_folder.read_content(path), (), threads)
 
 
 def ours(opened: Bundle, only: Sequence[str]) -> tuple[Entrant, ...]:

@@ -10,7 +10,7 @@ from typing import Protocol as Interface
 
 from benchmarks.measure import protocol
 from benchmarks.measure.protocol import Estimate, Protocol, Samples
-from edge.bundle.folder import Bundle
+from edge.bundle.read import Bundle
 from edge.terminal.console import Console
 
 SCHEMA_VERSION = 1

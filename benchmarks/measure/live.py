@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from benchmarks.measure.findings import About, Findings, Request, Result
 from benchmarks.measure.machine import machine
 from benchmarks.measure.protocol import median_interval
-from edge.bundle.folder import Bundle
+from edge.bundle.read import Bundle
 from edge.errors import UsageError
 from edge.signal import filters
 from edge.stream.frames import Block, Header

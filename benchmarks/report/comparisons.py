@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.measure import statistics
 from benchmarks.measure.statistics import Interval, NonInferiority, Pairs
 from benchmarks.report.sources import Source
-from edge.bundle import folder as bundle
+from edge.bundle import types as bundle_types
 from edge.spec import Parity, Precision, Proportion
 
 BRAINDECODE = "braindecode"
@@ -124,9 +124,9 @@ def follows_float(parity: Iterable[Parity], rung: str) -> Parity:
 def _paired(
     decisions: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.int16]]], rung: str
 ) -> Paired:
-    labels = decisions[bundle.LABELS]
+    labels = decisions[bundle_types.LABELS]
     first, second = (
-        decisions[f"{bundle.DECISION}{name}"] == labels for name in (BRAINDECODE, rung)
+        decisions[f"{bundle_types.DECISION}{name}"] == labels for name in (BRAINDECODE, rung)
     )
     found = statistics.pairs(first, second)
     return Paired(

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from benchmarks.measure.protocol import Samples
 from benchmarks.report.document import Absent
-from edge.bundle import folder as bundle
-from edge.bundle.folder import Bundle
+from edge.bundle import read as bundle
+from edge.bundle import types as bundle_types
+from edge.bundle.read import Bundle
 from edge.errors import IncompatibleError, UsageError
 from firmware_bridge.emit.generate import Firmware, generate
 from quantize import plain as manifest
@@ -146,7 +147,7 @@ def _labels(folders: Sequence[Path]) -> list[str]:
 
 def _source(folder: Path, label: str) -> Source:
     opened = bundle.read(folder)
-    digest = manifest.sha256((folder / bundle.MANIFEST).read_bytes())
+    digest = manifest.sha256((folder / bundle_types.MANIFEST).read_bytes())
     benches, absent = _benches(folder.resolve(), digest)
     subject = subject_of(opened.manifest.data.spec)
     return Source(label, subject, opened, digest, benches, absent)

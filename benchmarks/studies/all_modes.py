@@ -29,8 +29,8 @@ from rich.table import Table
 from benchmarks.devices import linux
 from benchmarks.emulate import emulator, qemu
 from edge import registry
-from edge.bundle import folder as bundle
-from edge.bundle.folder import Bundle
+from edge.bundle import read as bundle
+from edge.bundle.read import Bundle
 from edge.checkpoint import find as checkpoints
 from edge.errors import EdgeError, MissingToolError
 from edge.exporting import pipeline

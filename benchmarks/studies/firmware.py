@@ -24,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.emulate import emulator, qemu
 from benchmarks.emulate.cost import Case, Cost, case_of, in_qemu, in_unicorn, macs, n_pooled
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.errors import EdgeError, MissingToolError
 from edge.patches.versions import installed
 

@@ -33,8 +33,9 @@ from benchmarks.measure import protocol, stock, tool
 from benchmarks.measure.machine import machine
 from benchmarks.measure.protocol import Estimate, Protocol, Samples
 from edge import registry
-from edge.bundle import folder as bundle
-from edge.bundle.folder import Bundle
+from edge.bundle import folder as bundle_folder
+from edge.bundle import read as bundle
+from edge.bundle.read import Bundle
 from edge.checkpoint import files
 from edge.checkpoint import find as checkpoints
 from edge.errors import EdgeError
@@ -134,7 +135,7 @@ def bundles(given: Sequence[Path], work: Path, note: Callable[[str], None]) -> d
         folder = work / mode
         if mode in found:
             continue
-        if bundle.is_bundle(folder):
+        if bundle_folder.is_bundle(folder):
             note(f"{mode}: {folder} as it is")
             found[mode] = bundle.read(folder)
         else:

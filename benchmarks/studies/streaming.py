@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.emulate import emulator, stream_emulator
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.errors import EdgeError
 from edge.patches.versions import installed
 from firmware_bridge.emit.generate import generate

@@ -23,7 +23,7 @@ import click
 from rich.console import Console as RichConsole
 from rich.table import Table
 
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.errors import EdgeError, MissingToolError
 from edge.firmware import project as firmware
 from edge.terminal.console import console

@@ -22,7 +22,7 @@ import click
 from benchmarks.measure import entrants, tool
 from benchmarks.studies import pages
 from benchmarks.studies.peers.measure import OURS, WEIGHTS_BAR, Weights, weights
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.errors import EdgeError
 
 RESULTS = Path(__file__).parent / "results" / "weights.json"

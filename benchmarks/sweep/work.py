@@ -137,11 +137,11 @@ def full(plan: Plan, cell: Cell) -> None:
 
 
 def _train(plan: Plan, cell: Cell, quiet: Console) -> None:
-    from edge.bundle import folder as bundle
+    from edge.bundle import folder as bundle_folder
     from edge.families.attentionbasenet.fast_stem import TrainingSettings
     from edge.training import train as training
 
-    bundle.clear(plan.model(cell))
+    bundle_folder.clear(plan.model(cell))
 
     contract = plan.settings.contract
     training.train(
@@ -158,11 +158,11 @@ def _train(plan: Plan, cell: Cell, quiet: Console) -> None:
 
 def _export(plan: Plan, cell: Cell, quiet: Console) -> None:
     from edge import registry
-    from edge.bundle import folder as bundle
+    from edge.bundle import folder as bundle_folder
     from edge.checkpoint import find as checkpoints
     from edge.exporting import pipeline
 
-    bundle.clear(plan.bundle(cell))
+    bundle_folder.clear(plan.bundle(cell))
     pipeline.export(
         pipeline.ExportRequest(
             checkpoint=checkpoints.Request(checkpoint=str(plan.model(cell))),

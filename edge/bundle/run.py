@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import parity
-from edge.bundle import folder as bundle
-from edge.bundle.folder import Bundle
+from edge.bundle import folder as bundle_folder
+from edge.bundle import read as bundle
+from edge.bundle import types as bundle_types
+from edge.bundle.read import Bundle
 from edge.errors import AccuracyError, MissingToolError, UsageError
 from edge.spec import Artifact, Precision
 from edge.targets import base as target
@@ -34,7 +36,7 @@ PART = 500
 """Windows between two steps of the progress bar."""
 
 
-ONLY_PRECISION = {bundle.REFERENCE: Precision.INT8, bundle.FLOAT: Precision.FLOAT}
+ONLY_PRECISION = {bundle_types.REFERENCE: Precision.INT8, bundle_types.FLOAT: Precision.FLOAT}
 """Runnables that are no artifact and have one precision."""
 
 
@@ -88,9 +90,9 @@ def open_values(opened: Bundle, name: str, precision: str | None = None) -> Runn
         raise UsageError(
             f"--target {name} computes in {only}, but --precision is {precision}. Leave it out."
         )
-    if name == bundle.REFERENCE:
+    if name == bundle_types.REFERENCE:
         return _reference(opened.graph())
-    if name == bundle.FLOAT:
+    if name == bundle_types.FLOAT:
         return _float(opened)
     artifact = opened.manifest.artifact(name, precision)
     load = runtimes(artifact)[name]
@@ -103,7 +105,7 @@ def runtimes(artifact: Artifact) -> Mapping[str, Loader]:
 
 
 def _content(opened: Bundle, artifact: Artifact) -> Content:
-    return bundle.read_content(opened.folder / artifact.file)
+    return bundle_folder.read_content(opened.folder / artifact.file)
 
 
 def _reference(graph: QGraph) -> Runner:
@@ -230,7 +232,7 @@ def verify(folder: Path) -> tuple[Check, ...]:
         checks.append(_check_reference(opened, golden, windows))
     own = {name: golden[f"{name}/braindecode"] for name in opened.outputs}
     floats = {name: Expected(values, values) for name, values in own.items()}
-    checks += _check(bundle.FLOAT, lambda: _float(opened), windows, floats)
+    checks += _check(bundle_types.FLOAT, lambda: _float(opened), windows, floats)
     for artifact in opened.manifest.artifacts:
         for name, load in runtimes(artifact).items():
             rung = f"{name} {artifact.precision}"
@@ -274,9 +276,9 @@ def _expected(
         return Expected(stored, golden[f"{output}/braindecode"])
     graph = opened.graph()
     terms = target.terms(target.load(artifact.target), graph, output)
-    rung = parity.title(bundle.REFERENCE, output)
+    rung = parity.title(bundle_types.REFERENCE, output)
     own = next(p for p in opened.parity(output) if p.rung == rung)
-    against = golden[f"{output}/{bundle.REFERENCE}"]
+    against = golden[f"{output}/{bundle_types.REFERENCE}"]
     return Expected(stored, against, terms.step, own.sqnr_db, terms.allowed)
 
 
@@ -290,14 +292,14 @@ def _check_reference(
     logits = reference.run(opened.graph(), windows)
     assert logits.accumulator is not None
     pairs = [
-        (logits.stored, golden[bundle.STORED]),
+        (logits.stored, golden[bundle_types.STORED]),
         (logits.accumulator, golden["accumulator_int32"]),
         *((one[:, 0], golden[f"{name}_int8"]) for name, one in logits.others.items()),
     ]
     same = all(np.array_equal(one, wanted) for one, wanted in pairs)
     problem = "" if same else "reference: its integers are not the golden ones"
-    steps = np.abs(logits.stored.astype(int) - golden[bundle.STORED].astype(int)).max()
-    return Check(bundle.REFERENCE, len(windows), int(steps), None, same, "", problem)
+    steps = np.abs(logits.stored.astype(int) - golden[bundle_types.STORED].astype(int)).max()
+    return Check(bundle_types.REFERENCE, len(windows), int(steps), None, same, "", problem)
 
 
 def _check(

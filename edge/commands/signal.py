@@ -30,12 +30,13 @@ def command(bundle: Path, out: Path, as_json: bool, verbose: bool, **options: An
 
     def work(console: Console) -> None:
         with needs("firmware"):
-            from edge.bundle import folder
+            from edge.bundle import folder as bundle_folder
+            from edge.bundle import read
             from firmware_bridge.build import toolchain
             from firmware_bridge.signal import chain
-        contract = folder.read(bundle).contract().with_counts(options["uv_per_count"])
+        contract = read.read(bundle).contract().with_counts(options["uv_per_count"])
         made = chain.generate(contract, options["name"], options["arithmetic"])
-        folder.refuse_parent(out)
+        bundle_folder.refuse_parent(out)
         toolchain.write(made.files, out)
         if as_json:
             print_json(

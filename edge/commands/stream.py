@@ -57,10 +57,10 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
             raise UsageError("--engine streams and --target computes whole windows: give one.")
         settings = _settings(options)
         with needs(EXTRA):
-            from edge.bundle import folder
+            from edge.bundle import read
             from edge.stream.live import engine as engines
             from edge.stream.live import session
-        opened = folder.read(bundle)
+        opened = read.read(bundle)
         contract = opened.contract()
         session.refuse_unstreamable(contract)
         if options["hop"] is not None:

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import parity, registry
-from edge.bundle import folder as bundle
-from edge.bundle.folder import DataRecord, Manifest, Output
+from edge.bundle import folder as bundle_folder
+from edge.bundle import types as bundle_types
+from edge.bundle.types import DataRecord, Manifest, Output
 from edge.checkpoint import files, shortened
 from edge.checkpoint import find as checkpoints
 from edge.checkpoint.find import Resolved
@@ -117,7 +118,7 @@ def export(request: ExportRequest, console: Console) -> Manifest:
         When the request is refused, or an artifact does not compute what it should; nothing is
         left behind then.
     """
-    bundle.refuse_destination(request.out)
+    bundle_folder.refuse_destination(request.out)
     for name in request.targets:
         registry.refuse_unknown(registry.TARGETS, name, "--targets")
     _refuse_nothing_to_write(request)
@@ -128,7 +129,7 @@ def export(request: ExportRequest, console: Console) -> Manifest:
         _check(ready.sources, request, console)
         rungs = climb(ready)
         advance("compared")
-        with bundle.writing(request.out) as folder:
+        with bundle_folder.writing(request.out) as folder:
             artifacts, lower_rungs = _artifacts(folder, request, ready, rungs, advance)
             rungs += lower_rungs
             _say_exceptions(rungs, console)
@@ -267,7 +268,7 @@ def _artifacts(
         chosen = target.load(name)
         content = chosen.write(sources, precision)
         place = target.place(chosen, name, precision)
-        bundle.write_content(folder / place, content)
+        bundle_folder.write_content(folder / place, content)
         climbed += ladder.artifact_rungs(chosen, content, precision, sources, known, held_out)
         artifacts.append(_artifact(name, precision, place, content, sources))
         advance(f"{name} {precision}")
@@ -285,8 +286,8 @@ def _artifact(
         target=name,
         precision=precision,
         file=place,
-        sha256=bundle.content_sha256(content),
-        bytes=bundle.content_bytes(content),
+        sha256=bundle_folder.content_sha256(content),
+        bytes=bundle_folder.content_bytes(content),
         operations=len(graph.nodes),
         float_operations=judged.float_operations,
         verdict=judged.verdict,
@@ -359,17 +360,17 @@ def _write(
     contract = ready.resolved.contract
     graph = ready.sources.int8_graph
     if graph is not None:
-        graph_files.save(graph, folder / bundle.QGRAPH)
+        graph_files.save(graph, folder / bundle_types.QGRAPH)
         contract = replace(contract, input_quant=graph.quant(graph.input))
     files.save(replace(ready.resolved.model, contract=contract), folder)
     golden = _golden(ready.sources, ready.held_out, rungs)
-    (folder / bundle.GOLDEN).write_bytes(golden)
-    (folder / bundle.DECISIONS).write_bytes(_decisions(ready.held_out, rungs))
+    (folder / bundle_types.GOLDEN).write_bytes(golden)
+    (folder / bundle_types.DECISIONS).write_bytes(_decisions(ready.held_out, rungs))
     if graph is not None and ready.sources.balanced is not None:
         tensors = fidelity.measure(ready.sources.balanced, graph, ready.held_out.scaled)
-        manifest.write(folder / bundle.TENSORS, {"tensors": tensors})
-    complete = replace(made, files=bundle.checksums(folder))
-    manifest.write(folder / bundle.MANIFEST, complete)
+        manifest.write(folder / bundle_types.TENSORS, {"tensors": tensors})
+    complete = replace(made, files=bundle_folder.checksums(folder))
+    manifest.write(folder / bundle_types.MANIFEST, complete)
     return complete
 
 
@@ -379,8 +380,8 @@ def _write_sensitivity(folder: Path, ready: Prepared) -> None:
     assert sources.balanced is not None
     assert sources.int8_graph is not None
     report = sensitivity.measure(sources.balanced, sources.int8_graph, ready.held_out.scaled)
-    (folder / bundle.SENSITIVITY).write_text(manifest.to_json(report.document()))
-    figures.sensitivity(report, folder / bundle.SENSITIVITY_FIGURE)
+    (folder / bundle_types.SENSITIVITY).write_text(manifest.to_json(report.document()))
+    figures.sensitivity(report, folder / bundle_types.SENSITIVITY_FIGURE)
 
 
 def _golden(sources: Sources, held_out: HeldOut, rungs: Sequence[Rung]) -> bytes:
@@ -390,11 +391,11 @@ def _golden(sources: Sources, held_out: HeldOut, rungs: Sequence[Rung]) -> bytes
     if sources.int8_graph is not None:
         integers = reference.run(sources.int8_graph, held_out.scaled[index])
         arrays["x_int8"] = reference.to_input(sources.int8_graph, held_out.scaled[index])[:, 0]
-        arrays[bundle.STORED] = integers.stored
+        arrays[bundle_types.STORED] = integers.stored
         arrays["accumulator_int32"] = integers.accumulator
         arrays |= {f"{name}_int8": stored[:, 0] for name, stored in integers.others.items()}
     for rung in rungs:
-        arrays[f"{bundle.LOGITS}{rung.name}"] = rung.logits[index]
+        arrays[f"{bundle_types.LOGITS}{rung.name}"] = rung.logits[index]
         for name, other in rung.others.items():
             arrays[f"{name}/{rung.name}"] = other.logits[index]
     return _npz(arrays)
@@ -402,8 +403,8 @@ def _golden(sources: Sources, held_out: HeldOut, rungs: Sequence[Rung]) -> bytes
 
 def _decisions(held_out: HeldOut, rungs: Sequence[Rung]) -> bytes:
     """Labels and what every rung decided, on every held-out window, as ``.npz``."""
-    arrays = {f"{bundle.DECISION}{rung.name}": rung.logits.argmax(1) for rung in rungs}
-    arrays[bundle.LABELS] = held_out.labels
+    arrays = {f"{bundle_types.DECISION}{rung.name}": rung.logits.argmax(1) for rung in rungs}
+    arrays[bundle_types.LABELS] = held_out.labels
     return _npz({name: values.astype(np.int16) for name, values in arrays.items()})
 
 

@@ -15,8 +15,10 @@ from typing import Any, Protocol
 from rich.table import Table
 
 from edge import registry
-from edge.bundle import folder as bundle
-from edge.bundle.folder import Bundle
+from edge.bundle import folder as bundle_folder
+from edge.bundle import read as bundle
+from edge.bundle import types as bundle_types
+from edge.bundle.read import Bundle
 from edge.errors import BudgetError, IncompatibleError, UsageError, invalid_value
 from edge.terminal.console import Console
 from firmware_bridge.build import footprint
@@ -95,7 +97,7 @@ class Job:
         """The bundle's golden windows as integers."""
         found = self.opened.golden()
         windows = found["x_int8"].reshape(-1, *graph[graph.input].shape[-2:])
-        return Golden(windows, found[bundle.STORED], FINER if graph.float_nodes() else 0)
+        return Golden(windows, found[bundle_types.STORED], FINER if graph.float_nodes() else 0)
 
     def fitting(self, golden: Golden, programs: Sequence[Program]) -> Golden:
         """As many golden windows as the flash holds beside all programs, linked together."""
@@ -139,7 +141,7 @@ def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
     _refuse_forms(request, engine)
     refuse_name(request.name)
     device = devices.load(request.device)
-    bundle.refuse_destination(request.out, project.is_ours, "firmware")
+    bundle_folder.refuse_destination(request.out, project.is_ours, "firmware")
     opened = bundle.read(request.folder)
     chain = _chain(opened, request, device)
 
@@ -151,7 +153,7 @@ def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
             raise
 
     made = engine.make(Job(opened, device, request.name, request.form, chain, check))
-    extra = {"contract.json": (request.folder / bundle.CONTRACT).read_bytes()}
+    extra = {"contract.json": (request.folder / bundle_types.CONTRACT).read_bytes()}
     made = replace(made, files={**chain.files, **made.files, **extra})
     document = project.document(
         made,
@@ -160,9 +162,9 @@ def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
         engine=request.engine,
         name=request.name,
         signal_chain=None if chain.made is None else chain.made.arithmetic,
-        bundle_sha256=manifest.sha256((request.folder / bundle.MANIFEST).read_bytes()),
+        bundle_sha256=manifest.sha256((request.folder / bundle_types.MANIFEST).read_bytes()),
     )
-    with bundle.writing(request.out) as folder:
+    with bundle_folder.writing(request.out) as folder:
         for name, data in made.files.items():
             (folder / name).write_bytes(data)
         (folder / project.MANIFEST).write_text(manifest.to_json(document))

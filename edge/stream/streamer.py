@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle.folder import Bundle
+from edge.bundle.read import Bundle
 from edge.errors import IncompatibleError, MissingToolError, UsageError, invalid_value
 from firmware_bridge.host import stream as host_stream
 from firmware_bridge.signal.contract import SignalContract

@@ -11,8 +11,8 @@ from rich.table import Table
 from edge.spec import Artifact, Parity, Precision, Proportion, describe
 
 if TYPE_CHECKING:
-    from edge.bundle.folder import Manifest
     from edge.bundle.run import Check
+    from edge.bundle.types import Manifest
     from edge.exporting.check import Cell, Report
 
 BRAINDECODE = "braindecode"

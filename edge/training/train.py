@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge import parity
-from edge.bundle import folder as bundle
+from edge.bundle import folder as bundle_folder
 from edge.checkpoint import build, files, shortened, weights
 from edge.checkpoint.model import FloatModel, TrainingRecord
 from edge.data import dataset, source
@@ -93,7 +93,7 @@ def train(request: TrainRequest, console: Console) -> Trained:
         training=_record(request, split, len(labels), accuracy),
         contract_file=None if request.contract is None else request.contract.read_text(),
     )
-    with bundle.writing(request.out) as folder:
+    with bundle_folder.writing(request.out) as folder:
         files.save(trained, folder)
     return Trained(trained, accuracy)
 
@@ -107,12 +107,12 @@ def refuse_destination(out: Path) -> None:
         When it is there and is neither a checkpoint nor an empty folder.
     """
     empty = out.is_dir() and not any(out.iterdir())
-    if out.exists() and not empty and (bundle.is_bundle(out) or not _is_checkpoint(out)):
+    if out.exists() and not empty and (bundle_folder.is_bundle(out) or not _is_checkpoint(out)):
         raise UsageError(
             f"--out {str(out)!r} exists and is not a checkpoint; it is left alone. "
             f"Give another folder, or remove it first."
         )
-    bundle.refuse_parent(out)
+    bundle_folder.refuse_parent(out)
 
 
 def _is_checkpoint(folder: Path) -> bool:

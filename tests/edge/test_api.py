@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import edge
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.checkpoint import files
 from edge.checkpoint.model import FloatModel
 from edge.errors import AccuracyError, IncompatibleError, UsageError

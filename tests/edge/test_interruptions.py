@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.spec import ModelSpec
 from tests.conftest import Edge, Once
 from tests.networks import SMALL, randomized, windows

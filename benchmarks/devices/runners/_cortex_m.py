@@ -9,7 +9,7 @@ from functools import partial
 from benchmarks.emulate import cost, emulator, engine, qemu
 from benchmarks.emulate.cost import Case, Cost
 from benchmarks.measure.findings import Findings, Request
-from edge.bundle.folder import Bundle
+from edge.bundle.read import Bundle
 from edge.terminal.console import Console
 
 

@@ -11,7 +11,7 @@ from benchmarks.devices.linux import Processor
 from benchmarks.emulate import emulator, engine
 from benchmarks.measure import entrants
 from benchmarks.measure.findings import About, Findings, Request, Result
-from edge.bundle.folder import Bundle
+from edge.bundle.read import Bundle
 from edge.errors import UsageError, listing
 from edge.spec import Precision
 from edge.terminal.console import Console

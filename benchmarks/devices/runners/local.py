@@ -17,8 +17,8 @@ from benchmarks.measure import entrants, fresh, machine, planned, protocol
 from benchmarks.measure.entrants import Entrant
 from benchmarks.measure.findings import About, Findings, Request, Result, latencies, threads_note
 from benchmarks.measure.protocol import Estimate, Samples
-from edge.bundle import folder as bundle
-from edge.bundle.folder import Bundle
+from edge.bundle import folder as bundle_folder
+from edge.bundle.read import Bundle
 from edge.errors import MissingToolError
 from edge.targets.base import Session
 from edge.terminal.console import Console
@@ -158,7 +158,7 @@ def _fresh(
 def _sizes(entrant: Entrant) -> list[Result]:
     path, about = entrant.path, _about(entrant)
     weights = path / "model.safetensors" if entrant.target in entrants.MODULES else path
-    size = bundle.content_bytes(bundle.read_content(weights))
+    size = bundle_folder.content_bytes(bundle_folder.read_content(weights))
     found = [about.exact("file_bytes", "bytes", size)]
     memory = planned.planned_bytes(entrant.target, path)
     if memory is not None:

@@ -21,7 +21,7 @@ from benchmarks.emulate.cost import case_of
 from benchmarks.measure import entrants, planned, protocol
 from benchmarks.measure.findings import About, Findings, Request, Result, latencies, threads_note
 from benchmarks.measure.protocol import Estimate, Samples
-from edge.bundle.folder import Bundle
+from edge.bundle.read import Bundle
 from edge.errors import AccuracyError, MissingToolError
 from edge.spec import Precision
 from edge.terminal.console import Console

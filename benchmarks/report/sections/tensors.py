@@ -19,7 +19,7 @@ from benchmarks.report.document import (
     words,
 )
 from benchmarks.report.sources import Source
-from edge.bundle import folder as bundle
+from edge.bundle import types as bundle_types
 
 MOST_BARS = 16
 """Tensors in a figure of sensitivity; the table has all of them."""
@@ -30,7 +30,7 @@ def fidelity(sources: Sequence[Source], shown: Sequence[Source]) -> Section:
     blocks: list[Block] = []
     parts: list[Part] = []
     for source in sources:
-        document = source.document(bundle.TENSORS)
+        document = source.document(bundle_types.TENSORS)
         if document is None:
             why = (
                 "it has no integer graph"
@@ -69,7 +69,7 @@ def sensitivity(sources: Sequence[Source], shown: Sequence[Source]) -> Section:
     blocks: list[Block] = []
     parts: list[Part] = []
     for source in sources:
-        document = source.document(bundle.SENSITIVITY)
+        document = source.document(bundle_types.SENSITIVITY)
         if document is None:
             why = "it was exported without --sensitivity; export again with it"
             blocks.append(Absent("sensitivity", why, source.label))

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from benchmarks.measure import stock, tool
 from benchmarks.measure.entrants import PYTORCH, Entrant, ours
 from benchmarks.measure.machine import ROOT
-from edge.bundle import folder as bundle
-from edge.bundle.folder import Bundle
+from edge.bundle import read as bundle
+from edge.bundle.read import Bundle
 from edge.checkpoint import find as checkpoints
 from edge.data import dataset
 from edge.errors import MissingToolError

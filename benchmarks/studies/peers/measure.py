@@ -17,7 +17,7 @@ from benchmarks.measure.protocol import Estimate, Protocol, Samples
 from benchmarks.studies.peers import exports, install
 from benchmarks.studies.peers.exports import Work
 from edge import parity
-from edge.bundle import folder as bundle
+from edge.bundle import types as bundle_types
 from edge.targets.base import Session
 from edge.terminal.console import Console
 from firmware_bridge.build import link
@@ -119,7 +119,7 @@ def measure(work: Work, settings: Protocol, console: Console) -> Measured:
 
 def digest(work: Work) -> str:
     """sha256 of our bundle's manifest, which has that of every file."""
-    return manifest.sha256((work.opened.folder / bundle.MANIFEST).read_bytes())
+    return manifest.sha256((work.opened.folder / bundle_types.MANIFEST).read_bytes())
 
 
 def bars(rounds: Sequence[Samples]) -> tuple[Bar, ...]:

@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle import folder as bundle
 from edge.bundle import run as runner
-from edge.bundle.folder import Bundle
+from edge.bundle import types as bundle_types
+from edge.bundle.read import Bundle
 from edge.errors import MissingToolError
 from edge.stream import streamer as streaming
 from edge.stream.streamer import Decision
@@ -82,7 +82,7 @@ def streamer(
     if target is not None:
         return f"windowed {target}", Windowed(contract, runner.open_runnable(opened, target))
     integer = opened.manifest.recipe is not None
-    slower = bundle.REFERENCE if integer else bundle.FLOAT
+    slower = bundle_types.REFERENCE if integer else bundle_types.FLOAT
     if engine is None and integer and FASTEST in streaming.ENGINES:
         try:
             return FASTEST, streaming.open_stream(opened, FASTEST, contract.hop)

@@ -24,7 +24,7 @@ import pytest
 from benchmarks.devices import link, parcel
 from benchmarks.measure.findings import Request
 from benchmarks.measure.protocol import Protocol
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.errors import UsageError
 from tests.conftest import Edge
 

@@ -21,7 +21,7 @@ from benchmarks.measure import entrants, fresh, planned, stock
 from benchmarks.measure.bench import bench
 from benchmarks.measure.findings import Request
 from benchmarks.measure.protocol import Protocol
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.checkpoint import files
 from edge.errors import UsageError
 from edge.spec import Precision

@@ -22,7 +22,8 @@ from benchmarks.report.comparisons import Comparison
 from benchmarks.studies import browser
 from benchmarks.studies.browser import Page
 from edge import parity
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
+from edge.bundle import types as bundle_types
 from edge.errors import MissingToolError
 from edge.spec import Decision, Trial
 from quantize import plain as manifest
@@ -76,14 +77,14 @@ LADDER = {
 def add_file(folder: Path, name: str, value: Any) -> None:
     """A JSON file that the manifest knows."""
     (folder / name).write_text(json.dumps(value))
-    document = json.loads((folder / bundle.MANIFEST).read_text())
+    document = json.loads((folder / bundle_types.MANIFEST).read_text())
     document["files"][name] = manifest.sha256((folder / name).read_bytes())
-    (folder / bundle.MANIFEST).write_text(json.dumps(document))
+    (folder / bundle_types.MANIFEST).write_text(json.dumps(document))
 
 
 def write_samples(folder: Path, digest: str | None = None) -> None:
     """Latencies beside a bundle, as ``edge bench`` writes them."""
-    own = manifest.sha256((folder / bundle.MANIFEST).read_bytes())
+    own = manifest.sha256((folder / bundle_types.MANIFEST).read_bytes())
     head = {
         "schema_version": 1, "bundle": folder.name, "bundle_sha256": digest or own,
         "protocol": {}, "machine": {"cpu": "Test CPU", "cores": "2", "system": "Linux"},
@@ -108,8 +109,8 @@ def whole(eca_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle that has everything a report can show."""
     folder = tmp_path_factory.mktemp("whole") / "eca"
     shutil.copytree(eca_bundle, folder)
-    add_file(folder, bundle.SENSITIVITY, SENSITIVITY)
-    add_file(folder, bundle.TENSORS, TENSORS)
+    add_file(folder, bundle_types.SENSITIVITY, SENSITIVITY)
+    add_file(folder, bundle_types.TENSORS, TENSORS)
     write_samples(folder)
     (folder.parent / "ladder.json").write_text(json.dumps(LADDER))
     return folder
@@ -219,7 +220,7 @@ def test_what_it_says(report: Path, whole: Path) -> None:
         "SQNR per tensor of eca", "published, int8: S001 50.0, 40.0; S002 50.0, 40.0.",
         "-10.0 [-20.0, +10.0]", "Sensitivity of eca", "102 [", "edge verify eca",
         "edge export --mode eca --int8 --out eca",
-        manifest.sha256((whole / bundle.MANIFEST).read_bytes()), *made.files.values(),
+        manifest.sha256((whole / bundle_types.MANIFEST).read_bytes()), *made.files.values(),
     ):  # fmt: skip
         assert words in text, words
     assert "Not here" not in text
@@ -259,9 +260,9 @@ def test_what_is_missing_is_named(edge: Edge, eca_bundle: Path, tmp_path: Path) 
     """Samples of another export are not shown; nothing is invented."""
     folder = tmp_path / "<b>&"
     shutil.copytree(eca_bundle, folder)
-    document = json.loads((folder / bundle.MANIFEST).read_text())
-    document["files"].pop(bundle.SENSITIVITY, None)
-    (folder / bundle.MANIFEST).write_text(json.dumps(document))
+    document = json.loads((folder / bundle_types.MANIFEST).read_text())
+    document["files"].pop(bundle_types.SENSITIVITY, None)
+    (folder / bundle_types.MANIFEST).write_text(json.dumps(document))
     write_samples(folder, digest="0" * 64)
     done = edge("report", folder, "-o", tmp_path / "r.html")
     assert done.returncode == 0

@@ -15,7 +15,7 @@ from benchmarks.studies.peers import __main__ as command
 from benchmarks.studies.peers import exports, install, litert, markdown, measure
 from benchmarks.studies.peers.exports import Made, Work
 from edge import registry
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from quantize.graph.qgraph import Conv
 
 

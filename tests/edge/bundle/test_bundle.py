@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.bundle import folder as bundle
+from edge.bundle import folder as bundle_folder
+from edge.bundle import read as bundle
 from edge.errors import IncompatibleError, UsageError
 
 
@@ -37,7 +38,7 @@ def test_older_bundles_are_refused(tmp_path: Path) -> None:
 def test_new_bundle(tmp_path: Path) -> None:
     """The folder appears when it is finished, not before."""
     out = tmp_path / "out"
-    with bundle.writing(out) as folder:
+    with bundle_folder.writing(out) as folder:
         fill(folder, "new")
         assert not out.exists()
     assert names(tmp_path) == ["out"]
@@ -48,7 +49,7 @@ def test_failure_leaves_the_old_bundle(tmp_path: Path) -> None:
     """An error in the middle changes nothing and leaves nothing behind."""
     out = tmp_path / "out"
     fill(out, "old")
-    with pytest.raises(ZeroDivisionError), bundle.writing(out) as folder:
+    with pytest.raises(ZeroDivisionError), bundle_folder.writing(out) as folder:
         fill(folder, str(1 / len(names(folder))))
     assert names(tmp_path) == ["out"]
     assert (out / "file").read_text() == "old"
@@ -59,7 +60,7 @@ def test_old_bundle_is_replaced_whole(tmp_path: Path) -> None:
     out = tmp_path / "out"
     fill(out, "old")
     (out / "only-in-the-old").write_text("")
-    with bundle.writing(out) as folder:
+    with bundle_folder.writing(out) as folder:
         fill(folder, "new")
     assert names(tmp_path) == ["out"]
     assert names(out) == ["file", "manifest.json"]
@@ -73,19 +74,19 @@ def test_other_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for name in ("folder", "file"):
         with pytest.raises(UsageError) as error:
-            bundle.refuse_destination(tmp_path / name)
+            bundle_folder.refuse_destination(tmp_path / name)
         assert str(error.value) == (
             f"--out {str(tmp_path / name)!r} exists and is not a bundle; it is left alone. Give "
             f"another folder, or remove it first."
         )
     (tmp_path / "empty").mkdir()
-    bundle.refuse_destination(tmp_path / "empty")
+    bundle_folder.refuse_destination(tmp_path / "empty")
 
 
 def test_parent_must_exist(tmp_path: Path) -> None:
     """Folders are not made in passing."""
     with pytest.raises(UsageError) as error:
-        bundle.refuse_destination(tmp_path / "a" / "b")
+        bundle_folder.refuse_destination(tmp_path / "a" / "b")
     assert str(error.value) == (
         f"--out {str(tmp_path / 'a' / 'b')!r} cannot be made: {str(tmp_path / 'a')!r} is not a "
         f"folder. Make it first."

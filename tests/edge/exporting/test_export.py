@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle import folder as bundle
+from edge.bundle import folder as bundle_folder
+from edge.bundle import read as bundle
+from edge.bundle import types as bundle_types
 from edge.spec import Verdict
 from tests.conftest import Edge
 
@@ -63,9 +65,9 @@ def test_every_decision_is_kept(eca_bundle: Path) -> None:
     """Labels and decisions of every rung on every held-out window, as the manifest counts them."""
     opened = bundle.read(eca_bundle)
     kept = opened.decisions()
-    labels = kept.pop(bundle.LABELS)
+    labels = kept.pop(bundle_types.LABELS)
     correct = {name: int((decided == labels).sum()) for name, decided in kept.items()}
-    counts = {f"{bundle.DECISION}{a.rung}": a.correct.count for a in opened.manifest.accuracy}
+    counts = {f"{bundle_types.DECISION}{a.rung}": a.correct.count for a in opened.manifest.accuracy}
     assert correct == counts
     assert len(labels) == opened.manifest.data.n_held_out
 
@@ -80,13 +82,13 @@ def test_all_int8_was_enough(eca_bundle: Path) -> None:
 
 def test_sensitivity(eca_bundle: Path) -> None:
     """Ranked, every tensor once, its files among those that the manifest has hashes of."""
-    report = json.loads((eca_bundle / bundle.SENSITIVITY).read_text())
+    report = json.loads((eca_bundle / bundle_types.SENSITIVITY).read_text())
     errors = [effect["alone"]["logit_error"] for effect in report["effects"]]
     assert errors == sorted(errors, reverse=True)
     items = [effect["item"] for effect in report["effects"]]
     assert len(set(items)) == len(items)
     assert {"input", "mix", "gate.conv.weight", "head.weight"} <= set(items)
-    assert {bundle.SENSITIVITY, bundle.SENSITIVITY_FIGURE} <= set(
+    assert {bundle_types.SENSITIVITY, bundle_types.SENSITIVITY_FIGURE} <= set(
         bundle.read(eca_bundle).manifest.files
     )
 
@@ -116,7 +118,7 @@ def test_two_exports_are_byte_identical(edge: Edge, eca_bundle: Path, tmp_path: 
     again = tmp_path / "again"
     done = edge("export", "--mode", "eca", "--int8", "--sensitivity", "--out", again, env=threads)
     assert done.returncode == 0, done.stderr
-    assert bundle.checksums(again) == bundle.checksums(eca_bundle)
+    assert bundle_folder.checksums(again) == bundle_folder.checksums(eca_bundle)
     for name in ("manifest.json", "c/edge.c"):
         assert (again / name).read_bytes() == (eca_bundle / name).read_bytes(), name
 
@@ -199,7 +201,7 @@ def test_verify_notices_other_weights(edge: Edge, eca_bundle: Path, tmp_path: Pa
     """A graph that computes something else fails with exit code 5, though its hashes are right."""
     import shutil
 
-    from edge.bundle.folder import Manifest
+    from edge.bundle.types import Manifest
     from quantize import plain as manifest
 
     copy = tmp_path / "copy"
@@ -211,7 +213,9 @@ def test_verify_notices_other_weights(edge: Edge, eca_bundle: Path, tmp_path: Pa
     made = manifest.read(copy / "manifest.json", Manifest)
     import dataclasses
 
-    manifest.write(copy / "manifest.json", dataclasses.replace(made, files=bundle.checksums(copy)))
+    manifest.write(
+        copy / "manifest.json", dataclasses.replace(made, files=bundle_folder.checksums(copy))
+    )
     done = edge("verify", copy)
     assert done.returncode == 5
     assert done.stderr == "edge: reference: its integers are not the golden ones.\n"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import edge
 from edge import registry
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.cli import cli
 from edge.errors import IncompatibleError
 from edge.exporting import rungs as ladder

@@ -15,7 +15,7 @@ from executorch.extension.pybindings import _portable_lib
 
 from benchmarks.studies import tflm as micro
 from edge import registry
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.errors import IncompatibleError, MissingToolError
 from edge.firmware.engines import _cortex_m
 from edge.firmware.engines import tflm as engine

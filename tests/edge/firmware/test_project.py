@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edge.bundle import folder as bundle
+from edge.bundle import folder as bundle_folder
 from edge.errors import BudgetError, MissingToolError, UsageError
 from edge.firmware import project as firmware
 from edge.terminal.console import console
@@ -125,7 +125,7 @@ def test_what_is_written(written: Path, eca_bundle: Path) -> None:
         *("device.cmake", "README.md", "contract.json", "firmware.json", "edge_port.h"),
     } <= names
     document = json.loads((written / "firmware.json").read_text())
-    found = bundle.checksums(written)
+    found = bundle_folder.checksums(written)
     del found["firmware.json"]
     assert document["files"] == found
     assert (document["name"], document["engine"]) == ("decoder", "c")
@@ -156,10 +156,10 @@ def uses(program: dict[str, Any]) -> dict[str, int]:
 def test_twice_the_same_bytes(eca_bundle: Path, tmp_path: Path) -> None:
     """And an older folder is replaced whole."""
     write(eca_bundle, tmp_path / "a", "nrf52840")
-    before = bundle.checksums(tmp_path / "a")
+    before = bundle_folder.checksums(tmp_path / "a")
     (tmp_path / "a" / "left-over").write_text("")
     write(eca_bundle, tmp_path / "a", "nrf52840")
-    assert bundle.checksums(tmp_path / "a") == before
+    assert bundle_folder.checksums(tmp_path / "a") == before
 
 
 def smaller(folder: Path, monkeypatch: pytest.MonkeyPatch, **sizes: str) -> None:

@@ -19,8 +19,10 @@ import mne
 import numpy as np
 import pytest
 
-from edge.bundle import folder as bundle
+from edge.bundle import folder as bundle_folder
+from edge.bundle import read as bundle
 from edge.bundle import run as runner
+from edge.bundle import types as bundle_types
 from edge.data import raws, sim
 from edge.signal import chain
 from quantize import plain as manifest
@@ -185,12 +187,12 @@ def test_scaling_unknown(edge: Edge, eca_bundle: Path, edf: Path, tmp_path: Path
     """A bundle whose model came without a contract cannot be fed a live signal."""
     folder = tmp_path / "b"
     shutil.copytree(eca_bundle, folder)
-    contract = json.loads((folder / bundle.CONTRACT).read_text())
+    contract = json.loads((folder / bundle_types.CONTRACT).read_text())
     contract["scaling"] = {"kind": "unknown"}
-    (folder / bundle.CONTRACT).write_text(json.dumps(contract))
-    made = json.loads((folder / bundle.MANIFEST).read_text())
-    made["files"] = bundle.checksums(folder)
-    (folder / bundle.MANIFEST).write_text(manifest.to_json(made))
+    (folder / bundle_types.CONTRACT).write_text(json.dumps(contract))
+    made = json.loads((folder / bundle_types.MANIFEST).read_text())
+    made["files"] = bundle_folder.checksums(folder)
+    (folder / bundle_types.MANIFEST).write_text(manifest.to_json(made))
     done = edge("stream", folder, "--source", f"file:{edf}")
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.bundle import run as runner
 from edge.errors import IncompatibleError, UsageError
 from edge.stream import streamer as streaming

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle import folder as bundle
+from edge.bundle import folder as bundle_folder
+from edge.bundle import read as bundle
 from edge.bundle import run as runner
 from edge.spec import Artifact, Precision, Verdict
 from edge.targets import c
@@ -60,7 +61,7 @@ def test_writing_is_deterministic(eca_bundle: Path) -> None:
     opened = bundle.read(eca_bundle)
     graph, channels = opened.graph(), opened.contract().channels
     written = c.write(Sources(graph, graph, ch_names=channels or ()), Precision.INT8)
-    assert written == bundle.read_content(eca_bundle / "c")
+    assert written == bundle_folder.read_content(eca_bundle / "c")
 
 
 def only_c(eca_bundle: Path, folder: Path, change: tuple[str, str]) -> Path:
@@ -72,7 +73,7 @@ def only_c(eca_bundle: Path, folder: Path, change: tuple[str, str]) -> Path:
     source.write_text(source.read_text().replace(*change))
     made = bundle.read(eca_bundle).manifest
     made = dataclasses.replace(
-        made, artifacts=(artifact(eca_bundle),), files=bundle.checksums(copy)
+        made, artifacts=(artifact(eca_bundle),), files=bundle_folder.checksums(copy)
     )
     manifest.write(copy / "manifest.json", made)
     return copy

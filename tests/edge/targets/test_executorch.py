@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.errors import AccuracyError
 from edge.exporting import rungs as ladder
 from edge.lower.stem import lower

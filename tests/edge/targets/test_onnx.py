@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.lower.stem import lower
 from edge.spec import ModelSpec, Precision
 from edge.targets import onnx as target

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from edge.lower.stem import lower
 from edge.spec import ModelSpec, Precision
 from edge.targets.base import Sources

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle import folder as bundle
+from edge.bundle import read as bundle
 from tests.conftest import ROOT
 
 RUN = """

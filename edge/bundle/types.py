@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a bundle holds: the names of its files, and its manifest.
+
+A bundle is one folder with everything that firmware, a Raspberry Pi or a reviewer needs:
+``manifest.json`` (what it is and what was measured), ``contract.json``, ``config.json`` and
+``model.safetensors`` (the float model), ``qgraph.json`` and ``qgraph.npz``, ``golden.npz``,
+``decisions.npz`` (every rung's class of every held-out window), where it was asked for
+``sensitivity.json`` and ``.svg``, and ``model.<target>.<precision>.<suffix>``, or a folder where an
+artifact is several files (``c/``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from edge.errors import UsageError
+from edge.spec import Accuracy, Artifact, Decision, ModelSpec, Parity, Precision
+from quantize import plain
+from quantize.recipe import Recipe
+
+MANIFEST = "manifest.json"
+CONTRACT = "contract.json"
+GOLDEN = "golden.npz"
+DECISIONS = "decisions.npz"
+TENSORS = "tensors.json"
+SENSITIVITY = "sensitivity.json"
+SENSITIVITY_FIGURE = "sensitivity.svg"
+QGRAPH = "qgraph"
+
+LOGITS = "logits/"
+"""Prefix of a rung's logits in the golden vectors; what else is given out is under its own name."""
+STORED = "logits_int16"
+"""The integer reference's logits in the golden vectors."""
+LABELS = "labels"
+DECISION = "decision/"
+"""Prefix of a rung's decisions on every window that was compared."""
+
+REFERENCE = "reference"
+FLOAT = "float"
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What a bundle was calibrated and measured on; ``scaling`` is the contract's kind of it."""
+
+    spec: str
+    simulated: bool
+    split: str
+    scaling: str
+    n_calibration: int
+    n_held_out: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """What artifacts give beside the logits, in the order of the manifest.
+
+    Attributes
+    ----------
+    shape
+        (n_channels, n_times) of a window's values; one after the other in PyTorch's order they are
+        a row of what ``edge run`` writes. Artifacts hold them in the layout of their input.
+    parity
+        As for the logits; ``agreement`` is of the largest value.
+    """
+
+    shape: tuple[int, int]
+    parity: tuple[Parity, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle is; no dates, so that the same export gives the same bytes.
+
+    ``others`` is what artifacts give beside the logits, by name; absent where that is nothing.
+    Version 1 had logits of 8 bits.
+    """
+
+    SCHEMA_VERSION: ClassVar[int] = 2
+
+    model: ModelSpec
+    source: str
+    data: DataRecord
+    recipe: Recipe | None
+    artifacts: tuple[Artifact, ...]
+    parity: tuple[Parity, ...]
+    accuracy: tuple[Accuracy, ...]
+    files: Mapping[str, str]
+    versions: Mapping[str, str]
+    policy: Decision | None = None
+    others: Mapping[str, Output] = field(default_factory=dict, metadata=plain.IF_ANY)
+
+    def artifact(self, target: str, precision: str | None) -> Artifact:
+        """The artifact of a target; int8 where there is a choice and none was asked for.
+
+        Raises
+        ------
+        UsageError
+            When there is none.
+        """
+        found = [a for a in self.artifacts if a.target == target]
+        if precision is not None:
+            found = [a for a in found if a.precision == precision]
+        if not found:
+            there = ", ".join(f"{a.target} ({a.precision})" for a in self.artifacts)
+            wanted = target if precision is None else f"{target} ({precision})"
+            raise UsageError(f"The bundle has no artifact {wanted}; it has {there}.")
+        return max(found, key=lambda a: a.precision == Precision.INT8)
