@@ -86,13 +86,14 @@ def export(
     from edge.checkpoint import find as checkpoints
     from edge.checkpoint import live
     from edge.exporting import pipeline
+    from edge.exporting.prepare import ExportRequest
     from edge.targets import base as target
 
     if checkpoint is not None and not isinstance(checkpoint, str | PathLike):
         source: Any = live.from_module(checkpoint)
     else:
         source = None if checkpoint is None else str(checkpoint)
-    request = pipeline.ExportRequest(
+    request = ExportRequest(
         checkpoint=checkpoints.Request(
             mode, source, _data(data, contract), _path(contract), tuple(holdout)
         ),

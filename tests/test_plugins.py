@@ -14,23 +14,55 @@ import pytest
 from tests.conftest import ROOT, Edge, Once
 
 TARGET = '''
-"""npu: the float graph's constants as one file, run by the reference."""
-from types import MappingProxyType
-import numpy as np
+"""npu: the integer graph as two files, which the reference in numpy runs."""
+import tempfile
+from pathlib import Path
 from edge.spec import Precision
-from edge.targets.base import Ability, Session
-from quantize.graph import reference
+from edge.targets.base import Session
+from edge.targets.c import ABILITIES
+from quantize.graph import files, reference
 
-SUFFIX = "npu"
+SUFFIX = ""
 PRECISIONS = (Precision.INT8,)
-ABILITIES = MappingProxyType({})
 EXACT = True
 WRITES_WITH = RUNS_WITH = ()
 
-def write(sources, precision):
-    return b"npu" + bytes([len(sources.graph(precision).nodes)])
 
-RUNTIMES = MappingProxyType({"npu": None})
+def write(sources, precision):
+    structure, constants = files.encode(sources.graph(precision))
+    return {"graph.json": structure, "graph.npz": constants}
+
+
+def load(content, others=(), threads=1):
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in content.items():
+            (Path(folder) / name).write_bytes(data)
+        graph = files.load(Path(folder) / "graph")
+    return Session(
+        encode=lambda window: window[None],
+        invoke=lambda samples: reference.run(graph, samples),
+        decode=lambda logits: logits.real[0],
+    )
+
+
+RUNTIMES = {"npu": load}
+'''
+
+RUNTIME = '''
+"""npu-sim: what runs an npu artifact."""
+from edge.spec import Precision
+from edge.targets.runtime import Built
+from edge_npu import npu
+
+TARGET = IN_EXPORT = "npu"
+RUNS_WITH = ()
+ABILITIES = npu.ABILITIES
+EXACT = True
+
+
+def build(sources):
+    files = npu.write(sources, Precision.INT8)
+    return Built(npu.load(files), sum(map(len, files.values())))
 '''
 
 RUNNER = '''
@@ -76,9 +108,16 @@ def site(once: Once) -> Path:
         good = _package(
             folder,
             "edge_npu",
-            {"npu.py": TARGET, "bench.py": RUNNER, "hello.py": COMMAND, "npu-board.toml": board},
+            {
+                "npu.py": TARGET,
+                "sim.py": RUNTIME,
+                "bench.py": RUNNER,
+                "hello.py": COMMAND,
+                "npu-board.toml": board,
+            },
             {
                 "edge.targets": 'npu = "edge_npu.npu"',
+                "edge.runtimes": 'npu-sim = "edge_npu.sim"',
                 "edge.devices": 'desk = "edge_npu.bench"',
                 "edge.boards": 'npu-board = "edge_npu"',
                 "edge.commands": 'hello = "edge_npu.hello"',
@@ -144,7 +183,7 @@ def test_a_device_of_another_package(
     out = tmp_path / "firmware"
     made = edge("firmware", eca_bundle, "--device", "npu-board", "--out", out, env=environment)
     assert made.returncode == 0, made.stderr
-    assert json.loads((out / "firmware.json").read_text())["device"] == "npu-board"
+    assert json.loads((out / "firmware.json").read_text())["device"]["name"] == "npu-board"
 
 
 def test_doctor_lists_other_packages(edge: Edge, environment: dict[str, str]) -> None:
@@ -156,6 +195,29 @@ def test_doctor_lists_other_packages(edge: Edge, environment: dict[str, str]) ->
     torn = plugins["target torn (package edge_torn)"]
     assert torn["found"] == TORN.format(noun="target").partition(" Type: ")[0]
     assert torn["fix"] == "pip install --upgrade edge_torn, or pip uninstall edge_torn"
+
+
+def test_a_target_of_another_package(
+    edge: Edge, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """It is exported, judged, held to the reference, verified and run like our own."""
+    export = ("export", "--mode", "none", "--int8", "--targets", "npu", "--out", "made", "--json")
+    done = edge(*export, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    (artifact,) = json.loads(done.stdout)["artifacts"]
+    assert (artifact["target"], artifact["verdict"]) == ("npu", "FULL")
+    assert sorted(path.name for path in (tmp_path / "made" / "npu").iterdir()) == [
+        "graph.json",
+        "graph.npz",
+    ]
+    done = edge("verify", "made", cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "npu int8" in done.stdout
+    # without the package the bundle opens, and says what it cannot run
+    done = edge("run", "made", "--target", "npu", "--input", "x.npy", "--output", "y.npy",
+                cwd=tmp_path)  # fmt: skip
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
 
 
 def test_a_broken_target_takes_nothing_down(

@@ -70,16 +70,14 @@ def measure(cell: Cell, data: Path, models: Path, ours: Console) -> dict[str, An
     the reference's.
     """
     from edge.checkpoint import find as checkpoints
-    from edge.exporting import pipeline
+    from edge.exporting.prepare import ExportRequest, prepare
     from edge.spec import Precision
     from edge.targets import base as target
     from quantize.graph import reference
 
     checkpoint = checkpoints.Request(checkpoint=str(trained(cell, data, models, ours)))
-    request = pipeline.ExportRequest(
-        checkpoint, Path(), int8=True, targets=registry.names(registry.TARGETS)
-    )
-    ready = pipeline.prepare(request, ours.note)
+    request = ExportRequest(checkpoint, Path(), int8=True, targets=registry.names(registry.TARGETS))
+    ready = prepare(request, ours.note)
     x, labels = ready.held_out.scaled, ready.held_out.labels
     wanted = ready.top.logits
     graph = ready.sources.graph(Precision.INT8)

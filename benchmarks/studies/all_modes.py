@@ -34,6 +34,7 @@ from edge.bundle.read import Bundle
 from edge.checkpoint import find as checkpoints
 from edge.errors import EdgeError, MissingToolError
 from edge.exporting import pipeline
+from edge.exporting.prepare import ExportRequest
 from edge.patches.versions import installed
 from edge.terminal.console import console
 from firmware_bridge.build.toolchain import CompilerError
@@ -95,7 +96,7 @@ class Cell:
 def prepare(name: str, folder: Path) -> Mode:
     """Export a mode as ``edge export --int8`` does."""
     wanted = checkpoints.Request(name)
-    request = pipeline.ExportRequest(wanted, folder / name, int8=True, targets=("c", "tflite"))
+    request = ExportRequest(wanted, folder / name, int8=True, targets=("c", "tflite"))
     with console(verbose=False, quiet=True) as ours:
         pipeline.export(request, ours)
     made = bundle.read(folder / name)

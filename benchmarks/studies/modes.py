@@ -40,7 +40,7 @@ from edge.checkpoint import files
 from edge.checkpoint import find as checkpoints
 from edge.errors import EdgeError
 from edge.exporting import pipeline
-from edge.exporting.pipeline import ExportRequest
+from edge.exporting.prepare import ExportRequest
 from edge.patches import stderr
 from edge.targets.base import Session
 from edge.targets.executorch import target as executorch

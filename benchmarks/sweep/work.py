@@ -161,10 +161,11 @@ def _export(plan: Plan, cell: Cell, quiet: Console) -> None:
     from edge.bundle import folder as bundle_folder
     from edge.checkpoint import find as checkpoints
     from edge.exporting import pipeline
+    from edge.exporting.prepare import ExportRequest
 
     bundle_folder.clear(plan.bundle(cell))
     pipeline.export(
-        pipeline.ExportRequest(
+        ExportRequest(
             checkpoint=checkpoints.Request(checkpoint=str(plan.model(cell))),
             out=plan.bundle(cell),
             int8=True,

@@ -13,7 +13,7 @@ from edge.errors import UsageError
 from edge.terminal.options import PATH, Mode, Names, Real, common, needs, print_json, run
 
 if TYPE_CHECKING:
-    from edge.exporting.pipeline import ExportRequest
+    from edge.exporting.prepare import ExportRequest
     from edge.terminal.console import Console
 
 
@@ -101,7 +101,7 @@ def _refuse_early(options: dict[str, Any]) -> None:
 
 def _request(options: dict[str, Any]) -> ExportRequest:
     from edge.checkpoint import find
-    from edge.exporting.pipeline import ExportRequest
+    from edge.exporting.prepare import ExportRequest
     from edge.targets import base
 
     return ExportRequest(

@@ -23,7 +23,7 @@ from edge.data.dataset import Dataset
 from edge.errors import IncompatibleError, MissingToolError
 from edge.exporting import pipeline
 from edge.exporting import rungs as ladder
-from edge.exporting.pipeline import ExportRequest, Prepared
+from edge.exporting.prepare import ExportRequest, Prepared, prepare
 from edge.exporting.rungs import HeldOut, Rung
 from edge.spec import Parity, Precision, Reason, Verdict, describe
 from edge.targets import base as target
@@ -116,7 +116,7 @@ def _prepare(mode: str) -> Prepared:
     shipped = checkpoints.Request(mode, model, _data(model.training.data))
     targets = registry.names(registry.TARGETS)
     request = ExportRequest(shipped, Path(), int8=True, targets=targets, full_int8=True)
-    ready = pipeline.prepare(request, _silent)  # as much in int8 as there can be, no policy
+    ready = prepare(request, _silent)  # as much in int8 as there can be, no policy
     held_out = ready.held_out
     some = parity.evenly(len(held_out.labels), N_WINDOWS)
     fewer = HeldOut(held_out.raw[some], held_out.scaled[some], held_out.labels[some])

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Golden vectors: windows, and what every rung made of them, for ``edge verify`` and firmware."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edge import parity
+from edge.bundle import types as bundle_types
+from edge.exporting.rungs import HeldOut, Rung
+from edge.targets.base import Sources
+from quantize.graph import reference
+
+N_GOLDEN = 20
+"""Windows in the golden vectors at most, spread evenly over the held-out ones."""
+
+
+def vectors(sources: Sources, held_out: HeldOut, rungs: Sequence[Rung]) -> bytes:
+    """Windows as ``edge run`` takes them, and what every rung made of them, as ``.npz``."""
+    index = parity.evenly(len(held_out.raw), N_GOLDEN)
+    arrays: dict[str, Any] = {"x": held_out.raw[index]}
+    if sources.int8_graph is not None:
+        integers = reference.run(sources.int8_graph, held_out.scaled[index])
+        arrays["x_int8"] = reference.to_input(sources.int8_graph, held_out.scaled[index])[:, 0]
+        arrays[bundle_types.STORED] = integers.stored
+        arrays["accumulator_int32"] = integers.accumulator
+        arrays |= {f"{name}_int8": stored[:, 0] for name, stored in integers.others.items()}
+    for rung in rungs:
+        arrays[f"{bundle_types.LOGITS}{rung.name}"] = rung.logits[index]
+        for name, other in rung.others.items():
+            arrays[f"{name}/{rung.name}"] = other.logits[index]
+    return _npz(arrays)
+
+
+def decisions(held_out: HeldOut, rungs: Sequence[Rung]) -> bytes:
+    """Labels and what every rung decided, on every held-out window, as ``.npz``."""
+    arrays = {f"{bundle_types.DECISION}{rung.name}": rung.logits.argmax(1) for rung in rungs}
+    arrays[bundle_types.LABELS] = held_out.labels
+    return _npz({name: values.astype(np.int16) for name, values in arrays.items()})
+
+
+def _npz(arrays: Mapping[str, Any]) -> bytes:
+    """Arrays as ``.npz``, byte-identical when repeated."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **{name: arrays[name] for name in sorted(arrays)})
+    return stream.getvalue()
