@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import inspect
 import json
-import pydoc
 import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
 from edge import registry
 from edge.checkpoint.model import FloatModel
+from edge.checkpoint.stored import shown
 from edge.errors import IncompatibleError, suggestion
 from edge.spec import Argument, ModelSpec
 
@@ -30,10 +30,18 @@ def network_class() -> Any:
     return AttentionBaseNet
 
 
+MAX_ARGUMENT = 100_000
+"""Largest size or length that is built: of a window in samples, of a filter, of a layer."""
+MAX_PARAMETERS = 1 << 24
+"""Most values of a network's weights; the default network has 3,000."""
+MAX_ACTIVATIONS = 1 << 25
+"""Most values of a network's largest tensor on one window; the default network has 900,000."""
+
+
 def build(
     spec: ModelSpec, seed: int = 0, chs_info: Sequence[Mapping[str, Any]] | None = None
 ) -> FloatModel:
-    """An untrained model.
+    """Build an untrained model and run it once.
 
     Raises
     ------
@@ -42,33 +50,72 @@ def build(
     IncompatibleError
         For arguments that cannot work, with the limit.
     """
+    module = construct(spec, seed, chs_info)
+    refuse_broken(module, spec)
+    return FloatModel(module, spec)
+
+
+def construct(
+    spec: ModelSpec, seed: int = 0, chs_info: Sequence[Mapping[str, Any]] | None = None
+) -> Any:
+    """Construct an untrained module in evaluation mode, without running it; see :func:`build`."""
+    _refuse_sizes(spec)
     mode = registry.load(registry.MODES, spec.mode, "--mode")
+    arguments = _constructor_arguments(spec.arguments)
     complaints = mode.limits(spec)
     if complaints:
         raise IncompatibleError(" ".join(complaints))
-    arguments = _constructor_arguments(spec.arguments)
+    arguments |= {
+        "n_chans": spec.n_chans,
+        "n_times": spec.n_times,
+        "n_outputs": spec.n_outputs,
+        "attention_mode": None if spec.mode == "none" else spec.mode,
+    }
+    with torch.device("meta"):  # shapes without values, however large
+        _refuse_large(_module(arguments), spec)
+    torch.manual_seed(seed)
+    return _module(arguments | {"chs_info": chs_info}).eval()
+
+
+def _module(arguments: Mapping[str, Any]) -> Any:
     from edge.families.attentionbasenet.network import AttentionBaseNet
 
-    torch.manual_seed(seed)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that kernels are shortened is said by `shortened`
-            module = AttentionBaseNet(
-                n_chans=spec.n_chans,
-                n_times=spec.n_times,
-                n_outputs=spec.n_outputs,
-                chs_info=chs_info,
-                attention_mode=None if spec.mode == "none" else spec.mode,
-                **arguments,
-            )
+            return AttentionBaseNet(**arguments)
     except Exception as error:  # whatever braindecode and PyTorch stumble over
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise IncompatibleError(
             f"braindecode cannot build this AttentionBaseNet: {reason.rstrip('.')}. "
             f"Correct its arguments (--arg, or the configuration)."
         ) from error
-    refuse_broken(module.eval(), spec)
-    return FloatModel(module, spec)
+
+
+def _refuse_sizes(spec: ModelSpec) -> None:
+    """Raise for a size of the window or of the head that is no size."""
+    for name in ("n_chans", "n_times", "n_outputs"):
+        value = getattr(spec, name)
+        if type(value) is not int or not 1 <= value <= MAX_ARGUMENT:
+            raise IncompatibleError(
+                f"{name} must be a whole number between 1 and {MAX_ARGUMENT:,}, got {shown(value)}."
+            )
+
+
+def _refuse_large(module: Any, spec: ModelSpec) -> None:
+    """Raise for a network that would fill this machine's memory."""
+    n_parameters = sum(value.numel() for value in module.state_dict().values())
+    n_filters = module.input_block.temporal_conv.out_channels
+    n_values = n_filters * spec.n_chans * spec.n_times
+    for count, limit, what in (
+        (n_parameters, MAX_PARAMETERS, "values of weights"),
+        (n_values, MAX_ACTIVATIONS, "values behind its temporal filters"),
+    ):
+        if count > limit:
+            raise IncompatibleError(
+                f"This network has {count:,} {what}, at most {limit:,} are built. Use fewer "
+                f"filters, channels or samples."
+            )
 
 
 def refuse_broken(module: Any, spec: ModelSpec) -> None:
@@ -104,14 +151,10 @@ def _constructor_arguments(arguments: Mapping[str, Argument]) -> dict[str, Any]:
             )
         _refuse_kind(name, arguments[name], known[name].default)
     resolved: dict[str, Any] = dict(arguments)
-    if isinstance(activation := resolved.get("activation"), str):
-        found = pydoc.locate(activation)
-        if not (isinstance(found, type) and issubclass(found, torch.nn.Module)):
-            raise IncompatibleError(
-                f"Invalid activation {activation!r}: not a torch.nn.Module class. "
-                f"Type its import path, e.g. 'torch.nn.modules.activation.ELU'."
-            )
-        resolved["activation"] = found
+    if "activation" in resolved:
+        from edge.families.attentionbasenet import activations
+
+        resolved["activation"] = activations.find(resolved["activation"])
     return resolved
 
 
@@ -126,10 +169,20 @@ KINDS: Mapping[type, tuple[tuple[type, ...], str]] = MappingProxyType(
 
 
 def _refuse_kind(name: str, value: Argument, default: Any) -> None:
-    """Raise where an argument is of another kind than its default."""
+    """Raise where an argument is of another kind than its default, or of no size that is built."""
     kinds, words = KINDS.get(type(default), ((object,), ""))
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in (*kinds, object)):
-        raise IncompatibleError(f"{name} must be {words}, got {value!r}. Try {_typed(default)}.")
+        raise IncompatibleError(
+            f"{name} must be {words}, got {shown(value)}. Try {_typed(default)}."
+        )
+    if isinstance(value, int | float) and not -MAX_ARGUMENT <= value <= MAX_ARGUMENT:
+        _refuse_value(name, value, default)
+
+
+def _refuse_value(name: str, value: object, default: Any) -> NoReturn:
+    advice = "" if default is None else f" Try {_typed(default)}."
+    limits = f"-{MAX_ARGUMENT:,} and {MAX_ARGUMENT:,}"
+    raise IncompatibleError(f"{name} must lie between {limits}, got {shown(value)}.{advice}")
 
 
 def _typed(value: Any) -> str:

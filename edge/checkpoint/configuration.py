@@ -1,18 +1,61 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Read what ``model.get_config()`` wrote: the description of an ``AttentionBaseNet``."""
+"""Read what ``model.get_config()`` wrote: the description of an ``AttentionBaseNet``.
+
+braindecode's ``from_pretrained`` takes the keys that its constructor knows and leaves the others,
+of an older or a newer version, where they are. So does this, and says which they were.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import replace
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from edge.checkpoint.build import OWN_FIELDS, build
-from edge.checkpoint.model import FloatModel
-from edge.errors import IncompatibleError
+from edge.checkpoint.build import MAX_ARGUMENT, OWN_FIELDS, network_class
+from edge.checkpoint.stored import printable, refuse_irregular, shown
+from edge.checkpoint.strict_json import parse
+from edge.errors import IncompatibleError, suggestion
 from edge.spec import ModelSpec
+
+MAX_BYTES = 1 << 22
+"""Largest configuration that is read; with the positions of 256 electrodes it has 250 kB."""
+
+MAX_NAME = 80
+"""Longest name of a mode."""
+
+VERSION = "braindecode_version"
+HUB = "_hub_mixin_config"
+"""Keys that braindecode and the Hub write beside the arguments."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a configuration says.
+
+    Attributes
+    ----------
+    spec
+        The network.
+    chs_info
+        braindecode's list of channels; None where there is none.
+    notes
+        What was left out, in words.
+    """
+
+    spec: ModelSpec
+    chs_info: Sequence[Mapping[str, Any]] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> tuple[str, ...] | None:
+        """Names of the channels, where they are known."""
+        if not self.chs_info:
+            return None
+        return tuple(str(channel.get("ch_name")) for channel in self.chs_info)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -23,8 +66,10 @@ def read(path: Path) -> dict[str, Any]:
     IncompatibleError
         When it is not JSON, or not a dictionary.
     """
+    if refuse_irregular(path) > MAX_BYTES:
+        raise IncompatibleError(f"{path} is no configuration: it has more than 4 MB.")
     try:
-        config = json.loads(path.read_text())
+        config = parse(path.read_bytes(), nan=True)  # positions of electrodes that are not known
     except ValueError as error:
         raise IncompatibleError(f"{path} is not JSON: {error}.") from None
     if not isinstance(config, dict):
@@ -32,18 +77,8 @@ def read(path: Path) -> dict[str, Any]:
     return config
 
 
-def untrained(config: Mapping[str, Any], where: str) -> FloatModel:
-    """An untrained model as a configuration describes it."""
-    spec = spec_of(config, where)
-    channels = config.get("chs_info")
-    model = build(spec, chs_info=channels)
-    if not channels:
-        return model
-    return replace(model, channels=tuple(str(channel.get("ch_name")) for channel in channels))
-
-
-def spec_of(config: Mapping[str, Any], where: str) -> ModelSpec:
-    """The model that a ``get_config()`` describes.
+def describe(config: Mapping[str, Any], where: str) -> Description:
+    """The network that a ``get_config()`` describes.
 
     Raises
     ------
@@ -51,28 +86,101 @@ def spec_of(config: Mapping[str, Any], where: str) -> ModelSpec:
         When it is not the configuration of an ``AttentionBaseNet``.
     """
     if "attention_mode" not in config:
+        keys = ", ".join(printable(key) for key in sorted(map(str, config))[:12])
         raise IncompatibleError(
             f"{where} is not the configuration of an AttentionBaseNet: it has no attention_mode; "
-            f"it has {', '.join(sorted(config)) or 'nothing'}."
+            f"it has {keys or 'nothing'}."
         )
+    known = inspect.signature(network_class()).parameters
+    foreign = [key for key in config if key not in known and key not in (VERSION, HUB)]
+    return Description(
+        _spec(config, known, where), _channels(config, where), _notes(foreign, list(known), where)
+    )
+
+
+def _notes(foreign: Sequence[str], known: Sequence[str], where: str) -> tuple[str, ...]:
+    if not foreign:
+        return ()
+    names = ", ".join(printable(key) for key in foreign[:5])
+    more = f" and {len(foreign) - 5} more" if len(foreign) > 5 else ""
+    close = suggestion(foreign[0][:MAX_NAME], known) if len(foreign) == 1 else ""
+    return (f"{where}: {names}{more} left out, as braindecode leaves out keys it has not.{close}",)
+
+
+def _channels(config: Mapping[str, Any], where: str) -> Sequence[Mapping[str, Any]] | None:
+    channels = config.get("chs_info")
+    if channels is None:
+        return None
+    if (
+        not isinstance(channels, list | tuple)
+        or len(channels) > MAX_ARGUMENT
+        or not all(isinstance(channel, Mapping) for channel in channels)
+    ):
+        raise IncompatibleError(f"{where}: chs_info is not a list of channels.")
+    return channels or None
+
+
+def _spec(config: Mapping[str, Any], known: Mapping[str, Any], where: str) -> ModelSpec:
+    mode = config["attention_mode"]
+    if not isinstance(mode, str | None) or len(mode or "") > MAX_NAME:
+        raise IncompatibleError(f"{where}: attention_mode is no name, got {shown(mode)}.")
     sizes: dict[str, Any] = {
-        "n_chans": config.get("n_chans") or len(config.get("chs_info") or ()),
-        "n_times": config.get("n_times") or _samples(config),
+        "n_chans": config.get("n_chans") or len(_channels(config, where) or ()),
+        "n_times": config.get("n_times") or _samples(config, where),
         "n_outputs": config.get("n_outputs"),
     }
     absent = [name for name, value in sizes.items() if not value]
     if absent:
         raise IncompatibleError(f"{where} does not say {', '.join(absent)}.")
-    skipped = (*OWN_FIELDS, "braindecode_version", "chs_info", "input_window_seconds")
-    return ModelSpec(
-        mode=config["attention_mode"] or "none",
-        n_chans=sizes["n_chans"],
-        n_times=sizes["n_times"],
-        n_outputs=config["n_outputs"],
-        arguments={k: v for k, v in config.items() if k not in skipped and v is not None},
-    )
+    skipped = (*OWN_FIELDS, "chs_info", "input_window_seconds")
+    arguments = {
+        key: value
+        for key, value in config.items()
+        if key in known and key not in skipped and value is not None
+    }
+    return ModelSpec(mode=mode or "none", arguments=arguments, **sizes)
 
 
-def _samples(config: Mapping[str, Any]) -> int:
+def _samples(config: Mapping[str, Any], where: str) -> int:
     """Samples of a window, where seconds and rate are given in their stead."""
-    return round((config.get("input_window_seconds") or 0) * (config.get("sfreq") or 0))
+    seconds, rate = config.get("input_window_seconds"), config.get("sfreq")
+    if not seconds or not rate:
+        return 0
+    for name, value in (("input_window_seconds", seconds), ("sfreq", rate)):
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise IncompatibleError(f"{where}: {name} must be a number, got {shown(value)}.")
+    samples = float(seconds * rate)
+    if not 0 < samples <= MAX_ARGUMENT:
+        raise IncompatibleError(
+            f"{where}: input_window_seconds times sfreq must give 1 to {MAX_ARGUMENT:,} samples."
+        )
+    return round(samples)
+
+
+TRAINING_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "n_classes": "n_outputs",
+        "n_channels": "n_chans",
+        "in_chans": "n_chans",
+        "input_window_samples": "n_times",
+        "dropout_inp": "drop_prob_inp",
+        "dropout": "drop_prob_attn",
+    }
+)
+"""Arguments by the names that the network's authors, and braindecode before 0.8, gave them."""
+
+
+def from_hyper_parameters(hyper: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A configuration out of what Lightning's ``save_hyperparameters`` wrote.
+
+    Returns
+    -------
+    dict or None
+        None where it does not say the sizes of the network.
+    """
+    known = inspect.signature(network_class()).parameters
+    named = {TRAINING_NAMES.get(str(key), str(key)): value for key, value in hyper.items()}
+    config = {key: value for key, value in named.items() if key in known}
+    if not all(config.get(name) for name in ("n_chans", "n_times", "n_outputs")):
+        return None
+    return {"attention_mode": None} | config

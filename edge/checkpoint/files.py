@@ -17,6 +17,8 @@ from typing import Any
 from safetensors.torch import save as serialize
 
 from edge.checkpoint import configuration, weights
+from edge.checkpoint.build import construct, refuse_broken
+from edge.checkpoint.configuration import Description
 from edge.checkpoint.model import FloatModel, TrainingRecord
 from firmware_bridge.signal.contract import SignalContract
 from quantize import plain as manifest
@@ -53,18 +55,36 @@ def load(source: Path | str) -> FloatModel:
         When configuration and weights do not fit each other.
     """
     files = weights.find(source)
-    model = configuration.untrained(configuration.read(files.config), str(files.config))
-    where = f"{files.weights} does not fit {files.config.name}"
-    model.module.load_state_dict(
-        weights.fit(weights.read(files.weights), model.module.state_dict(), where)
-    )
+    saved = weights.read(files.weights)
+    described, name = _described(files, saved)
+    module = construct(described.spec, chs_info=described.chs_info)
+    fitted = weights.fit(saved.state, module.state_dict(), f"{files.weights} does not fit {name}")
+    refuse_broken(module, described.spec)
+    module.load_state_dict(fitted.tensors)
     contract_path = files.beside(CONTRACT_FILE)
-    return replace(
-        model,
+    return FloatModel(
+        module,
+        described.spec,
         contract=_optional(files.beside(CONTRACT), SignalContract),
         training=_optional(files.beside(TRAINING), TrainingRecord),
         contract_file=None if contract_path is None else contract_path.read_text(),
+        channels=described.channels,
+        notes=(*described.notes, *(f"{files.weights}: {note}" for note in fitted.notes)),
     )
+
+
+def _described(files: weights.Files, saved: weights.Saved) -> tuple[Description, str]:
+    """The network of a checkpoint, and the name of what described it."""
+    if files.config is not None:
+        config = configuration.read(files.config)
+        return configuration.describe(config, str(files.config)), files.config.name
+    config_inside = configuration.from_hyper_parameters(saved.hyper_parameters)
+    if config_inside is None:
+        weights.refuse_no_configuration(files.weights)
+    name = "its hyper_parameters"
+    described = configuration.describe(config_inside, f"{files.weights}, {name}")
+    note = f"{files.weights} has no configuration beside it; {name} describe the network"
+    return replace(described, notes=(note, *described.notes)), name
 
 
 def _optional(path: Path | None, kind: type[Any]) -> Any:

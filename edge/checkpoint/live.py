@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from edge.checkpoint import configuration, weights
-from edge.checkpoint.build import network_class
+from edge.checkpoint.build import construct, network_class
 from edge.checkpoint.model import FloatModel
+from edge.checkpoint.stored import in_memory
 from edge.errors import IncompatibleError
 
 
@@ -27,8 +28,10 @@ def from_module(module: Any) -> FloatModel:
             f"This is a {type(inner).__module__}.{type(inner).__qualname__}, expected "
             f"braindecode.models.AttentionBaseNet, or a fitted EEGClassifier with one."
         )
-    model = configuration.untrained(inner.get_config(), "The model's get_config()")
+    described = configuration.describe(inner.get_config(), "The model's get_config()")
+    module = construct(described.spec, chs_info=described.chs_info)
     state = {name: value.detach().cpu() for name, value in inner.state_dict().items()}
     where = "The model does not fit its own get_config()"
-    model.module.load_state_dict(weights.fit(state, model.module.state_dict(), where))
-    return model
+    fitted = weights.fit(in_memory(state), module.state_dict(), where)
+    module.load_state_dict(fitted.tensors)
+    return FloatModel(module, described.spec, channels=described.channels, notes=described.notes)

@@ -33,7 +33,8 @@ class TrainingRecord:
 class FloatModel:
     """A braindecode module in evaluation mode, what it is, and what it expects of the signal.
 
-    ``channels`` are the names in braindecode's ``chs_info``, where the model has it.
+    ``channels`` are the names in braindecode's ``chs_info``, where the model has it; ``notes`` say
+    what of a checkpoint was left out.
     """
 
     module: Any  # AttentionBaseNet of the family's network.py: all that braindecode's card promises
@@ -42,3 +43,4 @@ class FloatModel:
     training: TrainingRecord | None = None
     contract_file: str | None = None
     channels: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()

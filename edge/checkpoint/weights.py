@@ -3,26 +3,28 @@
 
 * a folder or a Hub repository (``hf:USER/REPO[@REVISION]``) from ``save_pretrained``,
   ``push_to_hub`` or ``edge train``;
-* a ``state_dict`` in a ``.safetensors``, ``.pt``, ``.pth`` or ``.bin`` file, skorch's
-  ``save_params`` among them, with ``model.get_config()`` as JSON beside it, under the same name or
-  as ``config.json``.
+* a ``state_dict`` in a ``.safetensors``, ``.pt``, ``.pth``, ``.bin`` or ``.ckpt`` file, skorch's
+  ``save_params`` and the dictionaries of training loops among them, with ``model.get_config()`` as
+  JSON beside it, under the same name or as ``config.json``;
+* a ``.ckpt`` of Lightning whose ``hyper_parameters`` say the sizes.
 
-Nothing is unpickled: a pickle runs whatever it says.
+Nothing is unpickled: a pickle runs whatever it says. :mod:`edge.checkpoint.pickled` reads it as
+data.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NoReturn, TypeGuard
 
 import torch
-from safetensors.torch import load_file
 
+from edge.checkpoint import pickled, safetensors_file, torch_file
+from edge.checkpoint.stored import MalformedError, State, printable
 from edge.errors import IncompatibleError, UsageError, listing
 
 CONFIG = "config.json"
@@ -30,7 +32,7 @@ WEIGHTS = "model.safetensors"
 FOLDER_WEIGHTS = (WEIGHTS, "pytorch_model.bin", "params.safetensors", "params.pt")
 """In a folder, in this order: the Hub's names, then skorch's."""
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 HUB = "hf:"
 FORMS = (
@@ -39,20 +41,20 @@ FORMS = (
     f"{HUB}USER/REPO."
 )
 
-State = Mapping[str, torch.Tensor]
-
 
 @dataclass(frozen=True)
 class Files:
-    """Where a checkpoint's configuration and weights are."""
+    """Where a checkpoint's configuration and weights are; the weights may bring their own."""
 
-    config: Path
+    config: Path | None
     weights: Path
 
     def beside(self, name: str) -> Path | None:
         """Another file of the checkpoint; None where there is none, or weights came alone."""
+        if self.config is None or self.config.name != CONFIG:
+            return None
         path = self.config.parent / name
-        return path if self.config.name == CONFIG and path.is_file() else None
+        return path if path.is_file() else None
 
 
 def find(spec: str | Path) -> Files:
@@ -86,16 +88,30 @@ def _in_folder(folder: Path, spec: str) -> Files:
 
 
 def _with_config(path: Path) -> Files:
+    """A file of weights, and what describes them where there is such a file."""
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{str(path)!r} is not a file of weights. {FORMS}")
-    candidates = [path.with_suffix(".json"), path.with_name(CONFIG)]
-    for config in candidates:
-        if config.is_file():
-            return Files(config, path)
+    beside = (config for config in _configurations(path) if config.is_file())
+    return Files(next(beside, None), path)
+
+
+def _configurations(path: Path) -> tuple[Path, Path]:
+    return path.with_suffix(".json"), path.with_name(CONFIG)
+
+
+def refuse_no_configuration(path: Path) -> NoReturn:
+    """Raise for weights that nothing describes.
+
+    Raises
+    ------
+    UsageError
+        With the line that writes what is missing.
+    """
+    first, second = _configurations(path)
     raise UsageError(
-        f"{str(path)!r} has no configuration beside it, neither "
-        f"{' nor '.join(repr(c.name) for c in candidates)}. Write it where the model is: "
-        f"json.dump(model.get_config(), open({candidates[0].name!r}, 'w'))."
+        f"{str(path)!r} has no configuration beside it, neither {first.name!r} nor "
+        f"{second.name!r}. Write it where the model is: json.dump(model.get_config(), "
+        f"open({first.name!r}, 'w'))."
     )
 
 
@@ -125,86 +141,183 @@ def _fetch(spec: str) -> Path:
         ) from None
 
 
-def read(path: Path) -> State:
-    """A ``state_dict``.
+@dataclass(frozen=True)
+class Saved:
+    """What a file of weights holds.
+
+    Attributes
+    ----------
+    state
+        Tensors by name, not read yet.
+    hyper_parameters
+        What Lightning's ``save_hyperparameters`` wrote; empty where there is none.
+    """
+
+    state: State
+    hyper_parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+STATE_KEYS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights")
+"""Names under which training loops keep a ``state_dict``: Lightning's, PyTorch's tutorial's, …"""
+
+
+def read(path: Path) -> Saved:
+    """Find the ``state_dict`` in a file.
 
     Raises
     ------
     IncompatibleError
         When the file holds something else, saying what.
     """
-    if path.suffix.lower() == ".safetensors":
-        try:
-            return load_file(path)
-        except Exception as error:  # safetensors raises its own Rust errors
-            raise IncompatibleError(f"{path} is not a safetensors file: {error}.") from None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the pickle's protocol
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip and torch raise whatever they stumble over
-        raise IncompatibleError(_refused(path, str(error))) from None
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]  # Lightning's checkpoints
-    if not isinstance(found, Mapping) or not all(
-        isinstance(value, torch.Tensor) for value in found.values()
-    ):
-        raise IncompatibleError(f"{path} holds {_kind(found)}, expected a state_dict. {SAVE}")
-    return found
+        if path.suffix.lower() == ".safetensors":
+            return Saved(safetensors_file.read(path))
+        opened = torch_file.read(path)
+    except pickled.ForbiddenError as error:
+        raise IncompatibleError(
+            f"{path} holds a pickled {error}, expected a state_dict; a pickle runs whatever it "
+            f"says and is not opened. {SAVE}"
+        ) from None
+    except MalformedError as error:
+        safe = path.suffix.lower() == ".safetensors"
+        kind = "safetensors file" if safe else "file of weights that PyTorch can read"
+        raise IncompatibleError(f"{path} is not a {kind}: {error}. {SAVE}") from None
+    whole = opened.value
+    found = _state_in(whole)
+    if found is None:
+        raise IncompatibleError(f"{path} holds {_kind(whole)}, expected a state_dict. {SAVE}")
+    hyper = whole.get("hyper_parameters")
+    state = {name: opened.stored(tensor) for name, tensor in found.items()}
+    return Saved(state, hyper if isinstance(hyper, dict) else {})
+
+
+def _state_in(whole: Any) -> Mapping[str, pickled.Tensor] | None:
+    """The tensors by name in what a file holds; None where there are none."""
+    if not isinstance(whole, dict):
+        return None
+    for candidate in (whole, *(whole.get(key) for key in STATE_KEYS)):
+        if _is_state(candidate):
+            return candidate
+    return None
+
+
+def _is_state(value: Any) -> TypeGuard[Mapping[str, pickled.Tensor]]:
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(
+            isinstance(name, str) and isinstance(one, pickled.Tensor) for name, one in value.items()
+        )
+    )
 
 
 SAVE = "Save the weights alone: torch.save(model.state_dict(), FILE)."
 
 
-def _refused(path: Path, error: str) -> str:
-    """Why torch would not read a file with ``weights_only``."""
-    named = re.search(r"GLOBAL (\S+) was not an allowed global", error)
-    if named is not None:
-        return (
-            f"{path} holds a pickled {named[1]}, expected a state_dict; a pickle runs whatever it "
-            f"says and is not opened. {SAVE}"
-        )
-    return f"{path} is not a file of weights that PyTorch can read. {SAVE}"
-
-
 def _kind(value: Any) -> str:
-    if isinstance(value, Mapping):
-        others = [str(key) for key, v in value.items() if not isinstance(v, torch.Tensor)]
-        return f"a dictionary with {listing(others[:3])}, not tensors"
-    return f"a {type(value).__name__}"
+    if isinstance(value, dict):
+        others = [printable(key) for key, v in value.items() if not isinstance(v, pickled.Tensor)]
+        return f"a dictionary with {listing(others[:3])}, not tensors" if others else "nothing"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
-def fit(state: State, expected: State, where: str) -> State:
+LOSSES = ("criterion", "loss")
+"""Parts of a training loop that have weights and are not part of the network."""
+
+COUNTER = "num_batches_tracked"
+"""What batch norms count in training; files from before PyTorch 0.4.1 lack it."""
+
+RENAMED = MappingProxyType({"classifier.": "final_layer."})
+"""Parts that the network's authors called otherwise than braindecode does."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The network's tensors, and what a file has beside them, in words."""
+
+    tensors: Mapping[str, torch.Tensor]
+    notes: tuple[str, ...] = ()
+
+
+def fit(state: State, expected: Mapping[str, torch.Tensor], where: str) -> Fitted:
     """The weights under the names that the model has.
 
-    One prefix that all names share and that the model does not know is taken off (``module.`` of
-    DataParallel, ``_orig_mod.`` of torch.compile).
+    A prefix is taken off that the names of all its tensors share (``module.`` of DataParallel,
+    ``_orig_mod.`` of torch.compile, ``model.`` of Lightning). What stands outside of it, and a
+    loss, is no part of the network; it is left out and noted.
 
     Raises
     ------
     IncompatibleError
         A missing or foreign name, another shape, or a value that is not finite, by name.
     """
-    anchor = next(iter(expected))
-    prefix = next((name.removesuffix(anchor) for name in state if name.endswith(f".{anchor}")), "")
-    stripped = {name.removeprefix(prefix): value for name, value in state.items()}
-    if prefix and stripped.keys() == expected.keys():
-        state = stripped
-    problems = [f"it lacks {name}" for name in expected if name not in state]
-    problems += [
-        f"it has {name}, which the model has not" for name in state if name not in expected
+    prefix = _prefix(state, expected, where)
+    inside = {name: value for name, value in state.items() if name.startswith(prefix)}
+    if not prefix:
+        inside = {name: value for name, value in inside.items() if not name.startswith(LOSSES)}
+    outside = [printable(name) for name in state if name not in inside]
+    named = {_renamed(name.removeprefix(prefix), expected): one for name, one in inside.items()}
+    problems = [
+        f"it lacks {name}" for name in expected if name not in named and not name.endswith(COUNTER)
     ]
     problems += [
-        f"{name} has shape {tuple(state[name].shape)}, expected {tuple(value.shape)}"
+        f"it has {printable(name)}, which the model has not"
+        for name in named
+        if name not in expected
+    ]
+    problems += [
+        f"{name} has shape {named[name].shape}, expected {tuple(value.shape)}"
         for name, value in expected.items()
-        if name in state and state[name].shape != value.shape
+        if name in named and named[name].shape != tuple(value.shape)
     ]
-    problems += [
-        f"{name} holds values that are not finite"
-        for name, value in state.items()
-        if value.is_floating_point() and not bool(value.isfinite().all())
-    ]
+    _refuse(problems, where)
+    try:
+        tensors = {name: one.read() for name, one in named.items()}
+    except MalformedError as error:
+        raise IncompatibleError(f"{where}: {error}.") from None
+    _refuse(list(_value_problems(tensors, expected)), where)
+    notes = (f"left out, no part of the network: {', '.join(outside[:5])}",) if outside else ()
+    return Fitted({**_counters(expected), **tensors}, notes)
+
+
+def _prefix(state: State, expected: Mapping[str, torch.Tensor], where: str) -> str:
+    """What stands before the names of the network's tensors."""
+    anchor = next(iter(expected))
+    prefixes = [name.removesuffix(anchor) for name in state if name.endswith(f".{anchor}")]
+    if anchor in state:
+        prefixes.insert(0, "")
+    if len(prefixes) > 1:
+        names = listing(printable(prefix) for prefix in prefixes)
+        raise IncompatibleError(
+            f"{where}: it has {len(prefixes)} networks, under {names}. Save the one that is meant: "
+            f"torch.save(model.state_dict(), FILE)."
+        )
+    return prefixes[0] if prefixes else ""
+
+
+def _renamed(name: str, expected: Mapping[str, torch.Tensor]) -> str:
+    for theirs, ours in RENAMED.items():
+        if name.startswith(theirs) and (other := ours + name.removeprefix(theirs)) in expected:
+            return other
+    return name
+
+
+def _counters(expected: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in expected.items() if name.endswith(COUNTER)}
+
+
+def _value_problems(
+    tensors: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
+) -> Iterator[str]:
+    for name, value in tensors.items():
+        if expected[name].is_floating_point() and not value.is_floating_point():
+            yield f"{name} holds {str(value.dtype).removeprefix('torch.')} values, expected float32"
+        elif not bool(value.to(expected[name].dtype).isfinite().all()):
+            yield f"{name} holds values that are not finite"
+
+
+def _refuse(problems: Sequence[str], where: str) -> None:
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise IncompatibleError(f"{where}: {problems[0]}{more}.")
-    return state

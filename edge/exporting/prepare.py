@@ -125,6 +125,8 @@ def prepare(request: ExportRequest, note: Callable[[str], None]) -> Prepared:
 
 
 def _say_what_is_special(resolved: Resolved, note: Callable[[str], None]) -> None:
+    for text in resolved.model.notes:
+        note(f"note: {text}")
     if (changed := shortened.shortened(resolved.model)) is not None:
         note(f"note: {changed}")
     if resolved.contract.scaling.kind == UNKNOWN:

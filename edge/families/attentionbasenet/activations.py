@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The activations that can be exported, by the names that braindecode's configurations use.
+
+braindecode writes an activation into ``config.json`` as an import path. Importing whatever a file
+names would run that module's code, so a name is looked up here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from torch import nn
+
+from edge.errors import IncompatibleError, invalid_value
+
+CLASSES: Mapping[str, type[nn.Module]] = MappingProxyType(
+    {
+        kind.__name__: kind
+        for kind in (nn.ELU, nn.GELU, nn.LeakyReLU, nn.ReLU, nn.SiLU, nn.Sigmoid, nn.Tanh)
+    }
+)
+"""By the name of the class."""
+
+PREFIXES = ("torch.nn.modules.activation.", "torch.nn.")
+"""What may stand before the name of a class: braindecode's spelling, and what people type."""
+
+
+def find(name: object) -> type[nn.Module]:
+    """Return the class that a configuration names.
+
+    >>> find("torch.nn.modules.activation.ELU")
+    <class 'torch.nn.modules.activation.ELU'>
+
+    Raises
+    ------
+    IncompatibleError
+        For any other name, with those that can be exported.
+    """
+    text = name if isinstance(name, str) else type(name).__name__
+    for prefix in ("", *PREFIXES):
+        if text.startswith(prefix) and (kind := CLASSES.get(text.removeprefix(prefix))):
+            return kind
+    raise IncompatibleError(invalid_value("activation", text[:80], tuple(CLASSES)))
