@@ -75,11 +75,12 @@ def read(path: Path, kind: type[T]) -> T:
     return validate(document, kind, str(path))
 
 
-def parse(data: bytes, where: str) -> Any:
+def parse(data: bytes, where: str, *, nan: bool = False) -> Any:
     """JSON of somebody else's as plain data; ``where`` opens the complaint.
 
     Stricter than :func:`json.loads`: no key twice, no NaN and no infinity, no text that cannot be
-    written as UTF-8, :data:`MAX_DEPTH` brackets in each other at most.
+    written as UTF-8, :data:`MAX_DEPTH` brackets in each other at most. With ``nan`` the words NaN
+    and Infinity are numbers: braindecode writes them for electrodes without a position.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def parse(data: bytes, where: str) -> Any:
         document = json.loads(
             text,
             object_pairs_hook=_no_key_twice,
-            parse_constant=_no_constant,
+            parse_constant=float if nan else _no_constant,
             parse_float=_finite,
             parse_int=_short,
         )

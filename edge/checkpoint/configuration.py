@@ -16,10 +16,11 @@ from types import MappingProxyType
 from typing import Any
 
 from edge.checkpoint.build import MAX_ARGUMENT, OWN_FIELDS, network_class
-from edge.checkpoint.stored import printable, refuse_irregular, shown
-from edge.checkpoint.strict_json import parse
+from edge.checkpoint.stored import printable, shown
 from edge.errors import IncompatibleError, suggestion
 from edge.spec import ModelSpec
+from quantize import plain
+from quantize.reading import read_bytes
 
 MAX_BYTES = 1 << 22
 """Largest configuration that is read; with the positions of 256 electrodes it has 250 kB."""
@@ -66,12 +67,7 @@ def read(path: Path) -> dict[str, Any]:
     IncompatibleError
         When it is not JSON, or not a dictionary.
     """
-    if refuse_irregular(path) > MAX_BYTES:
-        raise IncompatibleError(f"{path} is no configuration: it has more than 4 MB.")
-    try:
-        config = parse(path.read_bytes(), nan=True)  # positions of electrodes that are not known
-    except ValueError as error:
-        raise IncompatibleError(f"{path} is not JSON: {error}.") from None
+    config = plain.parse(read_bytes(path, MAX_BYTES), str(path), nan=True)
     if not isinstance(config, dict):
         raise IncompatibleError(f"{path} holds a {type(config).__name__}, expected a dictionary.")
     return config

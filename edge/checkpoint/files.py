@@ -20,12 +20,17 @@ from edge.checkpoint import configuration, weights
 from edge.checkpoint.build import construct, refuse_broken
 from edge.checkpoint.configuration import Description
 from edge.checkpoint.model import FloatModel, TrainingRecord
+from edge.errors import IncompatibleError
 from firmware_bridge.signal.contract import SignalContract
 from quantize import plain as manifest
+from quantize.reading import MIB, read_bytes
 
 CONTRACT = "contract.json"
 CONTRACT_FILE = "contract.toml"
 TRAINING = "training.json"
+
+MAX_CONTRACT_BYTES = MIB
+"""Largest contract file that is read."""
 
 
 def save(model: FloatModel, folder: Path) -> None:
@@ -61,13 +66,12 @@ def load(source: Path | str) -> FloatModel:
     fitted = weights.fit(saved.state, module.state_dict(), f"{files.weights} does not fit {name}")
     refuse_broken(module, described.spec)
     module.load_state_dict(fitted.tensors)
-    contract_path = files.beside(CONTRACT_FILE)
     return FloatModel(
         module,
         described.spec,
         contract=_optional(files.beside(CONTRACT), SignalContract),
         training=_optional(files.beside(TRAINING), TrainingRecord),
-        contract_file=None if contract_path is None else contract_path.read_text(),
+        contract_file=_text(files.beside(CONTRACT_FILE)),
         channels=described.channels,
         notes=(*described.notes, *(f"{files.weights}: {note}" for note in fitted.notes)),
     )
@@ -85,6 +89,15 @@ def _described(files: weights.Files, saved: weights.Saved) -> tuple[Description,
     described = configuration.describe(config_inside, f"{files.weights}, {name}")
     note = f"{files.weights} has no configuration beside it; {name} describe the network"
     return replace(described, notes=(note, *described.notes)), name
+
+
+def _text(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return read_bytes(path, MAX_CONTRACT_BYTES).decode()
+    except UnicodeDecodeError:
+        raise IncompatibleError(f"{path} is not text in UTF-8.") from None
 
 
 def _optional(path: Path | None, kind: type[Any]) -> Any:

@@ -18,12 +18,12 @@ from edge.checkpoint.stored import (
     MalformedError,
     State,
     Stored,
+    opened,
     refuse_budget,
-    refuse_irregular,
     refuse_shape,
     view,
 )
-from edge.checkpoint.strict_json import parse
+from quantize import plain
 
 DTYPES = {
     "F64": torch.float64,
@@ -50,16 +50,12 @@ def read(path: Path) -> State:
     MalformedError
         When the header does not describe the file.
     """
-    size = refuse_irregular(path)
-    with path.open("rb") as file:
+    with opened(path) as (file, size):
         (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\xff"))
         if length > min(MAX_HEADER_BYTES, size - 8):
             raise MalformedError("its header is longer than it should be, or it is cut off")
         text = file.read(length)
-    try:
-        header = parse(text)
-    except ValueError as error:
-        raise MalformedError(f"its header is not JSON: {error}") from None
+    header = plain.parse(text, f"The header of {path}")
     if not isinstance(header, dict):
         raise MalformedError("its header is not a dictionary")
     values = size - 8 - length
@@ -85,7 +81,7 @@ def _stored(path: Path, entry: Any, start: int, n_bytes: int) -> Stored:
 
     def values() -> torch.Tensor:
         refuse_budget(size, "a tensor")
-        with path.open("rb") as file:
+        with opened(path) as (file, _):
             file.seek(start + span[0])
             data = file.read(size)
         return view(data, dtype, shape, stride, 0)

@@ -9,14 +9,17 @@ memory nor time.
 from __future__ import annotations
 
 import math
-import stat
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
 from edge.errors import IncompatibleError
+from quantize.reading import open_regular
 
 MAX_FILE_BYTES = 1 << 30
 """Largest file that is opened. A checkpoint of this network has a few hundred kilobytes, and with
@@ -61,8 +64,9 @@ def _kept(value: torch.Tensor) -> Stored:
     return Stored(tuple(value.shape), lambda: value)
 
 
-def refuse_irregular(path: Path) -> int:
-    """Return a file's size in bytes.
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a file of weights; gives the file and its size in bytes.
 
     Raises
     ------
@@ -70,19 +74,15 @@ def refuse_irregular(path: Path) -> int:
         When it is not a regular file (a pipe, a device and a folder have no size), or too large
         for a checkpoint.
     """
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise IncompatibleError(f"{path} cannot be read: {error.strerror}.") from None
-    if not stat.S_ISREG(found.st_mode):
-        raise IncompatibleError(f"{path} is not a regular file. Give a file, or copy it into one.")
-    if found.st_size > MAX_FILE_BYTES:
-        raise IncompatibleError(
-            f"{path} has {found.st_size / 1e6:,.0f} MB, and a checkpoint at most "
-            f"{MAX_FILE_BYTES / 1e6:,.0f}. Save the weights alone: "
-            f"torch.save(model.state_dict(), FILE)."
-        )
-    return found.st_size
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_FILE_BYTES:
+            raise IncompatibleError(
+                f"{path} has {size / 1e6:,.0f} MB, and a checkpoint at most "
+                f"{MAX_FILE_BYTES / 1e6:,.0f}. Save the weights alone: "
+                f"torch.save(model.state_dict(), FILE)."
+            )
+        yield file, size
 
 
 def refuse_shape(shape: object, what: str) -> tuple[int, ...]:

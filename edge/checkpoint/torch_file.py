@@ -24,9 +24,9 @@ from edge.checkpoint.stored import (
     MAX_HEADER_BYTES,
     MalformedError,
     Stored,
+    opened,
     printable,
     refuse_budget,
-    refuse_irregular,
     view,
 )
 
@@ -99,8 +99,7 @@ def read(path: Path) -> TorchFile:
     MalformedError
         When ``torch.save`` did not write it.
     """
-    size = refuse_irregular(path)
-    with path.open("rb") as file:
+    with opened(path) as (file, size):
         begin = file.read(len(ZIP_MAGIC))
         return _archive(path, file, size) if begin == ZIP_MAGIC else _legacy(path, file)
 
@@ -124,7 +123,7 @@ def _archive(path: Path, file: BinaryIO, size: int) -> TorchFile:
         wanted = storage.n_values * _dtype(storage).itemsize
         if info is None or info.file_size != wanted:
             raise MalformedError("a storage is missing, or has another size than it should")
-        with path.open("rb") as again, _zip(again) as archive:
+        with opened(path) as (again, _), _zip(again) as archive:
             return _member(archive, info, wanted)
 
     return TorchFile(value, fetch)
@@ -193,7 +192,7 @@ def _legacy(path: Path, file: BinaryIO) -> TorchFile:
         place = places.get(storage.key)
         if place is None or place[1] != storage.n_values:
             raise MalformedError("a storage is missing, or has another size than it should")
-        with path.open("rb") as again:
+        with opened(path) as (again, _):
             again.seek(place[0])
             data = again.read(wanted)
         if len(data) != wanted:
@@ -207,7 +206,7 @@ def _places(path: Path, start: int, keys: list[str], value: Any) -> dict[str, tu
     """Where every storage begins and how many values it has, by its key."""
     storages = {tensor.storage.key: tensor.storage for tensor in tensors(value).values()}
     places: dict[str, tuple[int, int]] = {}
-    with path.open("rb") as file:
+    with opened(path) as (file, _):
         for key in keys[:MAX_MEMBERS]:
             file.seek(start)
             count = file.read(8)
