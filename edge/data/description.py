@@ -13,13 +13,15 @@ paused, the pause takes no time; a format that writes times of the clock convert
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import UsageError
+from edge.spec import Argument
 from firmware_bridge.signal.contract import UNKNOWN
 
 Samples = NDArray[np.float64]
@@ -51,10 +53,40 @@ class Hints:
         Unit of the samples as they are written, whatever the file says; None to believe the file.
     encoding
         Of its texts, e.g. ``"latin-1"``; None for UTF-8 or, where that fails, Latin-1 with a note.
+    options
+        What else a format has to be told, by names that the format lists in its ``OPTIONS``.
     """
 
     unit: str | None = None
     encoding: str | None = None
+    options: Mapping[str, Argument] = field(default_factory=dict)
+
+    def text(self, option: str) -> str | None:
+        """An option that is a text, None where it is not given."""
+        value = self.options.get(option)
+        return None if value is None else str(value)
+
+    def number(self, option: str) -> float | None:
+        """An option that is a positive number, None where it is not given.
+
+        Raises
+        ------
+        UsageError
+            When it is something else.
+        """
+        value = self.options.get(option)
+        if value is None:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if isinstance(value, bool) or not 0 < number < np.inf:
+            raise UsageError(
+                f"Invalid value for the option {option!r}: a positive number is needed, but got "
+                f"{value!r} instead."
+            )
+        return number
 
 
 @dataclass(frozen=True)

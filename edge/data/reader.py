@@ -6,6 +6,7 @@ Each file of :mod:`edge.data.formats` is a format::
     SUFFIXES = (".edf",)                       # in lower case, dots included
     def recognizes(path) -> bool               # whether a file with such a suffix is one of ours
     def open_recording(path, hints) -> Description | Trials
+    OPTIONS = {"board": "…"}                   # only where it has to be told what no file says
 
 A new format is a new file there; nothing else needs to know of it. Suffixes match in any case and
 the longest wins, so that ``.fif.gz`` is no ``.gz``. Where formats share a suffix (``.csv``,
@@ -20,13 +21,20 @@ from typing import Protocol, cast
 
 from edge import registry
 from edge.data.description import Description, Hints, Trials
+from edge.data.formats import _events
 from edge.errors import EdgeError, UsageError, listing
 
 NO_HINTS = Hints()
+EVENTS = "events"
+"""The one option of every format: the name of a second file that holds the events."""
 
 
 class Format(Protocol):
-    """What a file of :mod:`edge.data.formats` offers."""
+    """What a file of :mod:`edge.data.formats` offers.
+
+    One that has to be told what its files do not say has ``OPTIONS`` too: names, and what they mean
+    in words. They are written under ``[file]`` in the contract, or as ``--arg`` of a replay.
+    """
 
     SUFFIXES: tuple[str, ...]
 
@@ -64,8 +72,23 @@ def suffix_of(path: Path) -> str:
 
 
 def is_candidate(path: Path) -> bool:
-    """Whether a file of a folder is a recording by its name; hidden files never are."""
-    return not path.name.startswith(".") and path.is_file() and bool(suffix_of(path))
+    """Whether a file of a folder is a recording; hidden files never are.
+
+    A text file is one only when a format knows its first lines.
+    """
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    return any(each.recognizes(path) for each in _reading(suffix_of(path)).values())
+
+
+def _reading(suffix: str) -> dict[str, Format]:
+    """The formats that read a suffix."""
+    return {name: each for name, each in formats().items() if suffix in each.SUFFIXES}
+
+
+def options_of(each: Format) -> dict[str, str]:
+    """What a format can be told, by name."""
+    return dict(getattr(each, "OPTIONS", {}))
 
 
 def open_recording(path: Path, hints: Hints = NO_HINTS) -> Description | Trials:
@@ -81,14 +104,15 @@ def open_recording(path: Path, hints: Hints = NO_HINTS) -> Description | Trials:
     if not path.exists():
         raise UsageError(f"{str(path)!r} does not exist.")
     suffix = suffix_of(path)
-    sharing = {name: f for name, f in formats().items() if suffix in f.SUFFIXES}
+    sharing = _reading(suffix)
     if not sharing:
         raise UsageError(
             f"{str(path)!r} is not a kind of file that can be read. Allowed suffixes are "
             f"{listing((*suffixes(), '.npz'))}."
         )
-    for each in sharing.values():
+    for name, each in sharing.items():
         if each.recognizes(path):
+            _refuse_options(name, each, path, hints)
             return _guarded(each, path, hints)
     raise UsageError(f"{str(path)!r} ends in {suffix!r} and is none of {listing(sharing)} inside.")
 
@@ -110,6 +134,16 @@ def open_continuous(path: Path, hints: Hints = NO_HINTS) -> Description:
     return recording
 
 
+def _refuse_options(name: str, each: Format, path: Path, hints: Hints) -> None:
+    allowed = (EVENTS, *options_of(each))
+    for option in hints.options:
+        if option not in allowed:
+            raise UsageError(
+                f"{path.name} is of the format {name!r}, which has no option {option!r}. Allowed "
+                f"are {listing(allowed)}."
+            )
+
+
 def _guarded(each: Format, path: Path, hints: Hints) -> Description | Trials:
     """Open a file; whatever a parser stumbles over becomes one line."""
     try:
@@ -119,4 +153,8 @@ def _guarded(each: Format, path: Path, hints: Hints) -> Description | Trials:
     except Exception as error:  # parsers of other people raise anything
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"{str(path)!r} cannot be read: {first_line}") from error
-    return recording if isinstance(recording, Trials) else recording.with_unit(hints.unit)
+    if isinstance(recording, Trials):
+        return recording
+    recording = recording.with_unit(hints.unit)
+    pattern = hints.text(EVENTS)
+    return recording if pattern is None else _events.with_second_file(recording, pattern)
