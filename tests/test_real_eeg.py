@@ -6,12 +6,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import mne
 import numpy as np
 import pytest
 
 from edge.bundle import read as bundle
 from edge.bundle import run as runner
-from edge.data import raws
 from edge.signal import chain
 from edge.stream.frames import SourceRequest
 from edge.stream.live.montage import montage
@@ -104,7 +104,7 @@ def test_s001_streamed_is_s001_windowed(edge: Edge, s001_bundle: Path, eegmmidb:
     graph, contract = opened.graph(), opened.contract()
     header = replay.connect(SourceRequest(str(path))).header
     picked = montage(header, contract)
-    frames = raws.open_raw(path).get_data(verbose="error").T[:, picked.picks]
+    frames = mne.io.read_raw(path, verbose="error").get_data().T[:, picked.picks]
     x = chain.apply(contract, picked.samples(frames))
     ends = range(contract.n_times, x.shape[1] + 1, contract.hop)
     windows = np.stack([x[:, end - contract.n_times : end] for end in ends])

@@ -33,7 +33,7 @@ from benchmarks.measure.statistics import Interval
 from benchmarks.studies import ladder_figure
 from edge import parity
 from edge.checkpoint import build
-from edge.data import npz, raws
+from edge.data import npz, raws, reader
 from edge.data.dataset import Dataset, Recording, calibration_windows, split, training_windows
 from edge.families.attentionbasenet import fast_stem as fit
 from edge.families.attentionbasenet.fast_stem import TrainingSettings
@@ -175,11 +175,11 @@ def read_runs(folder: Path, file: contract_file.ContractFile) -> list[Run]:
         rule = file.rule(path.name)
         if rule is None:
             continue
-        raw = raws.open_raw(path)
-        [labelled] = raws.to_recordings(raw, path.stem, path.name, file, rule)
-        samples = _picked(path, contract).samples(
-            raw.get_data(verbose="ERROR").T[:, _picked(path, contract).picks]
+        [labelled] = raws.to_recordings(
+            reader.open_continuous(path), path.stem, file, rule, keep_bad=True
         )
+        frames, _ = frames_of(path)
+        samples = _picked(path, contract).samples(frames[:, _picked(path, contract).picks])
         found.append(Run(path.stem, path, samples, labelled.onsets, labelled.labels))
     return found
 
@@ -263,18 +263,20 @@ def on_grid(filtered: Float, run: Run, contract: SignalContract) -> Float:
     return np.stack([filtered[:, end - contract.n_times : end] for end in ends])
 
 
-def frames_of(run: Run) -> tuple[NDArray[np.float64], float]:
-    """All frames (n, n_channels of the file) in volts."""
-    raw = raws.open_raw(run.path)
-    frames: NDArray[np.float64] = np.ascontiguousarray(raw.get_data(verbose="ERROR").T)
-    return frames, float(raw.info["sfreq"])
+def frames_of(path: Path) -> tuple[NDArray[np.float64], float]:
+    """All frames (n, n_channels of the file) in volts, and their rate."""
+    recording = reader.open_continuous(path)
+    sfreq = recording.channels[0].sfreq
+    start, stop = recording.pieces[0].samples(sfreq)
+    names = [channel.name for channel in recording.channels]
+    return np.ascontiguousarray(recording.read(names, start, stop).T), sfreq
 
 
 def streamed(run: Run, contract: SignalContract, graph: QGraph) -> NDArray[np.bool_]:
     """Frame by frame through everything that ``edge stream`` does."""
     engine = Streamer(contract, graph[graph.input].shape[-1], NumpyEngine(graph, contract.hop))
     decoder = Decoder(contract, connect(SourceRequest(str(run.path))).header, engine, Settings())
-    frames, sfreq = frames_of(run)
+    frames, sfreq = frames_of(run.path)
     size = round(0.2 * sfreq)
     logits: dict[int, Float] = {}
     for start in range(0, len(frames), size):
@@ -308,7 +310,7 @@ def with_losses(
     """The same with packets lost at random; a trial without a window is not decided rightly."""
     kept = Kept()
     decoder = Decoder(contract, connect(SourceRequest(str(run.path))).header, kept, Settings())
-    frames, _ = frames_of(run)
+    frames, _ = frames_of(run.path)
     rng = np.random.default_rng(int(run.name[-2:]))
     n_packets = -(-len(frames) // PACKET_FRAMES)
     arrived = np.repeat(rng.random(n_packets) >= share, PACKET_FRAMES)[: len(frames)]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edge.stream.frames import Source
     from edge.stream.live.session import Session, Settings
     from edge.terminal.console import Console
+    from firmware_bridge.signal.contract import SignalContract
 
 EXTRA = "stream"
 EXAMPLE = "Example: edge stream edge-eca-int8 --source file:S001R03.edf --output decisions.jsonl"
@@ -65,7 +66,7 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
         session.refuse_unstreamable(contract)
         if options["hop"] is not None:
             contract = dataclasses.replace(contract, hop=options["hop"])
-        connect = _connector(options)
+        connect = _connector(options, contract)
         engine, streamer = engines.streamer(
             opened, contract, options["engine"], options["target"], console.note
         )
@@ -96,7 +97,7 @@ def _settings(options: dict[str, Any]) -> Settings:
     return session.Settings(rule=rule, max_gap_s=options["max_gap_s"], limit_s=options["limit_s"])
 
 
-def _connector(options: dict[str, Any]) -> Callable[[], Source]:
+def _connector(options: dict[str, Any], contract: SignalContract) -> Callable[[], Source]:
     """What connects to the source, as often as needed."""
     name, separator, place = options["source"].partition(":")
     if not separator:
@@ -114,6 +115,7 @@ def _connector(options: dict[str, Any]) -> Callable[[], Source]:
         channels=options["channels"],
         unit=options["unit"],
         speed=options["speed"],
+        contract=contract,
     )
     return lambda: module.connect(request)
 

@@ -212,6 +212,21 @@ class Description:
         )
         return replace(self, channels=channels, gains=gains)
 
+    def renamed(self, names: Sequence[str]) -> Description:
+        """The same recording whose channels, in their order, have other names."""
+        own = dict(zip(names, (channel.name for channel in self.channels), strict=True))
+        return replace(
+            self,
+            channels=tuple(
+                replace(channel, name=name)
+                for channel, name in zip(self.channels, names, strict=True)
+            ),
+            source=lambda asked, start, stop: self.source(
+                [own[name] for name in asked], start, stop
+            ),
+            gains={name: self.gains.get(column, 1.0) for name, column in own.items()},
+        )
+
     def bad_spans(self) -> tuple[Annotation, ...]:
         """Annotations that mark bad signal."""
         return tuple(a for a in self.annotations if a.is_bad)

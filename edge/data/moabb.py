@@ -7,10 +7,12 @@ import difflib
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from edge.data import raws, recordings
 from edge.data.dataset import Dataset
+from edge.data.formats import _mne
 from edge.errors import IncompatibleError, MissingToolError, UsageError
 from edge.signal.contract_file import (
     ContractFile,
@@ -25,7 +27,7 @@ BAND_HZ = (4.0, 40.0)
 """Band of the causal filter where no contract file says another."""
 
 
-def read(spec: str, file: ContractFile | None) -> Dataset:
+def read(spec: str, file: ContractFile | None, keep_bad: bool = False) -> Dataset:
     """A subject's sessions, labelled with the data set's own events.
 
     Without a contract file: every EEG channel, the data set's rate and interval, 4-40 Hz. With one,
@@ -44,16 +46,17 @@ def read(spec: str, file: ContractFile | None) -> Dataset:
     if not contract.events:
         contract = replace(contract, events=(_own_events(dataset),))
     recordings.refuse_single_class(contract)
-    found = []
+    found, described = [], []
     for session, raw in runs:
         rule = contract.rule(session)
         if rule is not None:
-            where = f"{spec}, session {session}"
-            named = _with_names(raw, dataset.event_id)
-            found += raws.to_recordings(named, session, where, contract, rule)
+            where = Path(f"{spec}, session {session}")
+            named = _mne.describe(_with_names(raw, dataset.event_id), where)
+            found += raws.to_recordings(named, session, contract, rule, keep_bad)
+            described.append(named)
     if not found:
         raise UsageError(f"No session of {spec!r} matches the contract's [[events]] files.")
-    return recordings.labelled(spec, found, contract)
+    return recordings.with_bad_note(recordings.labelled(spec, found, contract), described, keep_bad)
 
 
 def _find(spec: str) -> tuple[Any, int]:
@@ -119,9 +122,9 @@ def _with_names(raw: Any, event_id: Mapping[str, int]) -> Any:
     """The run with every trigger code as an annotation that carries its class's name."""
     names = {str(code): name for name, code in event_id.items()}
     events = [
-        (seconds + raw.first_time, names[text])
-        for seconds, text in raws.events_of(raw)
-        if text in names
+        (each.onset_s + raw.first_time, names[each.text])
+        for each in (*_mne.annotations_of(raw), *_mne.triggers(raw))
+        if each.text in names
     ]
     if not events:
         return raw

@@ -1,205 +1,194 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One continuous recording through MNE: picks, unit, reference, causal filter, events.
+"""A described recording under a contract: its signal through the chain, and its labelled events.
 
-Nothing is resampled, and nothing is filtered across a joint: where files were concatenated (MNE's
-``BAD boundary``, EEGLAB's ``boundary``) the filter starts anew, as it would on a device that was
-switched off, and no window lies across.
+Nothing is resampled, and nothing is filtered across a joint: where recordings were put together, or
+a recorder paused, the filter starts anew, as it would on a device that was switched off, and no
+window lies across.
 """
 
 from __future__ import annotations
 
-import itertools
-import warnings
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edge.data import picking
 from edge.data.dataset import Recording
-from edge.errors import IncompatibleError, MissingToolError, UsageError, listing
+from edge.data.description import Annotation, Description, Samples, Span, Trials
+from edge.data.picking import Picks
+from edge.errors import IncompatibleError
 from edge.signal import chain
 from edge.signal.contract_file import ContractFile, EventRule
-from firmware_bridge.signal.contract import AS_RECORDED, AVERAGE, SignalContract
-
-JOINTS = ("bad boundary", "edge boundary", "boundary")
-"""Annotations at which two recordings were put together."""
-
-TRIGGER_BITS = 0xFFFF
-"""Trigger codes are 16 bits wide; BioSemi keeps its own state in the bits above."""
+from firmware_bridge.signal.contract import SignalContract
 
 
 def to_recordings(
-    raw: Any, name: str, where: str, file: ContractFile, rule: EventRule
+    described: Description,
+    name: str,
+    file: ContractFile,
+    rule: EventRule,
+    keep_bad: bool = False,
 ) -> list[Recording]:
-    """A recording's pieces between joints, filtered, with the events that the rule knows.
+    """A recording's pieces, filtered, with the events that the rule knows.
 
     Parameters
     ----------
-    raw
-        ``mne.io.Raw``.
     name
         The group that its windows belong to.
-    where
-        What messages call it.
+    keep_bad
+        Whether windows may touch spans that are marked bad.
 
     Raises
     ------
     IncompatibleError
-        When it contradicts the contract: rate, channels, non-finite samples.
+        When it contradicts the contract: rate, channels, units, non-finite samples.
     """
-    sfreq = file.signal.sfreq
-    if raw.info["sfreq"] != sfreq:
-        raise IncompatibleError(
-            f"{where} was recorded at {raw.info['sfreq']:g} Hz and the contract says "
-            f"{sfreq:g} Hz. Set signal.sfreq to the recording's rate; nothing is resampled."
-        )
     contract = file.contract()
-    samples = _samples(raw, where, file, contract)
-    index = {text: i for i, text in enumerate(file.classes)}
-    events = {  # a set: a trigger may be there as an annotation too
-        (round((seconds + file.window.start_s) * sfreq), index[rule.classes[text]])
-        for seconds, text in events_of(raw)
-        if text in rule.classes
-    }
-    edges = [0, *joints(raw), samples.shape[1]]
+    picks = picking.pick(described, contract, believe_unit=file.signal.file_unit is not None)
+    bad = () if keep_bad else described.bad_spans()
+    events = _events(described, file, rule)
     return [
-        _piece(
-            name, samples[:, a:b], contract, [(t - a, k) for t, k in sorted(events) if a <= t < b]
-        )
-        for a, b in itertools.pairwise(edges)
+        _piece(_Piece(described, picks, contract, piece, i == 0), name, events, bad)
+        for i, piece in enumerate(described.pieces)
     ]
 
 
+@dataclass(frozen=True)
+class _Event:
+    """An event's place and its window's, seconds of signal, and its class."""
+
+    at_s: float
+    window_s: float
+    label: int
+
+
+def _events(described: Description, file: ContractFile, rule: EventRule) -> list[_Event]:
+    index = {text: i for i, text in enumerate(file.classes)}
+    return [
+        _Event(each.onset_s, each.onset_s + file.window.start_s, index[rule.classes[each.text]])
+        for each in described.annotations
+        if each.text in rule.classes
+    ]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A piece of a recording under a contract."""
+
+    described: Description
+    picks: Picks
+    contract: SignalContract
+    span: Span
+    is_first: bool
+
+    @property
+    def samples(self) -> tuple[int, int]:
+        """First sample of the piece and the one after its last."""
+        return self.span.samples(self.picks.sfreq)
+
+    def holds(self, event: _Event) -> bool:
+        """Whether an event lies in the piece; one before the first sample counts to the first."""
+        start, stop = self.samples
+        at = round(event.at_s * self.picks.sfreq)
+        return (start <= at or self.is_first) and at < stop
+
+
 def _piece(
-    name: str,
-    samples: NDArray[np.float64],
-    contract: SignalContract,
-    events: Sequence[tuple[int, int]],
+    piece: _Piece, name: str, events: Sequence[_Event], bad: Sequence[Annotation]
 ) -> Recording:
-    filtered = chain.apply(contract, samples)
-    onsets, labels = zip(*events, strict=True) if events else ((), ())
-    return Recording(name, filtered, np.array(onsets, np.int64), np.array(labels, np.int64))
+    start, stop = piece.samples
+    sfreq = piece.picks.sfreq
+    samples = picking.samples(piece.described, piece.picks, piece.contract, start, stop)
+    _refuse_non_finite(samples, piece)
+    marked = sorted(  # a set: a trigger may be there as an annotation too
+        {(round(e.window_s * sfreq) - start, e.label) for e in events if piece.holds(e)}
+    )
+    onsets, labels = zip(*marked, strict=True) if marked else ((), ())
+    closed = tuple(
+        (each.onset_s * sfreq - start, (each.onset_s + each.duration_s) * sfreq - start)
+        for each in bad
+    )
+    return Recording(
+        name,
+        chain.apply(piece.contract, samples),
+        np.array(onsets, np.int64),
+        np.array(labels, np.int64),
+        closed,
+    )
 
 
-def events_of(raw: Any) -> Iterator[tuple[float, str]]:
-    """Every annotation, and every trigger of a stimulus channel by its code; (seconds, text).
-
-    Seconds count from the first sample, which MNE's annotations do not where a recording was
-    cropped.
-    """
-    import mne
-
-    for onset, text in zip(raw.annotations.onset, raw.annotations.description, strict=True):
-        yield float(onset) - raw.first_time, str(text)
-    if len(mne.pick_types(raw.info, meg=False, stim=True)):
-        found = mne.find_events(
-            raw, shortest_event=1, mask=TRIGGER_BITS, mask_type="and", verbose="ERROR"
-        )
-        for sample, _, code in found:
-            yield float(sample - raw.first_samp) / raw.info["sfreq"], str(code)
+def _refuse_non_finite(samples: Samples, piece: _Piece) -> None:
+    bad = np.argwhere(~np.isfinite(samples))
+    if not len(bad):
+        return
+    channel, sample = (int(i) for i in bad[0])
+    seconds = (piece.samples[0] + sample) / piece.picks.sfreq
+    wanted = piece.contract.channels or ()
+    raise IncompatibleError(
+        f"{piece.described.name} holds {samples[channel, sample]} in channel {wanted[channel]} at "
+        f"{seconds:.3f} s ({len(bad)} non-finite samples in all). Cut or interpolate them first."
+    )
 
 
-def joints(raw: Any) -> list[int]:
-    """Samples at which another recording begins."""
-    rate, n_samples = raw.info["sfreq"], raw.n_times
-    found = {
-        round((onset - raw.first_time) * rate)
-        for onset, text in zip(raw.annotations.onset, raw.annotations.description, strict=True)
-        if text.lower() in JOINTS
-    }
-    return sorted(sample for sample in found if 0 < sample < n_samples)
+@dataclass(frozen=True, eq=False)
+class CutWindows:
+    """Windows that a file brought along, as the contract wants them, and their labels."""
+
+    windows: Samples
+    labels: list[int]
+    texts: Counter[str]
 
 
-def open_raw(path: Path) -> Any:
-    """A recording as MNE's ``Raw``, samples not loaded yet.
+def from_trials(trials: Trials, file: ContractFile, rule: EventRule) -> CutWindows:
+    """Windows of a file of trials: channels, unit and interval as the contract says.
+
+    They are taken as they are: a filter cannot be run over windows, so the contract's says what was
+    done to them before.
 
     Raises
     ------
-    UsageError
-        When the file is absent, truncated, or not a recording.
+    IncompatibleError
+        When they contradict the contract, or do not reach from ``start_s`` for ``n_times``.
     """
-    try:
-        import mne
-    except ImportError:
-        raise MissingToolError(
-            "Reading recordings needs MNE, which is not installed. "
-            "Type: pip install 'eeg-edge[export]'"
-        ) from None
-    if not path.exists():
-        raise UsageError(f"{str(path)!r} does not exist.")
-    refuse_truncated(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return mne.io.read_raw(path, verbose="ERROR")
-    except Exception as error:  # MNE raises whatever its readers stumble over
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(f"MNE cannot read {str(path)!r}: {first_line}") from error
-
-
-def refuse_truncated(path: Path) -> None:
-    """Compare an EDF or BDF file's size with what its header promises.
-
-    The header is 256 bytes and 256 a signal, in ASCII (Kemp et al. 1992): records at 236, signals
-    at 252, samples a record of each signal 216 bytes a signal further on.
-    """
-    width = {".edf": 2, ".bdf": 3}.get(path.suffix.lower())
-    if width is None:
-        return
-    with path.open("rb") as stream:
-        head = stream.read(256)
-        try:
-            header_bytes, n_records, n_signals = (
-                int(head[a:b]) for a, b in ((184, 192), (236, 244), (252, 256))
+    contract = file.contract()
+    as_one = _as_recording(trials).with_unit(file.signal.file_unit)
+    picks = picking.pick(as_one, contract, believe_unit=file.signal.file_unit is not None)
+    n_times = trials.samples.shape[2]
+    first = round((file.window.start_s - trials.start_s) * picks.sfreq)
+    if first < 0 or first + contract.n_times > n_times:
+        raise IncompatibleError(
+            f"{trials.name} holds windows from {trials.start_s:g} s to "
+            f"{trials.start_s + n_times / picks.sfreq:g} s around their events, and the contract "
+            f"wants {contract.n_times} samples from {file.window.start_s:g} s. Correct "
+            f"window.start_s or window.n_times."
+        )
+    index = {text: i for i, text in enumerate(file.classes)}
+    kept = [i for i, text in enumerate(trials.texts) if text in rule.classes]
+    windows = np.array(
+        [
+            picking.samples(
+                as_one, picks, contract, i * n_times + first, i * n_times + first + contract.n_times
             )
-            stream.seek(256 + 216 * n_signals)
-            lengths = [int(stream.read(8)) for _ in range(n_signals)]
-        except ValueError:
-            raise UsageError(
-                f"{str(path)!r} is not an {path.suffix[1:].upper()} file: its header is not one, "
-                f"or is cut off. Fetch it again."
-            ) from None
-    promised = header_bytes + n_records * width * sum(lengths)
-    actual = path.stat().st_size
-    if n_records >= 0 and actual < promised:
-        raise UsageError(
-            f"{str(path)!r} is truncated: its header promises {promised:,} bytes and it has "
-            f"{actual:,}. Fetch it again."
-        )
+            for i in kept
+        ]
+    ).reshape(len(kept), len(contract.channels or ()), contract.n_times)
+    labels = [index[rule.classes[trials.texts[i]]] for i in kept]
+    return CutWindows(windows, labels, Counter(trials.texts))
 
 
-def _samples(
-    raw: Any, where: str, file: ContractFile, contract: SignalContract
-) -> NDArray[np.float64]:
-    """(n_chans, n_samples) in the contract's unit, order and reference, finite."""
-    wanted = list(file.signal.channels)
-    names = {file.rename.get(name, name): name for name in raw.ch_names}
-    reference = file.signal.reference
-    extra = [] if reference in (AS_RECORDED, AVERAGE) else [reference]
-    missing = [name for name in (*wanted, *extra) if name not in names]
-    if missing:
-        raise IncompatibleError(
-            f"{where} has no channel {listing(missing)}; it has {_some(sorted(names))}. "
-            f"Correct signal.channels or [rename] in the contract."
-        )
-    samples: NDArray[np.float64] = raw.get_data([names[name] for name in wanted], verbose="ERROR")
-    if reference == AVERAGE:
-        samples = chain.rereferenced(samples, None)
-    elif extra:
-        samples = chain.rereferenced(samples, raw.get_data([names[reference]], verbose="ERROR")[0])
-    bad = np.argwhere(~np.isfinite(samples))
-    if len(bad):
-        channel, sample = (int(i) for i in bad[0])
-        raise IncompatibleError(
-            f"{where} holds {samples[channel, sample]} in channel {wanted[channel]} at "
-            f"{sample / file.signal.sfreq:.3f} s ({len(bad)} non-finite samples in all). "
-            f"Cut or interpolate them first."
-        )
-    return samples * chain.PER_VOLT[contract.unit]
-
-
-def _some(names: Sequence[str], limit: int = 80) -> str:
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+def _as_recording(trials: Trials) -> Description:
+    """Trials one after the other, so that channels are picked as in any recording."""
+    n, n_chans, n_times = trials.samples.shape
+    joined = trials.samples.transpose(1, 0, 2).reshape(n_chans, n * n_times)
+    number = {channel.name: i for i, channel in enumerate(trials.channels)}
+    sfreq = trials.channels[0].sfreq
+    return Description(
+        path=trials.path,
+        files=trials.files,
+        channels=trials.channels,
+        pieces=(Span(0.0, n * n_times / sfreq),),
+        annotations=(),
+        source=lambda names, start, stop: joined[[number[name] for name in names], start:stop],
+    )

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.data import moabb, npz, recordings, sim
+from edge.data import moabb, npz, reader, recordings, sim
 from edge.data.dataset import Dataset
 from edge.errors import UsageError, listing
 from edge.signal.contract_file import ContractFile
 
 
-def read(spec: str, file: ContractFile | None = None) -> Dataset:
+def read(spec: str, file: ContractFile | None = None, keep_bad: bool = False) -> Dataset:
     """Windows, labels and contract behind a ``--data`` argument.
+
+    With ``keep_bad`` windows may touch spans that are marked bad.
 
     Raises
     ------
@@ -25,22 +27,22 @@ def read(spec: str, file: ContractFile | None = None) -> Dataset:
             raise UsageError(f"Invalid seed in --data {spec!r}: type e.g. 'sim:3'.")
         return sim.read(spec, int(seed or 0), file)
     if spec.startswith(moabb.PREFIX):
-        return moabb.read(spec, file)
+        return moabb.read(spec, file, keep_bad)
     path = Path(spec)
     refuse_absent(spec)
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         return npz.read(path, spec, file)
-    if path.is_file() and path.suffix.lower() not in recordings.SUFFIXES:
+    if path.is_file() and not reader.suffix_of(path):
         raise UsageError(
             f"--data {spec!r} is not a kind of file that can be read. Allowed suffixes are "
-            f"{listing((*recordings.SUFFIXES, '.npz'))}."
+            f"{listing((*reader.suffixes(), '.npz'))}."
         )
     if file is None:
         raise UsageError(
             f"--data {spec!r} is a recording, and what its channels and events mean is not known. "
             f"Add --contract FILE.toml; 'edge train --example-contract' prints one to start from."
         )
-    return recordings.read(path, spec, file)
+    return recordings.read(path, spec, file, keep_bad)
 
 
 def refuse_absent(spec: str) -> None:
@@ -55,5 +57,5 @@ def refuse_absent(spec: str) -> None:
         return
     raise UsageError(
         f"--data {spec!r} does not exist. Type 'sim', 'moabb:NAME:SUBJECT', or the path of an "
-        f".npz file, of a recording ({listing(recordings.SUFFIXES)}) or of a folder of them."
+        f".npz file, of a recording ({listing(reader.suffixes())}) or of a folder of them."
     )

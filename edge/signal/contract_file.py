@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import codecs
 import fnmatch
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,6 +40,8 @@ class SignalSection:
     reference: str = AS_RECORDED
     uv_per_count: float | None = None
     resampled_from: float | None = None
+    file_unit: Literal["uV", "mV", "V"] | None = None
+    encoding: str | None = None
     __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
 
 
@@ -118,7 +122,7 @@ class ContractFile:
     def rule(self, file_name: str) -> EventRule | None:
         """The first rule whose pattern matches a file's name."""
         for rule in self.events:
-            if any(fnmatch.fnmatch(file_name, pattern) for pattern in rule.files):
+            if any(_matches(file_name, pattern) for pattern in rule.files):
                 return rule
         return None
 
@@ -142,6 +146,15 @@ class ContractFile:
             uv_per_count=self.signal.uv_per_count,
             resampled_from=self.signal.resampled_from,
         )
+
+
+def _matches(file_name: str, pattern: str) -> bool:
+    """Whether a name matches a pattern; the suffix in any case, the rest as it is written."""
+    return fnmatch.fnmatchcase(_with_small_suffix(file_name), _with_small_suffix(pattern))
+
+
+def _with_small_suffix(name: str) -> str:
+    return re.sub(r"(\.[A-Za-z0-9]+)(\.gz)?$", lambda m: m[0].lower(), name, flags=re.IGNORECASE)
 
 
 def parse(text: str, where: str) -> ContractFile:
@@ -192,6 +205,10 @@ def _refuse_values(file: ContractFile, where: str) -> None:
         (file.signal.sfreq <= 0, f"signal.sfreq must be positive, got {file.signal.sfreq:g}"),
         (file.window.n_times < 1, f"window.n_times must be positive, got {file.window.n_times}"),
         (file.window.hop < 1, f"window.hop must be positive, got {file.window.hop}"),
+        (
+            not _is_encoding(file.signal.encoding),
+            f'signal.encoding {file.signal.encoding!r} is no encoding; write e.g. "latin-1"',
+        ),
         *_scaling_problems(file.scaling),
     ]
     for name in ("uv_per_count", "resampled_from"):
@@ -202,6 +219,13 @@ def _refuse_values(file: ContractFile, where: str) -> None:
     for wrong, what in problems:
         if wrong:
             raise UsageError(f"{where}: {what}.")
+
+
+def _is_encoding(name: str | None) -> bool:
+    try:
+        return name is None or bool(codecs.lookup(name))
+    except LookupError:
+        return False
 
 
 def _scaling_problems(scaling: ScalingSection) -> list[tuple[bool, str]]:

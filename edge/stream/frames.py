@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge.errors import UsageError
 from edge.spec import Argument
+from firmware_bridge.signal.contract import SignalContract
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class SourceRequest:
         Unit of its samples, where it does not tell; None where nobody said.
     speed
         Of a replay: 1 is real time, infinity as fast as it goes.
+    contract
+        What the signal is for, where a source can choose or check by it; None where nobody said.
     """
 
     place: str
@@ -42,6 +45,7 @@ class SourceRequest:
     channels: tuple[str, ...] = ()
     unit: str | None = None
     speed: float = 1.0
+    contract: SignalContract | None = None
 
     def refuse_speed(self) -> None:
         """Raise where a source that goes at its own speed is asked to go at another.
@@ -69,6 +73,8 @@ class Header:
         Frames a second, Hz.
     limits
         Least and greatest value that a channel can have, in ``unit``; None where unknown.
+    units
+        Unit of each channel, where they are not all in ``unit``.
     """
 
     name: str
@@ -76,6 +82,11 @@ class Header:
     unit: str
     sfreq: float
     limits: tuple[tuple[float, float], ...] | None = None
+    units: tuple[str, ...] | None = None
+
+    def unit_of(self, index: int) -> str:
+        """Unit of a channel."""
+        return self.unit if self.units is None else self.units[index]
 
 
 @dataclass(frozen=True, eq=False)

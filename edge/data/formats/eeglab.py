@@ -12,7 +12,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from edge.data.description import Annotation, Description, Hints, Trials
+from edge.data.description import Annotation, Channel, Description, Hints, Trials
 from edge.data.formats import _mne
 from edge.data.formats.fif import trials
 from edge.errors import UsageError
@@ -40,7 +40,8 @@ def open_recording(path: Path, hints: Hints) -> Description | Trials:
         epochs, notes = _mne.call(
             path, lambda: mne.read_epochs_eeglab(path, uint16_codec=codec, verbose="ERROR")
         )
-        return trials(epochs, path, notes)
+        cut = trials(epochs, path, notes)
+        return replace(cut, channels=tuple(map(_in_microvolts, cut.channels)))
     sfreq = float(raw.info["sfreq"])
     texts, joints = [], []
     for each in _mne.annotations_of(raw):
@@ -49,9 +50,11 @@ def open_recording(path: Path, hints: Hints) -> Description | Trials:
             texts.append(Annotation(joints[-1] / sfreq, 0.0, "boundary"))
         else:
             texts.append(each)
-    channels = [
-        replace(channel, unit="uV" if channel.unit == "V" else channel.unit)
-        for channel in _mne.channels_of(raw)
-    ]
+    channels = [_in_microvolts(channel) for channel in _mne.channels_of(raw)]
     described = _mne.describe(raw, path, channels, texts, joints, notes)
     return replace(described, files=tuple(dict.fromkeys((path, *described.files))))
+
+
+def _in_microvolts(channel: Channel) -> Channel:
+    """MNE reads a set's numbers as microvolts: EEGLAB's convention, written nowhere."""
+    return replace(channel, unit="uV" if channel.unit == "V" else channel.unit)

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.data.picking import refuse_collisions
 from edge.errors import IncompatibleError, listing
+from edge.signal import rates
 from edge.signal.chain import PER_VOLT, rereferenced
 from edge.stream.frames import Header
 from firmware_bridge.signal.contract import AS_RECORDED, AVERAGE, UNKNOWN, SignalContract
@@ -54,16 +57,12 @@ def montage(header: Header, contract: SignalContract) -> Montage:
     IncompatibleError
         With the source's value and the contract's, where they contradict each other.
     """
-    if header.sfreq != contract.sfreq:
+    assert contract.sfreq is not None
+    if not rates.agree(header.sfreq, contract.sfreq):
+        here, there = rates.words(header.sfreq, contract.sfreq)
         raise IncompatibleError(
-            f"{header.name} delivers {header.sfreq:g} Hz and the contract says "
-            f"{contract.sfreq:g} Hz. Set the device to the contract's rate; nothing is resampled."
-        )
-    if header.unit not in PER_VOLT:
-        said = "does not say its unit" if header.unit == UNKNOWN else f"is in {header.unit!r}"
-        raise IncompatibleError(
-            f"{header.name} {said} and the contract says {contract.unit!r}. If you know better, "
-            f"add --unit {contract.unit}."
+            f"{header.name} delivers {here} Hz and the contract says {there} Hz. Set the device "
+            f"to the contract's rate; nothing is resampled."
         )
     names = [contract.rename.get(name, name) for name in header.channels]
     wanted = list(contract.channels or ())
@@ -76,9 +75,27 @@ def montage(header: Header, contract: SignalContract) -> Montage:
             f"contract says {', '.join(wanted)}. Name what is plugged in, in the source's order: "
             f"--channels A,B,…"
         )
+    refuse_collisions(header.channels, contract.rename, wanted, header.name)
     picks = tuple(names.index(name) for name in wanted)
+    unit = _unit(header, contract, picks)
     limits = np.tile([-np.inf, np.inf], (len(picks), 1))
     if header.limits is not None:
         limits = np.array([header.limits[pick] for pick in picks])
-    factor = PER_VOLT[contract.unit] / PER_VOLT[header.unit]
+    factor = PER_VOLT[contract.unit] / PER_VOLT[unit]
     return Montage(picks, tuple(wanted), contract.reference, limits, factor)
+
+
+def _unit(header: Header, contract: SignalContract, picks: Sequence[int]) -> str:
+    """The unit that the picked channels share."""
+    units = list(dict.fromkeys(header.unit_of(pick) for pick in picks))
+    if len(units) > 1:
+        raise IncompatibleError(
+            f"{header.name} has channels in {listing(units)}. Take channels of one unit."
+        )
+    if units[0] not in PER_VOLT:
+        said = "does not say its unit" if units[0] == UNKNOWN else f"is in {units[0]!r}"
+        raise IncompatibleError(
+            f"{header.name} {said} and the contract says {contract.unit!r}. If you know better, "
+            f"add --unit {contract.unit}."
+        )
+    return units[0]

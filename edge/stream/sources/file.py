@@ -1,26 +1,31 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """file: a recording, or the recordings of a folder one after another, replayed.
 
-``file:S001R03.edf`` in real time, faster with ``--speed``. Where recordings were put together, and
-between the files of a folder, the signal begins anew.
+``file:S001R03.edf`` in real time, faster with ``--speed``. Samples, units, ranges and joints come
+from the same description of a recording that training reads (:mod:`edge.data.reader`). At a joint,
+and between the files of a folder, the signal begins anew.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.data import raws
-from edge.data.recordings import SUFFIXES
+from edge.data import once, picking, reader
+from edge.data.description import Channel, Description, Hints
+from edge.data.once import Opened
 from edge.errors import IncompatibleError, UsageError, listing
+from edge.signal import rates
+from edge.signal.contract_file import EventRule
 from edge.stream.frames import Block, EndOfSignal, Header, SourceRequest
+from firmware_bridge.signal.contract import UNKNOWN
 
 BLOCK_S = 0.02
 """Signal in a block of a paced replay; without pace a second."""
@@ -36,18 +41,29 @@ def connect(request: SourceRequest) -> Replay:
     UsageError
         When there is none, or a parameter makes no sense for a file.
     IncompatibleError
-        When recordings of a folder differ in channels or rate.
+        When recordings of a folder differ in channels or rate, or contradict the contract.
     """
     if request.arguments:
         raise UsageError(f"A file has no parameters, but got --arg {listing(request.arguments)}.")
-    if request.unit is not None:
-        raise UsageError("--unit is for sources that do not say theirs; a recording does.")
     if not request.speed > 0:
         raise UsageError(
             f"Invalid value for '--speed': 1 is real time and inf as fast as it goes, but got "
             f"{request.speed:g} instead."
         )
     return Replay(request)
+
+
+@dataclass(frozen=True)
+class _Track:
+    """A recording and those of its channels that are replayed; they share a rate."""
+
+    recording: Description
+    channels: tuple[Channel, ...]
+
+    @property
+    def sfreq(self) -> float:
+        """Their rate, Hz."""
+        return self.channels[0].sfreq
 
 
 class Replay:
@@ -60,11 +76,10 @@ class Replay:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.clock, self.sleep = clock, sleep
-        paths = _paths(Path(request.place))
-        files = [raws.open_raw(path) for path in paths]
-        self.header = _header(files, paths, request)
+        tracks = [_track(recording, request) for recording in _recordings(request)]
+        self.header = _header(tracks, request)
         self.rate = self.header.sfreq * request.speed
-        self.blocks = self._blocks(files)
+        self.blocks = self._blocks(tracks)
         self.waiting: Block | None = None
         self.start_s = clock()
 
@@ -86,11 +101,11 @@ class Replay:
     def close(self) -> None:
         """Nothing to let go."""
 
-    def _blocks(self, files: list[Any]) -> Iterator[Block]:
+    def _blocks(self, tracks: Sequence[_Track]) -> Iterator[Block]:
         paced = math.isfinite(self.rate)
         length = max(1, round(self.header.sfreq * (BLOCK_S if paced else 1)))
         number = 0
-        for restart, samples in _pieces(files):
+        for restart, samples in _pieces(tracks):
             for start in range(0, len(samples), length):
                 part = samples[start : start + length]
                 numbers = np.arange(number, number + len(part))
@@ -100,69 +115,84 @@ class Replay:
                 yield Block(part, numbers, due_s, period_s, restart and start == 0)
 
 
-def _pieces(files: list[Any]) -> Iterator[tuple[bool, NDArray[np.float64]]]:
+def _pieces(tracks: Sequence[_Track]) -> Iterator[tuple[bool, NDArray[np.float64]]]:
     """Whether the signal begins anew, and samples (n, n_chans) in volts."""
-    for raw in files:
-        size = round(PIECE_S * raw.info["sfreq"])
-        edges = [0, *raws.joints(raw), raw.n_times]
-        for begin, end in itertools.pairwise(edges):
+    for track in tracks:
+        size = round(PIECE_S * track.sfreq)
+        names = [channel.name for channel in track.channels]
+        for piece in track.recording.pieces:
+            begin, end = piece.samples(track.sfreq)
             for start in range(begin, end, size):
-                stop = min(start + size, end)
-                samples = raw.get_data(start=start, stop=stop, verbose="ERROR")
+                samples = track.recording.read(names, start, min(start + size, end))
                 yield start == begin, np.ascontiguousarray(samples.T)
 
 
-def _paths(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-    if not found:
+def _recordings(request: SourceRequest) -> list[Description]:
+    """The recordings of a place, each once, under the names that ``--channels`` gives."""
+    path = Path(request.place)
+    paths = [path]
+    if path.is_dir():
+        paths = sorted(p for p in path.iterdir() if reader.is_candidate(p))
+        if not paths:
+            raise UsageError(
+                f"{str(path)!r} holds no recording; allowed suffixes are "
+                f"{listing(reader.suffixes())}."
+            )
+    nothing = EventRule((), {})
+    opened = [
+        Opened(p.name, reader.open_continuous(p, Hints(request.unit)), nothing) for p in paths
+    ]
+    kept, _ = once.by_file(opened)
+    found = [each.recording for each in kept if isinstance(each.recording, Description)]
+    return [_under_names(each, request.channels) for each in found]
+
+
+def _under_names(recording: Description, names: tuple[str, ...]) -> Description:
+    if not names:
+        return recording
+    if len(names) != len(recording.channels):
         raise UsageError(
-            f"{str(path)!r} holds no recording; allowed suffixes are {listing(SUFFIXES)}."
+            f"--channels names {len(names)} channels and {recording.name} has "
+            f"{len(recording.channels)}."
         )
-    return found
+    return recording.renamed(names)
 
 
-def _header(files: list[Any], paths: list[Path], request: SourceRequest) -> Header:
-    first = files[0]
-    for raw, path in zip(files, paths, strict=True):
-        for what, here, there in (
-            ("channels", raw.ch_names, first.ch_names),
-            ("rate", raw.info["sfreq"], first.info["sfreq"]),
-        ):
-            if here != there:
-                raise IncompatibleError(
-                    f"{path.name} has {what} {here} and {paths[0].name} has {there}. Replay them "
-                    f"one by one."
-                )
-    channels = request.channels or tuple(first.ch_names)
-    if len(channels) != len(first.ch_names):
-        raise UsageError(
-            f"--channels names {len(channels)} channels and {paths[0].name} has "
-            f"{len(first.ch_names)}."
+def _track(recording: Description, request: SourceRequest) -> _Track:
+    """The channels at the contract's rate; without a contract, at the rate that most have."""
+    contract = request.contract
+    if contract is not None:
+        picks = picking.pick(
+            recording, contract, picking.REPLAY, believe_unit=request.unit is not None
         )
-    sfreq = float(first.info["sfreq"])
-    return Header(request.place, channels, "V", sfreq, _limits(paths[0], tuple(first.ch_names)))
+        sfreq = picks.sfreq
+    else:
+        sfreq = Counter(channel.sfreq for channel in recording.channels).most_common(1)[0][0]
+    return _Track(recording, tuple(c for c in recording.channels if c.sfreq == sfreq))
 
 
-def _limits(path: Path, names: tuple[str, ...]) -> tuple[tuple[float, float], ...] | None:
-    """Physical minimum and maximum of every channel of an EDF or BDF file, in volts."""
-    if path.suffix.lower() not in (".edf", ".bdf"):
-        return None
-    with path.open("rb") as stream:
-        n = int(stream.read(256)[252:256])
-        header = stream.read(256 * n).decode("latin-1")
-    labels, _, units, low, high = (
-        [header[offset * n + i * width : offset * n + (i + 1) * width].strip() for i in range(n)]
-        for offset, width in ((0, 16), (16, 80), (96, 8), (104, 8), (112, 8))
+def _header(tracks: Sequence[_Track], request: SourceRequest) -> Header:
+    first = tracks[0]
+    names = [channel.name for channel in first.channels]
+    for track in tracks:
+        here = [channel.name for channel in track.channels]
+        if here != names:
+            raise IncompatibleError(
+                f"{track.recording.name} has channels {here} and {first.recording.name} has "
+                f"{names}. Replay them one by one."
+            )
+        if not rates.agree(track.sfreq, first.sfreq):
+            one, other = rates.words(track.sfreq, first.sfreq)
+            raise IncompatibleError(
+                f"{track.recording.name} has rate {one} and {first.recording.name} has {other}. "
+                f"Replay them one by one."
+            )
+    units = tuple("V" if channel.unit != UNKNOWN else UNKNOWN for channel in first.channels)
+    return Header(
+        request.place,
+        tuple(names),
+        "V",
+        first.sfreq,
+        tuple((channel.low, channel.high) for channel in first.channels),
+        None if set(units) == {"V"} else units,
     )
-    known = {
-        label: (float(a) * VOLTS[unit], float(b) * VOLTS[unit])
-        for label, unit, a, b in zip(labels, units, low, high, strict=True)
-        if unit in VOLTS
-    }
-    endless = (-math.inf, math.inf)
-    return tuple(known.get(name, endless) for name in names)
-
-
-VOLTS = {"uV": 1e-6, "µV": 1e-6, "mV": 1e-3, "V": 1.0}

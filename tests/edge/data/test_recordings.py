@@ -110,8 +110,8 @@ def test_the_filter_passes_its_band() -> None:
 
 def test_folder_reads_what_matches(edf: Path, tmp_path: Path) -> None:
     """Files without a rule are left out; each file is a group."""
-    for name in ("a.edf", "b.edf"):
-        shutil.copy(edf, tmp_path / name)
+    shutil.copy(edf, tmp_path / "a.edf")
+    recordings.write_edf(tmp_path / "b.edf", seed=1)
     (tmp_path / "notes.txt").write_text("not a recording")
     text = recordings.CONTRACT.replace('["*.edf", "*.fif"]', '"b*"')
     assert read(tmp_path).group_names() == ("a", "b")
@@ -169,8 +169,8 @@ def test_empty_class(edf: Path) -> None:
     """A class of the contract without a single window is named."""
     text = recordings.CONTRACT.replace('T2 = "right"', 'T2 = "right", T9 = "feet"')
     assert refusal(edf, text) == (
-        f"{edf} has no window of class 'feet', but 38 windows of others. Take the class out of the "
-        f"contract's [[events]], or add a file that has it."
+        f"{edf} has no event 'T9', by which the contract's [[events]] know class 'feet'; it has "
+        f"'T1' (19), 'T2' (19). Nearest is 'T1' to 'T9'. Correct the contract's [[events]] classes."
     )
 
 

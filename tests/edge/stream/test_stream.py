@@ -23,7 +23,7 @@ from edge.bundle import folder as bundle_folder
 from edge.bundle import read as bundle
 from edge.bundle import run as runner
 from edge.bundle import types as bundle_types
-from edge.data import raws, sim
+from edge.data import sim
 from edge.signal import chain
 from quantize import plain as manifest
 from tests.conftest import Edge
@@ -61,7 +61,7 @@ def windowed(folder: Path, edf: Path, hop: int) -> np.ndarray:
     """Logits of the integer reference on every hop, each window computed whole."""
     opened = bundle.read(folder)
     contract = opened.contract()
-    samples = 1e6 * raws.open_raw(edf).get_data(verbose="error")
+    samples = 1e6 * mne.io.read_raw(edf, verbose="error").get_data()
     x = chain.apply(contract, samples)
     ends = range(contract.n_times, x.shape[1] + 1, hop)
     windows = np.stack([x[:, end - contract.n_times : end] for end in ends])
@@ -178,8 +178,8 @@ def test_other_rate(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
     assert out.read_text() == "of yesterday"
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == (
-        f"edge: {path} delivers 128 Hz and the contract says 250 Hz. Set the device to the "
-        f"contract's rate; nothing is resampled.\n"
+        "edge: slow.edf was recorded at 128 Hz and the contract says 250 Hz. Replay a recording of "
+        "the contract's rate; nothing is resampled.\n"
     )
 
 

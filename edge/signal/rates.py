@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Whether two sampling rates are the same, and how they are written where they are not."""
+
+from __future__ import annotations
+
+TOLERANCE_PPM = 100.0
+"""What two clocks of one nominal rate may be apart. A crystal is off by up to 50 ppm or so."""
+
+
+def agree(one: float, other: float) -> bool:
+    """Whether two rates in Hz are one nominal rate, within :data:`TOLERANCE_PPM`.
+
+    >>> agree(250.0, 249.99975), agree(250.0, 249.9)
+    (True, False)
+    """
+    return abs(one - other) <= 1e-6 * TOLERANCE_PPM * max(abs(one), abs(other))
+
+
+def words(*rates_hz: float) -> tuple[str, ...]:
+    """Rates as texts of as few digits as tell them apart.
+
+    >>> words(250.0, 249.9), words(250.0, 249.99975)
+    (('250', '249.9'), ('250', '249.99975'))
+    """
+    for digits in range(6, 17):
+        texts = tuple(f"{rate:.{digits}g}" for rate in rates_hz)
+        if len(set(texts)) == len(set(rates_hz)):
+            return texts
+    return tuple(repr(rate) for rate in rates_hz)
