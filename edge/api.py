@@ -60,8 +60,8 @@ def export(
     Parameters
     ----------
     checkpoint
-        What ``--checkpoint`` takes, a live ``AttentionBaseNet``, or a fitted ``EEGClassifier`` with
-        one; the shipped checkpoint of ``mode`` without it.
+        What ``--checkpoint`` takes, a live ``AttentionBaseNet`` (compiled or in a ``DataParallel``
+        too), or a fitted ``EEGClassifier`` with one; the shipped checkpoint of ``mode`` without it.
     data
         Windows to calibrate and measure on; the checkpoint's own where it knows them.
     targets

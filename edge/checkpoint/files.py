@@ -16,7 +16,7 @@ from typing import Any
 
 from safetensors.torch import save as serialize
 
-from edge.checkpoint import configuration, weights
+from edge.checkpoint import configuration, one_logit, weights
 from edge.checkpoint.build import construct, refuse_broken
 from edge.checkpoint.configuration import Description
 from edge.checkpoint.model import FloatModel, TrainingRecord
@@ -66,7 +66,7 @@ def load(source: Path | str) -> FloatModel:
     fitted = weights.fit(saved.state, module.state_dict(), f"{files.weights} does not fit {name}")
     refuse_broken(module, described.spec)
     module.load_state_dict(fitted.tensors)
-    return FloatModel(
+    model = FloatModel(
         module,
         described.spec,
         contract=_optional(files.beside(CONTRACT), SignalContract),
@@ -75,6 +75,7 @@ def load(source: Path | str) -> FloatModel:
         channels=described.channels,
         notes=(*described.notes, *(f"{files.weights}: {note}" for note in fitted.notes)),
     )
+    return one_logit.as_two(model)
 
 
 def _described(files: weights.Files, saved: weights.Saved) -> tuple[Description, str]:

@@ -34,7 +34,8 @@ class FloatModel:
     """A braindecode module in evaluation mode, what it is, and what it expects of the signal.
 
     ``channels`` are the names in braindecode's ``chs_info``, where the model has it; ``notes`` say
-    what of a checkpoint was left out.
+    what of a checkpoint was left out. ``given`` is a copy of the live module that this model was
+    made from, as it was, None where there was none.
     """
 
     module: Any  # AttentionBaseNet of the family's network.py: all that braindecode's card promises
@@ -44,3 +45,4 @@ class FloatModel:
     contract_file: str | None = None
     channels: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    given: Any = None

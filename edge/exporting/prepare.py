@@ -15,7 +15,7 @@ from edge.checkpoint import find as checkpoints
 from edge.checkpoint import shortened
 from edge.checkpoint.find import Resolved
 from edge.data import dataset
-from edge.exporting import finite, policy
+from edge.exporting import as_given, finite, policy
 from edge.exporting import rungs as ladder
 from edge.exporting.rungs import HeldOut, Rung
 from edge.families.attentionbasenet import fast_stem as fit
@@ -112,13 +112,16 @@ def prepare(request: ExportRequest, note: Callable[[str], None]) -> Prepared:
     _say_what_is_special(resolved, note)
     calibration = dataset.calibration_windows(resolved.split.train, note)
     held_out = _held_out(resolved)
+    scaled = resolved.contract.scale(calibration)
+    as_given.refuse_difference(resolved.model, scaled, "calibration windows")
+    as_given.refuse_difference(resolved.model, held_out.scaled, "held-out windows")
     sources = _float_sources(resolved, request.outputs)
     top = ladder.top_rung(resolved.model.module, held_out, sources.float_graph.others)
     broken = finite.broken(top.logits)
     finite.refuse(sources.float_graph, held_out.scaled, broken, "held-out windows")
     ready = Prepared(resolved, len(calibration), held_out, top, sources)
     if request.int8:
-        ready = _quantized(ready, resolved.contract.scale(calibration), request)
+        ready = _quantized(ready, scaled, request)
     if ready.decision is not None and (said := policy.note(ready.decision)):
         note(f"note: {said}")
     return ready
