@@ -118,6 +118,8 @@ def _around(around: Mapping[str, str]) -> str:
     """A device in a line: an emulated one, or the machine and what it was doing."""
     if "emulator" in around:
         return f"{around['cpu']} emulated by {around['emulator']}, compiled by {around['compiler']}"
+    if "governor" not in around:  # a device of another package says of itself what it likes
+        return ", ".join(f"{name} {value}" for name, value in around.items())
     return (
         f"{around['cpu']}, {around['cores']} cores, {around['system']}, "
         f"governor {around['governor']}, load {around['load_average']} before the start"
