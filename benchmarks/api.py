@@ -24,16 +24,27 @@ def bench(
     limit_s: float = 60.0,
     quiet: bool = False,
 ) -> Report:
-    """Measure latency, memory and size of a bundle's artifacts, beside the stock route.
+    """Measure latency, memory and size of a bundle's artifacts.
 
     Parameters
     ----------
+    targets
+        Targets of the bundle; without them, all of its targets.
     device
         ``local``, ``ssh://[user@]host[:port]``, ``rpi4``, ``cortex-m4``, …, or several of them.
+    stock
+        Whether what stock tools make of the same weights is measured beside.
     samples
         File for every single latency, as JSON lines; ``BUNDLE.bench.jsonl`` without it.
     limit_s
         Seconds after which measuring stops although medians are not known to 1 % yet.
+
+    Examples
+    --------
+    >>> import edge
+    >>> report = edge.bench("decoder", targets=["c"], stock=False, limit_s=2, quiet=True)
+    >>> sorted({result.metric for result in report.results})[:2]
+    ['file_bytes', 'latency_median_us']
     """
     folder = opened(bundle).folder
     request = Request(

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The Python API: what the command line does, from Python.
+"""The Python API does what the command line does, with Python values.
 
-Offered by :mod:`edge` itself, lazily: ``import edge`` imports nothing heavy. Every function raises
-:class:`edge.errors.EdgeError` where the command line would print its line and exit; notes and
-progress go to stderr unless ``quiet``. While a function runs, what the toolchains print on file
-descriptors 1 and 2 is thrown away.
+:mod:`edge` itself offers these functions and imports this module when one is first used, so that
+``import edge`` stays light. Where the command line would print its line and exit, a function raises
+:class:`edge.errors.EdgeError`. Notes and progress go to stderr unless ``quiet``. While a function
+runs, what the toolchains print on file descriptors 1 and 2 is thrown away.
 """
 
 from __future__ import annotations
@@ -55,33 +55,46 @@ def export(
     outputs: Sequence[str] = ("logits",),
     quiet: bool = False,
 ) -> Bundle:
-    """Lower, quantize, write every target's file, run and compare each of them.
+    """Export a model: lower it, quantize it, write every target's file, run and compare each.
 
     Parameters
     ----------
     checkpoint
         What ``--checkpoint`` takes, a live ``AttentionBaseNet`` (compiled or in a ``DataParallel``
-        too), or a fitted ``EEGClassifier`` with one; the shipped checkpoint of ``mode`` without it.
+        too), or a fitted ``EEGClassifier`` with one. Without it, the checkpoint that ships for
+        ``mode`` is taken.
     data
-        Windows to calibrate and measure on; the checkpoint's own where it knows them.
+        Windows to calibrate and measure on. A checkpoint that ``train`` made knows its own.
     targets
-        Names of targets; all of them without.
+        Names of targets; without them, every target is written.
     out
         Folder of the bundle; an older bundle there is replaced.
+    full_int8
+        Whether any operation in float is refused.
     max_drop
-        Largest loss of accuracy in percentage points.
+        Largest loss of accuracy, in percentage points, that is accepted.
     gate
         What the attention gate is computed in; ``auto`` leaves it, or another part, in float only
         where int8 would decide differently.
     sensitivity
         Whether the bundle gets a report of what every tensor's rounding costs.
     outputs
-        What artifacts give: logits, and ``features`` where wanted.
+        What every file gives: ``logits``, and ``features`` where wanted.
 
     Returns
     -------
     Bundle
-        What was written.
+        The bundle as it was written.
+
+    Examples
+    --------
+    >>> import edge
+    >>> bundle = edge.export(mode="eca", targets=["c", "tflite"], out="decoder", quiet=True)
+    >>> for artifact in bundle.manifest.artifacts:
+    ...     print(artifact.target, artifact.precision, artifact.verdict)
+    c int8 FULL
+    tflite float FULL
+    tflite int8 FULL
     """
     from edge.checkpoint import find as checkpoints
     from edge.checkpoint import live
@@ -125,10 +138,20 @@ def train(
     arguments: Mapping[str, Argument] | None = None,
     quiet: bool = False,
 ) -> Trained:
-    """Train a model on recordings and save it as braindecode does.
+    """Train a model on recordings, and save it as braindecode does.
 
     Parameters
     ----------
+    mode
+        Attention mode, as ``--mode`` takes it.
+    data
+        What to train on, see :data:`Data`; whole sessions or files of it are held out.
+    out
+        Folder of the checkpoint.
+    contract
+        Contract file that says what recordings mean.
+    holdout
+        Sessions or files to hold out; without them, the last third.
     arguments
         Constructor arguments of ``AttentionBaseNet``.
 
@@ -136,6 +159,20 @@ def train(
     -------
     Trained
         The model, and its accuracy on windows that it has not seen.
+
+    Examples
+    --------
+    >>> import edge
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(240) % 2
+    >>> x = rng.standard_normal((240, 3, 200))
+    >>> x[y == 1, 0] *= 3
+    >>> data = {"X": x, "y": y, "session": np.repeat([1, 2], 120)}
+    >>> small = {"n_temporal_filters": 4, "ch_dim": 8}
+    >>> trained = edge.train("none", data, out="model", epochs=20, arguments=small, quiet=True)
+    >>> trained.accuracy.n
+    120
     """
     from edge.families.attentionbasenet.fast_stem import TrainingSettings
     from edge.training import train as training
@@ -154,7 +191,15 @@ def train(
 
 
 def load(folder: StrPath) -> Bundle:
-    """Open a bundle and check its files against their hashes."""
+    """Open a bundle, and check its files against their hashes.
+
+    Examples
+    --------
+    >>> import edge
+    >>> bundle = edge.load("decoder")
+    >>> bundle.manifest.model.mode, bundle.contract().sfreq
+    ('eca', 250.0)
+    """
     return bundles.read(Path(folder))
 
 
@@ -165,16 +210,28 @@ def run(
     precision: str | None = None,
     output: str = "logits",
 ) -> NDArray[np.float32]:
-    """Logits (n, n_outputs) of windows (n, n_chans, n_times), filtered and not scaled.
+    """Compute a bundle's logits (n, n_outputs) of windows (n, n_chans, n_times).
 
     Parameters
     ----------
+    windows
+        Float samples in the contract's unit and channel order, filtered and not scaled.
     target
-        A target of the bundle, ``reference`` or ``float``.
+        A target of the bundle, ``reference`` (the integer graph in numpy) or ``float``.
     precision
         ``float`` or ``int8``; int8 where the bundle has both.
     output
-        What else the bundle gives in the place of logits, (n, n_values).
+        Something else that the bundle gives, instead of logits, (n, n_values).
+
+    Examples
+    --------
+    >>> import edge
+    >>> bundle = edge.load("decoder")
+    >>> x = bundle.golden()["x"]
+    >>> edge.run(bundle, x, target="tflite").shape
+    (20, 4)
+    >>> bool((edge.run(bundle, x, "c") == edge.run(bundle, x, "reference")).all())
+    True
     """
     from edge.bundle import run as runner
 
@@ -195,6 +252,13 @@ def verify(bundle: Bundle | StrPath) -> tuple[Check, ...]:
     ------
     AccuracyError
         When an artifact does not give what it gave when it was exported.
+
+    Examples
+    --------
+    >>> import edge
+    >>> checks = edge.verify("decoder")
+    >>> {check.problem for check in checks}
+    {''}
     """
     from edge.bundle import run as runner
 

@@ -41,7 +41,7 @@ class Published:
 
 def published() -> tuple[Published, ...]:
     """Every kind of file whose schema is published."""
-    from edge.bundle.folder import Manifest
+    from edge.bundle.types import Manifest
     from edge.signal.contract_file import ContractFile
     from firmware_bridge.project.device import Device
     from firmware_bridge.signal.contract import SignalContract
