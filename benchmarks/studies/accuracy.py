@@ -25,14 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import statistics, tool
-from benchmarks.measure.machine import machine
-from benchmarks.studies import accuracy_report
+from benchmarks.measure.machine import ROOT, machine
+from benchmarks.studies import accuracy_report, records
 from edge import registry
 from edge.terminal.console import Console, console
 from quantize.recipe import Recipe
 
-RESULTS = Path(__file__).parent / "results"
-DOCUMENT = RESULTS / "accuracy.json"
+DOCUMENT = Path(__file__).parent / "results" / "accuracy.json"
 C = "c"
 
 
@@ -127,7 +126,7 @@ def write_results(path: Path, cells: list[dict[str, Any]]) -> None:
     """Beside the old file, then in its place."""
     document = {"schema_version": 2, "machine": machine(), "cells": cells}
     temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    records.save(temporary, document)
     temporary.replace(path)
 
 
@@ -210,7 +209,7 @@ def main(
         )
         if said := older(done):
             ours.note(said)
-        accuracy_report.write(done, RESULTS)
+        accuracy_report.write(done, ROOT / "docs")
         ours.print(accuracy_report.table(done))
         for line in accuracy_report.lines(done):
             ours.print(line)

@@ -268,10 +268,10 @@ def _markdown_table(heads: Sequence[str], body: Any) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in texts]
 
 
-def write(cells: Cells, folder: Path) -> None:
-    """``accuracy.md`` and ``accuracy.svg``."""
-    (folder / "accuracy.md").write_text(markdown(cells))
-    figure(cells, folder / "accuracy.svg")
+def write(cells: Cells, docs: Path) -> None:
+    """Write ``notes/accuracy.md`` and ``figures/accuracy.svg`` of the documentation."""
+    (docs / "notes" / "accuracy.md").write_text(markdown(cells))
+    figure(cells, docs / "figures" / "accuracy.svg")
 
 
 def figure(cells: Cells, path: Path) -> None:

@@ -11,7 +11,6 @@ may be off by one step.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from rich.table import Table
 
 from benchmarks.devices import linux
 from benchmarks.emulate import emulator, qemu
+from benchmarks.studies import records
 from edge import registry
 from edge.bundle import read as bundle
 from edge.bundle.read import Bundle
@@ -292,7 +292,7 @@ def main(modes: tuple[str, ...], jobs: int, save: bool) -> None:
             "skipped": list(skipped),
             "versions": {name: installed(name) for name in packages},
         }
-        RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+        records.save(RESULTS, document)
     if failed or not all(cell.holds for cell in found):
         sys.exit(1)
     sys.exit(4 if any(ratio > TIMES_ECA for ratio in ratios.values()) else 0)

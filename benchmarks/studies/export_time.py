@@ -8,7 +8,6 @@ The limit is 60 s on two cores, the aim 25 s, imports included.
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 import click
 
 from benchmarks.measure.machine import machine
+from benchmarks.studies import records
 
 LIMIT_S = 60.0
 AIM_S = 25.0
@@ -40,7 +40,7 @@ def main(repeats: int) -> None:
     each = ", ".join(f"{value:.1f}" for value in seconds)
     click.echo(f"median {median:.1f} s of {repeats} ({each}); aim {AIM_S:g} s, limit {LIMIT_S:g} s")
     document = {"schema_version": 1, "seconds": seconds, "machine": machine()}
-    RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    records.save(RESULTS, document)
     sys.exit(median > LIMIT_S)
 
 

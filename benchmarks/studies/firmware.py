@@ -9,7 +9,6 @@ integers; figures are of the worst window. Instructions, not cycles and not time
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from rich.table import Table
 
 from benchmarks.emulate import emulator, qemu
 from benchmarks.emulate.cost import Case, Cost, case_of, in_qemu, in_unicorn, macs, n_pooled
+from benchmarks.studies import records
 from edge.bundle import read as bundle
 from edge.errors import EdgeError, MissingToolError
 from edge.patches.versions import installed
@@ -152,7 +152,7 @@ def main(folder: Path, save: bool) -> None:
             "skipped": skipped,
             "versions": {name: installed(name) for name in packages},
         }
-        RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+        records.save(RESULTS, document)
     if problems or not all(cost.same_integers for cost in costs):
         sys.exit(1)
     sys.exit(4 if any(over(cost) for cost in costs if cost.compiler == "zig") else 0)

@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from benchmarks.measure import statistics
-from benchmarks.measure.machine import machine
+from benchmarks.measure.machine import ROOT, machine
 from benchmarks.measure.statistics import Interval
-from benchmarks.studies import ladder_figure
+from benchmarks.studies import ladder_figure, records
 from edge import parity
 from edge.checkpoint import build
 from edge.data import npz, raws, reader
@@ -53,7 +53,7 @@ from quantize.graph.qgraph import QGraph
 from quantize.recipe import Recipe
 
 RESULTS = Path(__file__).parent / "results" / "ladder.json"
-FIGURE = RESULTS.with_suffix(".svg")
+FIGURE = ROOT / "docs" / "figures" / "ladder.svg"
 
 FOLDS = (("R03", "R05"), ("R07", "R09"), ("R11", "R13"))
 """Runs held out together: left and right fist, and both fists and feet."""
@@ -418,7 +418,7 @@ def _main(data: Path, epochs: int, only: set[str], save: bool, ours: Console) ->
             "over_subjects": {rung: asdict(d) for rung, d in over_subjects.items()},
             "machine": machine(),
         }
-        RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+        records.save(RESULTS, document)
         ladder_figure.draw(json.loads(RESULTS.read_text()), FIGURE)
 
 

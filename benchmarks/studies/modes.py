@@ -13,7 +13,6 @@ golden windows.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +31,7 @@ from benchmarks.devices.parcel import scaled_windows
 from benchmarks.measure import protocol, stock, tool
 from benchmarks.measure.machine import machine
 from benchmarks.measure.protocol import Estimate, Protocol, Samples
+from benchmarks.studies import records
 from edge import registry
 from edge.bundle import folder as bundle_folder
 from edge.bundle import read as bundle
@@ -320,7 +320,7 @@ def main(given: tuple[Path, ...], work: Path, seconds: float, save: bool) -> Non
         if one.failure is not None:
             out.print(f"stock {one.mode} does not work: {one.failure}", markup=False)
     if save:
-        RESULTS.write_text(json.dumps(document(rows, settings), indent=1, sort_keys=True) + "\n")
+        records.save(RESULTS, document(rows, settings))
     sys.exit(4 if any(one.missed for one in rows) else 0)
 
 

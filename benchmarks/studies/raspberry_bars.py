@@ -6,7 +6,6 @@ python -m benchmarks.studies.raspberry_bars BUNDLE --save
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from rich.table import Table
 from benchmarks.devices import raspberry_root
 from benchmarks.measure.bench import bench
 from benchmarks.measure.findings import Report, Request
+from benchmarks.studies import records
 from benchmarks.studies.firmware import BARS, REFERENCES, opened_digest
 from edge.errors import EdgeError
 from edge.patches.versions import installed
@@ -73,7 +73,7 @@ def main(folder: Path, save: bool) -> None:
             "packages": {"debian": raspberry_root.SUITE, "wheels": list(raspberry_root.WHEELS)},
             "versions": {package: installed(package) for package in packages},
         }
-        RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+        records.save(RESULTS, document)
 
 
 def _reference(cpu: str) -> dict[str, object]:

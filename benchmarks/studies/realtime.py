@@ -11,7 +11,6 @@ network is trained for a moment only: speed and exactness do not depend on what 
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure.machine import machine
+from benchmarks.studies import records
 from benchmarks.studies.ladder import FOLDS, read_runs, train
 from edge.data.dataset import Recording, calibration_windows, split, training_windows
 from edge.data.recordings import labelled
@@ -215,7 +215,7 @@ def main(data: Path, mode: str, epochs: int, repeats: int, save: bool) -> None:
             "times_real_time": round(found.times_real_time, 1),
             "machine": machine(),
         }
-        RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+        records.save(RESULTS, document)
     if not found.exact:
         sys.exit(1)
     sys.exit(0 if found.times_real_time >= found.bar else 4)

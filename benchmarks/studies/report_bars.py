@@ -9,7 +9,6 @@ contentful paint beside it.
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import click
 
 from benchmarks.measure.machine import machine
 from benchmarks.report import write
+from benchmarks.studies import records
 from benchmarks.studies.browser import chromium
 from edge.errors import EdgeError
 from edge.terminal.console import console
@@ -70,7 +70,7 @@ def main(bundles: tuple[Path, ...]) -> None:
         "first_paint_ms_each": sorted(round(paint, 1) for _, paint in times),
         "machine": machine(),
     }
-    RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    records.save(RESULTS, found)
     print(f"{len(bundles)} bundles: {written.bytes:,} bytes (bar {BYTES_BAR:,})")
     print(f"opens in {loaded:.0f} ms (bar {OPEN_BAR_MS:.0f}), median of {OPENINGS}")
     sys.exit(0 if written.bytes < BYTES_BAR and loaded < OPEN_BAR_MS else 4)

@@ -11,7 +11,6 @@ formats that the generator does not use are there to say why.
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import signal
 
+from benchmarks.studies import records
 from edge.patches.versions import installed
 from edge.signal import filters
 from firmware_bridge.host import signal as signal_host
@@ -246,7 +246,7 @@ def main(save: bool) -> None:
             "errors": [{**asdict(error), "holds": error.holds} for error in errors],
             "versions": {name: installed(name) for name in ("eeg-edge", "numpy", "scipy")},
         }
-        RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+        records.save(RESULTS, document)
     sys.exit(4 if any(error.generated and not error.holds for error in errors) else 0)
 
 

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.emulate import emulator, stream_emulator
+from benchmarks.studies import records
 from edge.bundle import read as bundle
 from edge.errors import EdgeError
 from edge.patches.versions import installed
@@ -234,7 +235,7 @@ def main(bundles: tuple[Path, ...], hop: int, decisions: int, emulated: int, sav
             "reference_instructions": REFERENCE,
             "versions": {name: installed(name) for name in ("eeg-edge", "ziglang", "unicorn")},
         }
-        RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+        records.save(RESULTS, document)
     if any(row.n_different for row in exact) or not all(found.same_integers for found in costs):
         sys.exit(1)
     sys.exit(0 if all(found.holds for found in costs) else 4)

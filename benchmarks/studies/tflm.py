@@ -10,7 +10,6 @@ project's ``CMakeLists.txt`` builds ``main.cc``, which replays the golden window
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import click
 from rich.console import Console as RichConsole
 from rich.table import Table
 
+from benchmarks.studies import records
 from edge.bundle import read as bundle
 from edge.errors import EdgeError, MissingToolError
 from edge.firmware import project as firmware
@@ -154,7 +154,7 @@ def main(bundles: tuple[Path, ...], save: bool) -> None:
     out.print(table)
     if save:
         document = {"schema_version": 1, "tflm": PACKAGE, "replays": [asdict(one) for one in found]}
-        RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+        records.save(RESULTS, document)
     sys.exit(1 if any(one.passed is False for one in found) else 0)
 
 

@@ -8,7 +8,6 @@ Both run in one process, in turn, on the same batches; the ratio is what counts.
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 
 from benchmarks.measure.machine import machine
+from benchmarks.studies import records
 from edge.checkpoint import build
 from edge.families.attentionbasenet import fast_stem as fit
 from edge.families.attentionbasenet.fast_stem import FastStem
@@ -61,7 +61,7 @@ def main(repeats: int) -> None:
         f"{statistics.median(ratios):.1f} times faster (median of {repeats} pairs)"
     )
     document = {"schema_version": 1, "ms_per_window": ms, "ratios": ratios, "machine": machine()}
-    RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    records.save(RESULTS, document)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from benchmarks.measure import entrants, tool
-from benchmarks.studies import pages
+from benchmarks.studies import pages, records
 from benchmarks.studies.peers.measure import OURS, WEIGHTS_BAR, Weights, weights
 from edge.bundle import read as bundle
 from edge.errors import EdgeError
@@ -77,7 +77,7 @@ def main(bundles: tuple[Path, ...], save: bool) -> None:
     if save:
         rows = {mode: [asdict(entry) for entry in row] for mode, row in found.items()}
         document = {"schema_version": 1, "code_sha256": tool.sha256(), "modes": rows}
-        RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+        records.save(RESULTS, document)
         pages.write(PAGE, COMMAND, table(found))
     sys.exit(0 if all(entry.met for row in found.values() for entry in row) else 4)
 

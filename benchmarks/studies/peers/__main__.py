@@ -21,7 +21,7 @@ import click
 from pydantic import TypeAdapter
 
 from benchmarks.measure.protocol import Protocol
-from benchmarks.studies import pages
+from benchmarks.studies import pages, records
 from benchmarks.studies.peers import exports, markdown
 from benchmarks.studies.peers.measure import Measured, digest, measure
 from edge import registry
@@ -82,7 +82,7 @@ def read() -> Results:
 def _write(results: Results) -> None:
     modes = {mode: asdict(results[mode]) for mode in sorted(results)}
     document = {"schema_version": SCHEMA_VERSION, "modes": modes}
-    RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    records.save(RESULTS, document)
 
 
 def sections(results: Results) -> str:

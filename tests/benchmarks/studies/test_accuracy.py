@@ -65,8 +65,10 @@ def test_bars(tmp_path: Path) -> None:
     texts = [str(bar) for bar in accuracy_report.bars(cells)]
     assert texts[0] == "MISSED: c: int8 - float, mean of all cells: -0.62 points (wanted: -0.3)"
     assert texts[3] == "met: c: agreement, lowest cell: 97.50 % (wanted: 97.5)"
+    for folder in ("notes", "figures"):
+        (tmp_path / folder).mkdir()
     accuracy_report.write(cells, tmp_path)
-    text = (tmp_path / "accuracy.md").read_text()
+    text = (tmp_path / "notes" / "accuracy.md").read_text()
     assert "not enough windows, need 765" in text
     assert row.not_worse.startswith("not enough subjects, need ")
-    assert (tmp_path / "accuracy.svg").read_text().count("B02") >= 1
+    assert (tmp_path / "figures" / "accuracy.svg").read_text().count("B02") >= 1
