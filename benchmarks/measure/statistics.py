@@ -112,9 +112,11 @@ def mcnemar(found: Pairs) -> float:
     ``min(1, 2 P(Binomial(gained + lost, 1/2) <= min(gained, lost)))`` (McNemar 1947, Psychometrika
     12, 153-157; the exact form is the sign test).
     """
-    n, fewer = found.gained + found.lost, min(found.gained, found.lost)
-    tail = sum(math.comb(n, k) for k in range(fewer + 1))
-    return min(1.0, float(2 * tail / 2**n))
+    from scipy.stats import binomtest
+
+    if found.gained == found.lost:  # no window decided otherwise is among them
+        return 1.0
+    return float(binomtest(found.gained, found.gained + found.lost).pvalue)
 
 
 def tango(found: Pairs, z: float = Z95) -> Interval:

@@ -5,6 +5,9 @@ A finished piece is a file or folder that appears whole, by renaming. Whoever ho
 for it again before starting, so that work which another process finished meanwhile is not done
 twice; work of a process that was killed is free again as soon as it is dead, because the kernel
 gives its ``flock`` back. On a shared file system that needs NFS 4, or any other with locks.
+
+The lock is ours and not the filelock package's, which wraps the same ``flock`` but cannot share a
+lock, under which the cells of a sweep run side by side.
 """
 
 from __future__ import annotations

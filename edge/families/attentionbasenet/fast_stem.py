@@ -6,6 +6,10 @@ deployment the mix may come first, at a twelfth of the work, because all in betw
 BN1 needs the statistics of signals that then never exist. They follow from the input alone
 (:class:`FastStem`), so that losses, gradients and running statistics are braindecode's up to
 rounding.
+
+The loop is ours and not skorch's (``EEGClassifier``): a checkpoint is the same bytes for the same
+seed, which the shipped ones and their tests rest on, and the stem replaces a part of the forward
+pass, which skorch's loop has no place for.
 """
 
 from __future__ import annotations

@@ -201,13 +201,12 @@ def test_print(page: Page, report: Path, tmp_path: Path) -> None:
     page.pdf(tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     assert page.evaluate('[...document.querySelectorAll("details")].every((one) => one.open)')
-    page.call("Emulation.setEmulatedMedia", media="print")
+    page.show(1280, 1000, media="print")
     ink = 'getComputedStyle(document.documentElement).getPropertyValue("--ink")'
     assert page.evaluate(ink).strip() == "#16191d"
-    size = {"height": 1000, "deviceScaleFactor": 1, "mobile": False}
-    page.call("Emulation.setDeviceMetricsOverride", width=703, **size)  # A4 less its margins
+    page.show(703, 1000, media="print")  # A4 less its margins
     assert page.evaluate("document.documentElement.scrollWidth") == 703
-    page.call("Emulation.setEmulatedMedia", media="")
+    page.show(1280, 900, media="screen")
 
 
 def test_what_it_says(report: Path, whole: Path) -> None:
