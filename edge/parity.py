@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The parity ladder: hold one runnable to another on the same windows, in quantization steps."""
+"""Compare two forms of a network on the same windows, in quantization steps."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ FLOOR_DB = -300.0
 
 
 def title(rung: str, output: str) -> str:
-    """What a rung is called where one of its outputs is compared."""
+    """Return the name of a rung where one of its outputs is compared."""
     return rung if output == LOGITS else f"{rung} {output}"
 
 
 def wilson(count: int, n: int) -> Proportion:
-    """A share with its 95 % score interval (Wilson 1927, J. Am. Stat. Assoc. 22, 209-212)."""
+    """Return a share with its 95 % score interval (Wilson 1927, J. Am. Stat. Assoc. 22, 209)."""
     if n == 0:
         return Proportion(0, 0, 0.0, 0.0, 1.0)
     share = count / n
@@ -67,7 +67,7 @@ def median_window_sqnr_db(ref: Logits, out: Logits) -> float | None:
 
 
 def steps_apart(ref: Logits, out: Logits, step: float) -> NDArray[np.float64]:
-    """How far logits lie apart in whole quantization steps, rounded or not."""
+    """Return how many whole quantization steps logits lie apart, rounded or not."""
     return np.rint(np.abs(out.astype(np.float64) - ref) / step)
 
 
@@ -83,7 +83,7 @@ def compare(
     saturated: float | None = None,
     allowed_steps: int | None = None,
 ) -> Parity:
-    """Measure a runnable's logits (n, n_outputs) against a reference's.
+    """Measure how a runnable's logits (n, n_outputs) compare with a reference's.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def compare(
 
 
 def complaint(parity: Parity) -> str | None:
-    """Why a rung does not hold, in words; None where it does."""
+    """Say why a rung is not close enough; None if it is."""
     name = f"{parity.rung} against {parity.reference}"
     if not math.isfinite(parity.max_relative_error) or math.isnan(parity.gain):
         return f"{name}: logits that are not finite"
@@ -138,7 +138,7 @@ def complaint(parity: Parity) -> str | None:
 
 
 def exception(parity: Parity) -> str | None:
-    """A rung that holds only because its differences drown in int8's own error; None otherwise.
+    """Say why a rung is accepted although it is not close enough; None if none is needed.
 
     Such networks have logits that hardly vary, so that one step of them is very little. A runtime
     that computes something else is off by more than that error.
@@ -192,12 +192,12 @@ def _quantization_complaint(parity: Parity, name: str) -> str | None:
 
 
 def accuracy(rung: str, logits: Logits, labels: NDArray[np.int64]) -> Accuracy:
-    """Share of windows whose largest logit is the label."""
+    """Return the share of windows whose largest logit is the label."""
     return Accuracy(rung, wilson(int((logits.argmax(1) == labels).sum()), len(labels)))
 
 
 def saturation(graph: QGraph, windows: NDArray[Any]) -> dict[str, float]:
-    """Share of values at the ends of what their tensor can hold, where that means clipping.
+    """Return the share of clipped values of every tensor where clipping loses something.
 
     Bounded functions are left out: an ELU is at its bound because its input is far below zero.
     """
@@ -216,5 +216,5 @@ def saturation(graph: QGraph, windows: NDArray[Any]) -> dict[str, float]:
 
 
 def evenly(n: int, count: int) -> Sequence[int]:
-    """``count`` indices spread evenly over ``range(n)``, or all of them."""
+    """Return ``count`` indices spread evenly over ``range(n)``, or all of them."""
     return [int(i) for i in np.unique(np.linspace(0, n - 1, min(n, count)).round())]

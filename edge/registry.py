@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Names are files: a mode, a target, a source, … is found by listing the folder of its kind.
+"""Find modes, targets, runtimes, sources, engines and commands by name: a name is a file.
 
 Adding ``se.py`` to the folder of modes adds the mode ``se``; there is no list to keep. A dash in a
-name is an underscore in the name of its file. A name may also be a folder, whose file called like
-the kind is loaded then (``edge/targets/tflite/target.py``). Files whose name starts with an
-underscore are helpers. Listing does not import, so that ``edge --help`` stays light.
+name is an underscore in the name of its file. A name may also be a folder; then the file in it that
+is called like the kind is loaded (``edge/targets/tflite/target.py``). Files whose name starts with
+an underscore are helpers. Listing does not import anything, so that ``edge --help`` stays light.
 
-Other packages add names by entry points (:mod:`quantize.plugins`) in the group of the kind. A name
-of our own always wins over theirs.
+Other packages add names by entry points (:mod:`quantize.plugins`) in the group of the kind. Where a
+name exists twice, ours wins.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from quantize import plugins
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of thing that is found by name.
+    """A kind of thing that is found by name, such as targets.
 
     Attributes
     ----------
@@ -70,12 +70,12 @@ def _modules(kind: Kind) -> dict[str, str]:
 
 
 def names(kind: Kind) -> tuple[str, ...]:
-    """All names of a kind, sorted, those of other packages among them."""
+    """Return all names of a kind, sorted, including those of other packages."""
     return tuple(sorted({*_modules(kind), *plugins.offered(kind.group)}))
 
 
 def own_names(kind: Kind) -> tuple[str, ...]:
-    """Names of a kind without those of other packages, sorted."""
+    """Return the names of a kind that are ours, sorted."""
     return tuple(sorted(_modules(kind)))
 
 
@@ -109,7 +109,7 @@ def load(kind: Kind, name: str, parameter: str) -> ModuleType:
 
 
 def every(kind: Kind) -> dict[str, ModuleType]:
-    """Import all modules of a kind, by name.
+    """Import all modules of a kind and return them by name.
 
     What another package offers and cannot be loaded is left out, and said once on stderr.
     """

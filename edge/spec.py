@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The values that flow through the pipeline: frozen, plain data, nothing heavy imported.
+"""Define the plain values that flow through the pipeline; nothing heavy is imported here.
 
     ModelSpec -> FloatModel -> DeployNet -> QGraph -> Artifact(s) -> Bundle
 
-Units are in the names: ``_bytes``, ``_db``, ``_steps`` (of logits in 8 bits; of 16 bits where every
-integer has to be the same). Shares lie in [0, 1].
+All are frozen. Units are in the names of fields: ``_bytes``, ``_db``, and ``_steps`` for
+quantization steps of logits (steps of 8 bits; of 16 bits where every integer has to be the same).
+Shares lie in [0, 1].
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Argument = int | float | bool | str | None
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What an ``AttentionBaseNet`` is.
+    """The mode, sizes and constructor arguments of an ``AttentionBaseNet``.
 
     Attributes
     ----------
@@ -38,20 +39,20 @@ class ModelSpec:
     arguments: Mapping[str, Argument] = field(default_factory=dict)
 
     def argument(self, name: str, default: int | float) -> int | float:
-        """A numeric constructor argument."""
+        """Return a numeric constructor argument, or its default."""
         value = self.arguments.get(name, default)
         return value if isinstance(value, int | float) else default
 
 
 class Precision(StrEnum):
-    """What an artifact computes in; part of its file name."""
+    """What a file computes in; part of its name."""
 
     FLOAT = "float"
     INT8 = "int8"
 
 
 class Verdict(StrEnum):
-    """Whether a target can run a network in int8."""
+    """How much of a network a target computes in int8: all, some, or it cannot run it."""
 
     FULL = "FULL"
     MIXED = "MIXED"
@@ -60,7 +61,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a node is not int8, or cannot run at all."""
+    """Why a node is not computed in int8, or cannot run at all."""
 
     node: str
     operation: str
@@ -73,7 +74,7 @@ MANY = 16
 
 
 def describe(reasons: Iterable[Reason]) -> list[str]:
-    """Reasons in words, nodes with the same one together."""
+    """Write reasons as lines of text, nodes with the same reason together."""
     nodes: dict[tuple[str, str], list[str]] = {}
     for reason in reasons:
         nodes.setdefault((reason.why, reason.fix), []).append(reason.node)
@@ -95,7 +96,7 @@ def _of_parts(nodes: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Artifact:
-    """One file for one runtime, or one folder of files.
+    """One file that a target wrote, or one folder of files, with its verdict.
 
     ``file`` is its name in the bundle; ``sha256`` and ``bytes`` are of the file, or of a folder's
     files one after the other in the order of their names.
@@ -114,7 +115,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Trial:
-    """One assignment of parts to float and what it gave on training windows.
+    """One choice of parts that stay in float, and how it decided on training windows.
 
     Attributes
     ----------
@@ -136,7 +137,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Decision:
-    """How the parts that stay in float were chosen: what was wanted, tried and taken."""
+    """Which parts stay in float, and how that was found: what was wanted and tried."""
 
     wanted: str
     trials: tuple[Trial, ...]
@@ -146,7 +147,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Proportion:
-    """A count of windows as a share with its 95 % Wilson interval."""
+    """A share of windows with its 95 % Wilson interval."""
 
     count: int
     n: int
@@ -157,7 +158,7 @@ class Proportion:
 
 @dataclass(frozen=True)
 class Parity:
-    """One rung of the ladder: a runnable held to the one before it, on the same windows.
+    """How one form of the network compared with another on the same windows.
 
     Attributes
     ----------
@@ -209,7 +210,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Correct windows of one runnable on held-out, labelled windows."""
+    """How many held-out, labelled windows one form of the network decided correctly."""
 
     rung: str
     correct: Proportion

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Hold the network that is exported to the module that was given, before anything else."""
+"""Compare the network that is exported with the module that was given, before all else."""
 
 from __future__ import annotations
 

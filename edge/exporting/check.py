@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge check``: every mode on every runtime, held against its table, then really run.
+"""Run ``edge check``: judge every mode on every runtime by its table, then really run it.
 
-The shipped checkpoint of a mode is lowered and quantized as ``edge export`` does it; its graph is
-judged by each runtime's table, and where the runtime is here the artifact is written, loaded, and
-run twice on held-out windows. A cell whose network does not load, or does not compute what it
-should, is BLOCKED whatever the table says.
+The shipped checkpoint of a mode is lowered and quantized as ``edge export`` does it, and its graph
+is judged by each runtime's table. Where the runtime is installed, the file is written, loaded, and
+run twice on held-out windows. A network that does not load, or does not compute what it should, is
+BLOCKED whatever the table says.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ N_WINDOWS = 96
 
 @dataclass(frozen=True)
 class Request:
-    """Which modes on which runtimes; ``run`` is False to ask the tables only."""
+    """Which modes are checked on which runtimes; with ``run`` False only tables are asked."""
 
     modes: tuple[str, ...]
     targets: tuple[str, ...]
@@ -50,7 +50,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Cell:
-    """A mode on a runtime.
+    """One mode on one runtime, with its verdict and figures.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Report:
-    """What ``edge check`` found."""
+    """Everything that ``edge check`` found."""
 
     cells: tuple[Cell, ...]
 
@@ -195,7 +195,7 @@ def refuse(report: Report) -> None:
 
 
 def verdicts(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
-    """Verdicts and reasons by mode and runtime, without figures, which differ by machine."""
+    """Return verdicts and reasons by mode and runtime, without figures."""
     found: dict[str, dict[str, Any]] = {}
     for cell in cells:
         reasons = _grouped(cell.reasons)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Values that are not finite: which operation makes them first, and on how many windows.
+"""Find the operation that first gives NaN or infinity, and on how many windows it does.
 
-A gate divides, and takes exponentials: weights that are finite, every one, can still give 0 / 0 or
-infinity on some windows. What is not a number decides for the first class, silently.
+A gate divides and takes exponentials, so weights that are all finite can still give 0 / 0 or
+infinity on some windows. A network that is not a number there would decide for the first class in
+silence.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ Windows = NDArray[np.float32]
 
 
 def broken(logits: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Windows (n,) whose logits (n, n_outputs) are not finite."""
+    """Return which windows (n,) have logits (n, n_outputs) that are not finite."""
     return np.asarray(~np.isfinite(logits).all(1), bool)
 
 
 def refuse(graph: QGraph, windows: Windows, where: NDArray[np.bool_], what: str) -> None:
-    """Raise where a network is no number.
+    """Raise if the network gives NaN or infinity.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def refuse(graph: QGraph, windows: Windows, where: NDArray[np.bool_], what: str)
 
 
 def culprit(graph: QGraph, windows: Windows) -> str | None:
-    """The first operation whose values are not finite, in words; None where all are."""
+    """Name the first operation whose values are not finite; None if all are."""
     values = reference.trace(graph, windows)
     for node in graph.nodes:
         value = values[node.output]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Golden vectors: windows, and what every rung made of them, for ``edge verify`` and firmware."""
+"""Write golden vectors: windows, and what every form of the network made of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ N_GOLDEN = 20
 
 
 def vectors(sources: Sources, held_out: HeldOut, rungs: Sequence[Rung]) -> bytes:
-    """Windows as ``edge run`` takes them, and what every rung made of them, as ``.npz``."""
+    """Return windows as ``edge run`` takes them with every rung's logits, as ``.npz``."""
     index = parity.evenly(len(held_out.raw), N_GOLDEN)
     arrays: dict[str, Any] = {"x": held_out.raw[index]}
     if sources.int8_graph is not None:
@@ -37,7 +37,7 @@ def vectors(sources: Sources, held_out: HeldOut, rungs: Sequence[Rung]) -> bytes
 
 
 def decisions(held_out: HeldOut, rungs: Sequence[Rung]) -> bytes:
-    """Labels and what every rung decided, on every held-out window, as ``.npz``."""
+    """Return labels and every rung's decisions on every held-out window, as ``.npz``."""
     arrays = {f"{bundle_types.DECISION}{rung.name}": rung.logits.argmax(1) for rung in rungs}
     arrays[bundle_types.LABELS] = held_out.labels
     return _npz({name: values.astype(np.int16) for name, values in arrays.items()})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the manifest of a bundle says: artifacts, parity, accuracy, data and versions."""
+"""Fill in the manifest of a bundle: artifacts, parity, accuracy, data and versions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from quantize.graph.qgraph import QGraph
 def artifact_of(
     name: str, precision: Precision, place: str, content: Content, sources: Sources
 ) -> Artifact:
-    """The record of one artifact, with the verdict of the runtimes that run it."""
+    """Return the record of one artifact, with the verdict of its runtimes."""
     graph = sources.graph(precision)
     judged = target.Judgement(Verdict.FULL, ())
     if precision == Precision.INT8:
@@ -44,7 +44,7 @@ def manifest_of(
     artifacts: tuple[Artifact, ...],
     rungs: Sequence[Rung],
 ) -> Manifest:
-    """The manifest of an export, still without the hashes of its files."""
+    """Return the manifest of an export, still without the hashes of its files."""
     resolved, labels = ready.resolved, ready.held_out.labels
     test = resolved.split.test
     return Manifest(

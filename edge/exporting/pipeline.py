@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The export: from a checkpoint to a bundle whose every file was run and compared.
+"""Export a checkpoint to a bundle whose every file was run and compared.
 
-Each stage is a function from one frozen value to the next; :func:`export` is the story.
+Each stage is a function from one frozen value to the next; :func:`export` tells the whole story.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from quantize.inspect import fidelity, sensitivity
 
 @single_thread()
 def export(request: ExportRequest, console: Console) -> Manifest:
-    """Write a bundle and say what it is.
+    """Write a bundle and return its manifest.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def _refuse_nothing_to_write(request: ExportRequest) -> None:
 
 
 def climb(ready: Prepared) -> tuple[Rung, ...]:
-    """The rungs above every artifact: braindecode's, the lowered network's, the integers'."""
+    """Compare the forms above every file: braindecode's, the lowered one, the integers."""
     assert ready.sources.net is not None
     lowered = ladder.lowered_rung(ready.sources.net, ready.top, ready.held_out)
     return (ready.top, lowered, *ladder.int8_rungs(ready.sources, ready.top, ready.held_out))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which parts of a network stay in float: none where int8 decides alike, else the cheapest that do.
+"""Decide which parts of a network stay in float: none if int8 decides alike, else the cheapest.
 
-All int8 is tried first. Where it misses what is wanted (``--max-drop``, otherwise
+All of it is tried in int8 first. Where that misses what is wanted (``--max-drop``, otherwise
 :data:`MIN_AGREEMENT` on training windows), a sensitivity report says what each tensor's rounding
-adds to the error. Errors of different tensors hardly correlate, so their squares add up, which
-predicts the error of any assignment of parts to float. Of those, the ones that no cheaper one beats
-are quantized and measured, the cheapest first; the first that holds is taken, or where none does
-the one that comes closest, and the manifest says what was tried. Chosen is by windows of the
-training part: those held out are for the report alone.
+adds to the error. Errors of different tensors hardly correlate, so their squares add up, and the
+error of any choice of float parts can be predicted. Choices that no cheaper one beats are quantized
+and measured, the cheapest first. The first that gives what is wanted is taken, or, where none does,
+the one that comes closest; the manifest says what was tried. Windows of the training part alone
+decide; those held out are only reported.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ GATE = "gate"
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Windows to choose by, and what float says about them; not those that are reported.
+    """Windows to choose by, with float's decisions on them; none of them is reported later.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asked for: ``--gate``, ``--full-int8``, ``--max-drop``."""
+    """What the user asked for with ``--gate``, ``--full-int8`` and ``--max-drop``."""
 
     gate: str = "auto"
     full_int8: bool = False
@@ -78,19 +78,19 @@ class Wish:
 
     @property
     def override(self) -> str | None:
-        """The option that leaves nothing to choose, as it was typed."""
+        """The option, as it was typed, that leaves nothing to choose."""
         if self.full_int8:
             return "--full-int8"
         return None if self.gate == "auto" else f"--gate {self.gate}"
 
     def met(self, trial: Trial) -> bool:
-        """Whether an assignment gives what is wanted."""
+        """Return whether a choice gives what is wanted."""
         if self.max_drop is not None:
             return trial.drop_points <= self.max_drop
         return trial.agreement >= MIN_AGREEMENT
 
     def closeness(self, trial: Trial) -> float:
-        """Larger for what comes closer to the wish."""
+        """Return a number that is larger for what comes closer to the wish."""
         return trial.agreement if self.max_drop is None else -trial.drop_points
 
 
@@ -101,7 +101,7 @@ def quantize(
     evidence: Evidence,
     wish: Wish,
 ) -> tuple[Quantized, Recipe, Decision]:
-    """Quantize with as much in int8 as the wish allows.
+    """Quantize a network with as much in int8 as the wish allows.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def _assignments(made: Quantized, evidence: Evidence) -> Iterator[tuple[str, ...
 
 
 def assignments(report: Sensitivity, float_graph: QGraph) -> tuple[tuple[str, ...], ...]:
-    """Sets of parts worth trying in float, the cheapest first.
+    """Return the sets of parts worth trying in float, the cheapest first.
 
     Parameters
     ----------
@@ -235,12 +235,12 @@ def _spared(graph: QGraph, parts: tuple[str, ...]) -> frozenset[str]:
 
 
 def part_of(name: str) -> str:
-    """The part of the network that a tensor belongs to."""
+    """Return the part of the network that a tensor belongs to."""
     return name.split(".", maxsplit=1)[0]
 
 
 def part_macs(graph: QGraph) -> Mapping[str, int]:
-    """Multiply-accumulates of every part, one for every value of other operations; no head.
+    """Count the multiplications of every part; other operations count one for each value.
 
     The head's sums are exact in int8, so leaving it in float gains its weights alone.
     """
@@ -258,7 +258,7 @@ def part_macs(graph: QGraph) -> Mapping[str, int]:
 
 
 def note(decision: Decision) -> str | None:
-    """What was given up for the wish, or that it was not met, in words; None for all int8."""
+    """Say what was left in float, or that the wish was not met; None if all is int8."""
     first, taken = decision.trials[0], _taken(decision)
     if not decision.met:
         return (
@@ -276,7 +276,7 @@ def note(decision: Decision) -> str | None:
 
 
 def tried(decision: Decision | None) -> str:
-    """What leaving parts in float has given, as the end of a sentence about a wish not met."""
+    """Say what leaving parts in float gave, as the end of a sentence about a wish not met."""
     if decision is None or decision.met or len(decision.trials) == 1:
         return ""
     others, taken = len(decision.trials) - 1, _taken(decision)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The first half of an export: model and data are found, the network is lowered and quantized."""
+"""Do the first half of an export: find model and data, lower, and quantize."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ and would flatter int8 if it had been chosen by."""
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What ``edge export`` was asked for.
+    """Everything that ``edge export`` was asked for.
 
     Attributes
     ----------
@@ -75,12 +75,12 @@ class ExportRequest:
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
-        """What is wanted."""
+        """The precisions that are wanted."""
         return (Precision.FLOAT, Precision.INT8) if self.int8 else (Precision.FLOAT,)
 
     @property
     def jobs(self) -> tuple[tuple[str, Precision], ...]:
-        """What is written: of every target the wanted precisions that it has."""
+        """What is written: every target in each wanted precision that it has."""
         return tuple(
             (name, precision)
             for name in self.targets
@@ -91,7 +91,7 @@ class ExportRequest:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A network lowered, and quantized where int8 is wanted, with windows to measure it on.
+    """A lowered network, quantized where int8 is wanted, and windows to measure it on.
 
     ``top`` is braindecode's forward pass on them; ``recipe`` what the network was quantized with,
     and ``decision`` how that was found, None where it is float.

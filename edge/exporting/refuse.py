@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether a network fits what it is exported for: asked before anything is written.
+"""Refuse a network that does not fit its targets, before anything is written.
 
-The needs of a network are read from its graph, the abilities of a runtime are the table in its
-file, and compatibility is inclusion (:func:`edge.targets.base.judge`). ``edge export`` asks this
-for the targets that it was given, ``edge check`` for every mode and runtime, and then runs them.
+What a network needs is read from its graph, and what a runtime can do is the table in its module;
+:func:`edge.targets.base.judge` compares the two. ``edge export`` asks for the targets that it was
+given, ``edge check`` for every mode and runtime, which it then runs.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def refuse(graph: QGraph, targets: Iterable[str], *, full_int8: bool) -> None:
 
 
 def say_what_else(graph: QGraph, targets: Sequence[str], note: Callable[[str], None]) -> None:
-    """Name the runtimes of a target that an export does not run and that cannot run this graph."""
+    """Name the runtimes that an export does not run and that cannot run this graph."""
     for name in targets:
         for other, chosen in runtime.of_target(name).items():
             judged = target.judge(graph, chosen.ABILITIES)
@@ -65,7 +65,7 @@ def say_what_else(graph: QGraph, targets: Sequence[str], note: Callable[[str], N
 
 
 def modes_in_full(name: str) -> tuple[str, ...]:
-    """Modes whose every operation a target computes in int8, with braindecode's arguments."""
+    """Return the modes whose every operation a target computes in int8, by default."""
     chosen = runtime.of_target(name).values()
     tables = [runtime.ABILITIES for runtime in chosen if runtime.IN_EXPORT]
     return tuple(

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The rungs of one export: every form of a network run twice on the same windows and compared.
+"""Climb the rungs of one export: run every form of the network twice, and compare it.
 
     braindecode -> lowered
     braindecode -> reference (int8) -> Q/DQ graph
-                                    -> every artifact on every runtime -> braindecode again
+                                    -> every file on every runtime -> braindecode again
 
-A rung that does not hold raises; nothing is written then. What a network gives beside its logits
-climbs the same ladder, as rungs of its own within those of the logits.
+All rungs see the same windows. One that is not close enough raises, and nothing is written. What a
+network gives beside its logits is compared in the same way, as rungs inside those of the logits.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class Rung:
-    """A form of the network: its logits (n, n_outputs) and how they compare.
+    """One form of the network: its logits (n, n_outputs) and how they compare.
 
     ``others`` holds the same for what else it gives, (n, n_values) in the place of logits.
     """
@@ -71,13 +71,13 @@ class Rung:
     others: Mapping[str, Rung] = field(default_factory=dict)
 
     def of(self, output: str) -> Rung:
-        """The rung of one output."""
+        """Return the rung of one output."""
         return self if output == LOGITS else self.others[output]
 
 
 @dataclass(frozen=True, eq=False)
 class Yardstick:
-    """What a rung is compared with, and how: in ``step``, or as int8 against float."""
+    """What a rung is compared with, and in which measure."""
 
     rung: Rung
     step: float | None = None
@@ -129,7 +129,7 @@ def climb_all(name: str, runs: Sequence[Values], against: Yardsticks) -> Rung:
 
 
 def top_rung(module: Any, held_out: HeldOut, others: Iterable[str] = ()) -> Rung:
-    """Braindecode's forward pass, which everything else is held to."""
+    """Run braindecode's own forward pass, with which everything else is compared."""
     found = {
         output: Rung(
             parity.title(BRAINDECODE, output),
@@ -141,7 +141,7 @@ def top_rung(module: Any, held_out: HeldOut, others: Iterable[str] = ()) -> Rung
 
 
 def lowered_rung(net: nn.Module, top: Rung, held_out: HeldOut) -> Rung:
-    """The lowered network in float."""
+    """Compare the lowered network, in float, with braindecode."""
     against = {output: [Yardstick(top.of(output))] for output in (LOGITS, *top.others)}
     forms = {output: partial(lower.VALUES[output], net) for output in against}
     x = held_out.scaled[:, :, None]
@@ -150,7 +150,7 @@ def lowered_rung(net: nn.Module, top: Rung, held_out: HeldOut) -> Rung:
 
 
 def int8_rungs(sources: Sources, top: Rung, held_out: HeldOut) -> tuple[Rung, ...]:
-    """The integer reference, and PyTorch's Q/DQ graph."""
+    """Compare the integer reference with braindecode, and PyTorch's Q/DQ graph with it."""
     graph, qdq, x = sources.int8_graph, sources.qdq, held_out.scaled
     if graph is None or qdq is None:
         return ()
@@ -191,7 +191,7 @@ def artifact_rungs(
     known: Mapping[str, Rung],
     held_out: HeldOut,
 ) -> tuple[Rung, ...]:
-    """An artifact on every runtime of its target: in steps, and against the float model."""
+    """Compare a file on every runtime of its target, in steps and with float."""
     against = yardsticks(chosen, precision, sources, known)
     others = tuple(sources.graph(precision).others)
     return tuple(
@@ -203,7 +203,7 @@ def artifact_rungs(
 def yardsticks(
     chosen: Held, precision: Precision, sources: Sources, known: Mapping[str, Rung]
 ) -> Yardsticks:
-    """What a runtime is held to: in int8 the integers first, then the float model."""
+    """Return what a runtime is compared with: the integers first, then the float model."""
     graph = sources.graph(precision)
     if precision == Precision.FLOAT:
         return {output: [Yardstick(known[BRAINDECODE].of(output))] for output in graph.outputs}
@@ -219,7 +219,7 @@ def yardsticks(
 
 
 def run_twice(name: str, run: Session, held_out: HeldOut, against: Yardsticks) -> Rung:
-    """A runtime on the held-out windows, compared; see :func:`climb`."""
+    """Run a runtime on the held-out windows and compare it; see :func:`climb`."""
     return climb_all(name, [run.values(held_out.scaled) for _ in range(2)], against)
 
 

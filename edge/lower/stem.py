@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Lowering: braindecode's ``AttentionBaseNet`` becomes an equal network, twelve times cheaper.
+"""Lower braindecode's ``AttentionBaseNet`` to an equal network that is twelve times cheaper.
 
-braindecode's stem is temporal convolution, BN1, depthwise spatial convolution, BN2, all linear, so
-it equals a spatial mix followed by a depthwise temporal filter (DESIGN.md, section 3)::
+braindecode's stem is temporal convolution, BN1, depthwise spatial convolution and BN2. All four are
+linear, so the stem equals a spatial mix followed by a depthwise temporal filter
+(``docs/architecture.md`` derives it)::
 
     a = gamma / sqrt(var + eps),  b = beta - a * mean          for each of BN1 and BN2
     mix      = w_s                          (n_mixed, n_chans), no bias
@@ -56,11 +57,11 @@ class DeployNet(nn.Module):
         self.head = block.head
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits of windows (batch, n_chans, 1, n_times)."""
+        """Compute logits of windows (batch, n_chans, 1, n_times)."""
         return torch.flatten(self.head(self.tokens(x)), 1)
 
     def tokens(self, x: Tensor) -> Tensor:
-        """What the head reads, (batch, n_channels, 1, n_tokens)."""
+        """Compute what the head reads, (batch, n_channels, 1, n_tokens)."""
         x = self.temporal_act(self.temporal(self.mix(x)))
         x = self.expand_act(self.expand(self.stem_pool(x)))
         x = self.pointwise_act(self.pointwise(self.depthwise(x)))
@@ -78,7 +79,7 @@ VALUES: Mapping[str, Callable[[Any, Tensor], Tensor]] = MappingProxyType(
 
 
 class Stem:
-    """The rewritten input block."""
+    """braindecode's input block, rewritten as a mix and a temporal filter."""
 
     def __init__(self, source: Any) -> None:
         temporal_conv, spatial_conv = source.temporal_conv, source.spatial_conv
@@ -102,7 +103,7 @@ class Stem:
 
 
 class Block:
-    """Everything behind the stem, batch norms folded, except the gate."""
+    """Everything behind the stem except the gate, with batch norms folded."""
 
     def __init__(self, model: Any) -> None:
         attention = model.channel_attention_block
@@ -114,7 +115,7 @@ class Block:
 
 
 def lower(model: Any, spec: ModelSpec) -> DeployNet:
-    """Rewrite braindecode's module exactly; the module is not changed.
+    """Rewrite braindecode's module as an equal network; the module is not changed.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ def lower(model: Any, spec: ModelSpec) -> DeployNet:
 
 
 def n_tokens(model: Any, n_times: int) -> int:
-    """Tokens that the gate sees."""
+    """Return the number of tokens that the gate sees."""
     stem, attention = model.input_block, model.channel_attention_block
     n = _filtered(n_times, stem.temporal_conv)
     n = (n - _pair(stem.pool.kernel_size)[1]) // _pair(stem.pool.stride)[1] + 1
@@ -157,7 +158,7 @@ def _filtered(n: int, conv: nn.Conv2d) -> int:
 
 
 class Silu(nn.Module):
-    """``x * sigmoid(x)``, in the two operations that integer runtimes have."""
+    """The function ``x * sigmoid(x)``, in the two operations that integer runtimes have."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -169,12 +170,12 @@ class Silu(nn.Module):
 
 
 def deploy_activation(source: nn.Module) -> nn.Module:
-    """A fresh activation equal to ``source``."""
+    """Return a fresh activation that equals ``source``."""
     return Silu() if isinstance(source, nn.SiLU) else copy.deepcopy(source)
 
 
 def fold_batch_norm(conv: Any, bn: Any) -> nn.Conv2d:
-    """One convolution with bias equal to ``bn(conv(x))``."""
+    """Return one convolution with bias that equals ``bn(conv(x))``."""
     a, b = batch_norm_affine(bn)
     folded = nn.Conv2d(
         conv.in_channels,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a source is: a file in ``edge/stream/sources`` that delivers sample frames, numbered.
+"""Define the protocol of a frame source. Each module in ``stream/sources`` implements it.
 
-A source file has ``connect(request) -> Source``. Whatever a device tells of lost samples (a packet
-counter, timestamps) the source turns into sample numbers, so that everything behind it sees one
-thing: numbers that go up by one, or do not.
+A source module has one function, ``connect(request) -> Source``. Whatever a device tells of lost
+samples (a packet counter, timestamps), the source turns into sample numbers. Everything behind it
+then sees one thing only: numbers that go up by one, or do not.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class SourceRequest:
     contract: SignalContract | None = None
 
     def refuse_speed(self) -> None:
-        """Raise where a source that goes at its own speed is asked to go at another.
+        """Raise if a live source is asked to go at another speed than its own.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class SourceRequest:
 
 @dataclass(frozen=True)
 class Header:
-    """What a source says of itself.
+    """What a source says about its signal: channels, unit, rate, limits.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Header:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some frames, as they arrived.
+    """Some frames as they arrived, with their numbers.
 
     Attributes
     ----------
@@ -115,22 +115,22 @@ class Block:
 
 
 class Disconnected(Exception):  # noqa: N818  # it says what happened
-    """The device is gone; connecting again may help."""
+    """Raised when the device is gone; connecting again may help."""
 
 
 class EndOfSignal(Exception):  # noqa: N818
-    """There is nothing more to come."""
+    """Raised when the source has ended and nothing more will come."""
 
 
 class Source(Protocol):
-    """An open source."""
+    """A source that is open and delivers frames."""
 
     @property
     def header(self) -> Header:
-        """What it says of itself."""
+        """What the source says about its signal."""
 
     def read(self, timeout_s: float) -> Block | None:
-        """Frames that have arrived; None when none came in time.
+        """Return the frames that have arrived, or None if none came in time.
 
         Raises
         ------
@@ -139,4 +139,4 @@ class Source(Protocol):
         """
 
     def close(self) -> None:
-        """Let the device go."""
+        """Close the connection to the device."""

@@ -1,31 +1,30 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a target is: a file in ``edge/targets`` that writes one runtime's artifact and runs it.
+"""A target writes the file of one runtime, and runs it; each is a module in ``edge/targets``.
 
-A target file has
+A target module has
 
 ``SUFFIX``
-    file suffix of its artifacts; empty where an artifact is a folder of several files, which is
-    called like the target then;
+    the suffix of its files; empty where it writes a folder of several files, which then has the
+    target's name;
 ``PRECISIONS``
-    what its artifacts may compute in;
+    what its files may compute in;
 ``ABILITIES``
-    a table from :func:`operation` to :class:`Ability`: what the runtime can do in int8;
+    a table from :func:`operation` to :class:`Ability`: what the runtime computes in int8;
 ``EXACT``
-    whether int8 is held to the reference's integers, each of them, and to one step of them behind a
-    part that is float;
+    whether int8 logits must equal the reference exactly; where part of the graph stays float, they
+    may then differ by one step;
 ``write(sources, precision)``
-    the artifact as bytes, or as several files by name where it is a folder;
+    a function that returns the file as bytes, or the files of a folder by their names;
 ``WRITES_WITH``, ``RUNS_WITH``
     distributions or programs that ``write`` and ``RUNTIMES`` need; ``a|b`` where either will do;
 ``RUNTIMES``
-    ways to run an artifact by name, the target's own name first: functions from what ``write`` made
-    to a :class:`Session` (:class:`Loader`). The parity gate runs them all.
+    ways to run a file by name, the target's own name first: functions from what ``write`` returned
+    to a :class:`Session` (:class:`Loader`). Every export runs them all and compares their logits.
 
-Artifacts give the logits first and then what else their graph gives
-(:mod:`quantize.graph.outputs`), in the graph's order and each in the layout of the artifact's own
-input.
+A file gives the logits first and then whatever else its graph gives (:mod:`quantize.graph.outputs`),
+in the graph's order and each in the layout of the file's own input.
 
-What a network needs is read from its graph; whether the two fit is :func:`judge`.
+What a network needs is read from its graph. :func:`judge` compares it with a table of abilities.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ Runnable = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Session:
-    """A loaded artifact, ready to run.
+    """A file of a target that is loaded and ready to run.
 
     Called, it is a :data:`Runnable`: scaled windows (n, n_chans, n_times) in float32 to logits
     (n, n_outputs) in float32. Its three steps stand apart because a benchmark times the second.
@@ -89,7 +88,7 @@ class Session:
         return self.values(windows)[LOGITS]
 
     def values(self, windows: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """All that the artifact gives for every window, by name, (n, n_values) each."""
+        """Return all that the file gives for every window, by name, (n, n_values) each."""
         decoders = {LOGITS: self.decode, **self.others}
         found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in decoders}
         for window in windows:
@@ -104,7 +103,7 @@ Content = bytes | Mapping[str, bytes]
 
 
 class Loader(Protocol):
-    """From the :data:`Content` that a target's own ``write`` makes to something that runs.
+    """A function that makes what ``write`` returned (:data:`Content`) ready to run.
 
     ``others`` are the names of what it gives beside the logits, in its order; ``threads`` how many
     the runtime may use.
@@ -116,7 +115,7 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class Sources:
-    """Everything an artifact may be written from.
+    """Everything that a file may be written from.
 
     ``net`` and ``qdq`` are PyTorch's forms of ``float_graph`` and ``int8_graph``; a target that is
     written from a :class:`QGraph` needs neither, nor torch. ``ch_names`` are the channels in their
@@ -132,7 +131,7 @@ class Sources:
     balanced: QGraph | None = None
 
     def graph(self, precision: Precision) -> QGraph:
-        """The graph an artifact of this precision computes."""
+        """Return the graph that a file of this precision computes."""
         graph = self.float_graph if precision == Precision.FLOAT else self.int8_graph
         if graph is None:
             raise ValueError(f"there is no {precision} graph")
@@ -141,7 +140,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Ability:
-    """Whether a runtime computes an operation in int8, and if not why and what to do.
+    """Whether a runtime computes an operation in int8; if not, why, and what a user can do.
 
     ``runs`` is False where it does not compute it in float either.
     """
@@ -162,7 +161,7 @@ ABSENT = Ability(
 
 
 class Target(Protocol):
-    """The interface of a target file."""
+    """The interface of a target module, see above."""
 
     SUFFIX: str
     PRECISIONS: tuple[Precision, ...]
@@ -173,18 +172,18 @@ class Target(Protocol):
     RUNTIMES: Mapping[str, Loader]
 
     def write(self, sources: Sources, precision: Precision) -> Content:
-        """The artifact."""
+        """Return the file as bytes, or the files of a folder by their names."""
 
 
 class Held(Protocol):
-    """What a target or one of its runtimes is held to, see ``EXACT`` above."""
+    """A target or a runtime that says how exact it is, see ``EXACT`` above."""
 
     EXACT: bool
 
 
 @dataclass(frozen=True)
 class Terms:
-    """How far from the reference's values an output of a runtime may lie.
+    """How far an output of a runtime may lie from the reference's values.
 
     Attributes
     ----------
@@ -199,7 +198,7 @@ class Terms:
 
 
 def terms(chosen: Held, graph: QGraph, output: str) -> Terms:
-    """Not one step of what is stored where a runtime is exact; else steps of 8 bits."""
+    """Return how far an output may lie: nowhere if exact, else counted in steps of 8 bits."""
     quant = graph[graph.outputs[output]].quant
     step = None if quant is None else quant.step
     if not chosen.EXACT:
@@ -210,18 +209,18 @@ def terms(chosen: Held, graph: QGraph, output: str) -> Terms:
 
 
 def place(chosen: Target, name: str, precision: Precision) -> str:
-    """Where a bundle keeps an artifact: the name of a file, or of a folder."""
+    """Return where a bundle keeps what a target wrote: the name of a file, or of a folder."""
     return f"model.{name}.{precision}.{chosen.SUFFIX}" if chosen.SUFFIX else name
 
 
 def default_names(int8: bool) -> tuple[str, ...]:
-    """Targets of an export that names none: all of them, or those that have a float artifact."""
+    """Return the targets of an export that names none: those that have such files."""
     every: Mapping[str, Any] = registry.every(registry.TARGETS)
     return tuple(name for name, one in every.items() if int8 or Precision.FLOAT in one.PRECISIONS)
 
 
 def load(name: str, parameter: str = "--targets") -> Target:
-    """The target file behind a name; ``parameter`` is where the user typed it."""
+    """Import the target of a name; ``parameter`` is where the user typed it."""
     module: Any = registry.load(registry.TARGETS, name, parameter)
     chosen: Target = module
     return chosen
@@ -229,19 +228,19 @@ def load(name: str, parameter: str = "--targets") -> Target:
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a graph fits a target."""
+    """How well a graph fits a target, with reasons."""
 
     verdict: Verdict
     reasons: tuple[Reason, ...]
 
     @property
     def float_operations(self) -> tuple[str, ...]:
-        """Names of the nodes that stay float."""
+        """Names of the nodes that stay in float."""
         return tuple(reason.node for reason in self.reasons)
 
 
 def operation(graph: QGraph, node: Node) -> str:
-    """What a node needs from a runtime, as the key of an ability table."""
+    """Return what a node needs from a runtime, as the key of an ability table."""
     match node:
         case Conv():
             if node == graph.head:
@@ -263,7 +262,7 @@ FLOAT_ONLY = ("div", "exp", "log", "sqrt")
 
 
 def why_float(graph: QGraph, node: Node) -> Ability:
-    """Why a node of an int8 graph computes in float32."""
+    """Say why a node of an int8 graph computes in float32."""
     part = node.output.split(".")[0]
     inside = (n for n in graph.nodes if n.output.split(".")[0] == part)
     culprits = sorted({operation(graph, n) for n in inside}.intersection(FLOAT_ONLY))
@@ -274,7 +273,7 @@ def why_float(graph: QGraph, node: Node) -> Ability:
 
 
 def judge(graph: QGraph, abilities: Mapping[str, Ability]) -> Judgement:
-    """Hold a graph that should be int8 against a target's table.
+    """Compare a graph that should be int8 with the table of a target.
 
     BLOCKED where the runtime cannot compute some operation at all, MIXED where some node computes
     in float, FULL otherwise; with a reason for every such node.

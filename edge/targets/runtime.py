@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a runtime is: a file in ``edge/targets/runtimes``, one for each column of ``edge check``.
+"""A runtime runs the file of a target; each is a module in ``edge/targets/runtimes``.
 
-A target (``--targets``) is an artifact that is written, a runtime is something that runs it, and
-one artifact may have several: a ``.tflite`` file runs in LiteRT with and without its delegate and
-in TensorFlow Lite Micro, which differ in what they can do. A runtime file has
+A target (``--targets``) is a file that is written, and a runtime is something that runs it. One
+file may have several: a ``.tflite`` file runs in LiteRT with and without its delegate and in
+TensorFlow Lite Micro, and they differ in what they can do. ``edge check`` has a column for each
+runtime. A runtime module has
 
 ``TARGET``
-    the target whose artifact it runs; empty where only ``edge check`` makes one;
+    the target whose file it runs; empty where only ``edge check`` makes one;
 ``IN_EXPORT``
-    the name under which the target's own parity gate runs it; empty where it does not;
+    its name among the target's ``RUNTIMES``; empty where an export does not run it;
 ``RUNS_WITH``
     distributions or programs that it needs; ``a|b`` where either will do;
 ``ABILITIES``
     a table from :func:`edge.targets.base.operation` to :class:`~edge.targets.base.Ability`;
 ``EXACT``
-    what its int8 network is held to, see :mod:`edge.targets.base`;
+    whether its int8 logits must equal the reference exactly, see :mod:`edge.targets.base`;
 ``build(sources)``
-    the int8 network exported and loaded.
+    a function that writes the int8 network and loads it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from quantize.graph.qgraph import QGraph
 
 @dataclass(frozen=True)
 class Built:
-    """A network in a runtime.
+    """A network that is loaded in a runtime, with its sizes.
 
     Attributes
     ----------
@@ -52,7 +53,7 @@ class Built:
 
 
 class Runtime(Protocol):
-    """The interface of a runtime file."""
+    """The interface of a runtime module, see above."""
 
     TARGET: str
     IN_EXPORT: str
@@ -61,7 +62,7 @@ class Runtime(Protocol):
     EXACT: bool
 
     def build(self, sources: Sources) -> Built:
-        """The int8 network exported and loaded.
+        """Write the int8 network and load it.
 
         Raises
         ------
@@ -71,25 +72,25 @@ class Runtime(Protocol):
 
 
 def names() -> tuple[str, ...]:
-    """Every runtime, as ``edge check --target`` takes it."""
+    """Return the name of every runtime, as ``edge check --target`` takes it."""
     return registry.names(registry.RUNTIMES)
 
 
 def load(name: str, parameter: str = "--target") -> Runtime:
-    """The runtime file behind a name; ``parameter`` is where the user typed it."""
+    """Import the runtime of a name; ``parameter`` is where the user typed it."""
     module: Any = registry.load(registry.RUNTIMES, name, parameter)
     chosen: Runtime = module
     return chosen
 
 
 def of_target(name: str) -> dict[str, Runtime]:
-    """The runtimes of a target's artifact, by name."""
+    """Return the runtimes of a target's file, by name."""
     every: Mapping[str, Any] = registry.every(registry.RUNTIMES)
     return {runtime: chosen for runtime, chosen in every.items() if name == chosen.TARGET}
 
 
 def judge_target(graph: QGraph, name: str) -> Judgement:
-    """How a graph fits a target: the worst of the runtimes that an export runs it on."""
+    """Judge a graph for a target: the worst of the runtimes that an export runs it on."""
     tables = [chosen.ABILITIES for chosen in of_target(name).values() if chosen.IN_EXPORT]
     found = [target.judge(graph, table) for table in tables]
     worst = max((judged.verdict for judged in found), key=list(Verdict).index)

@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The training loop: plain PyTorch, braindecode's own modules, an equal but faster stem.
+"""Train with plain PyTorch and braindecode's modules, but with an equal, faster stem.
 
 braindecode's stem convolves every electrode in time before it mixes them. In training as in
-deployment the mix may come first, at a twelfth of the work, because all in between is linear; only
-BN1 needs the statistics of signals that then never exist. They follow from the input alone
-(:class:`FastStem`), so that losses, gradients and running statistics are braindecode's up to
+deployment the mix may come first, at a twelfth of the work, because everything in between is
+linear. Only BN1 needs the statistics of signals that are then never computed; they follow from the
+input alone (:class:`FastStem`). So losses, gradients and running statistics are braindecode's up to
 rounding.
-
-The loop is ours and not skorch's (``EEGClassifier``): a checkpoint is the same bytes for the same
-seed, which the shipped ones and their tests rest on, and the stem replaces a part of the forward
-pass, which skorch's loop has no place for.
 """
 
 from __future__ import annotations
@@ -32,7 +28,7 @@ from edge.patches.threads import single_thread
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Adam with weight decay, a cosine schedule with warm-up, cross entropy."""
+    """How a model is trained: Adam with weight decay, cosine schedule, cross entropy."""
 
     epochs: int = 60
     batch_size: int = 16
@@ -44,7 +40,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Progress:
-    """One finished epoch."""
+    """What is reported after an epoch."""
 
     epoch: int
     epochs: int
@@ -53,7 +49,7 @@ class Progress:
 
 
 class FastStem:
-    """braindecode's input block in training mode, spatial mix first.
+    """braindecode's input block in training mode, with the spatial mix first.
 
     With x zero-padded by ``length // 2``, BN1 sees ``y = sum_l w[f, l] x[t + l]`` of filter f over
     every electrode and sample, so ``mean(y) = w @ m`` and ``mean(y**2) = w @ G @ w`` with the means
@@ -166,7 +162,7 @@ def fit(
 
 
 def behind_stem(module: Any, x: Tensor) -> Tensor:
-    """The rest of braindecode's forward pass."""
+    """Run the rest of braindecode's forward pass."""
     return torch.as_tensor(
         module.final_layer(module.channel_attention_block(module.channel_expansion(x)))
     )
@@ -176,7 +172,7 @@ def behind_stem(module: Any, x: Tensor) -> Tensor:
 def predict(
     module: Callable[[Tensor], Tensor], windows: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Logits (n, n_outputs) of scaled windows, one at a time: bits then never depend on n.
+    """Compute logits (n, n_outputs) one window at a time, so that bits never depend on n.
 
     Of another form than the module itself, what that gives (n, n_values).
     """
@@ -187,7 +183,7 @@ def predict(
 
 
 def seed_everything(seed: int) -> None:
-    """Python, numpy's global generator and torch."""
+    """Seed Python's, numpy's and torch's global generators."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  (libraries that still use the global generator)
     torch.manual_seed(seed)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""braindecode's ``AttentionBaseNet`` with all that its model card promises.
+"""Add to braindecode's ``AttentionBaseNet`` what its model card promises and it lacks.
 
 The card documents ``return_features=True`` and ``reset_head(n)`` for every model, and braindecode
 1.8 leaves both out of this one. The class here adds them and nothing else: weights, configuration
@@ -24,10 +24,10 @@ with warnings.catch_warnings():
 
 
 class AttentionBaseNet(braindecode.AttentionBaseNet):  # type: ignore[misc]  # untyped base
-    """braindecode's network, its features and its head within reach."""
+    """braindecode's network with access to its features and its head."""
 
     def forward(self, x: Tensor, return_features: bool = False) -> Any:
-        """Logits (batch, n_outputs) of windows (batch, n_chans, n_times).
+        """Compute logits (batch, n_outputs) of windows (batch, n_chans, n_times).
 
         Returns
         -------
@@ -42,7 +42,7 @@ class AttentionBaseNet(braindecode.AttentionBaseNet):  # type: ignore[misc]  # u
         return self.final_layer(tokens)
 
     def reset_head(self, n_outputs: int) -> None:
-        """A new, untrained head for another number of classes; everything else stays."""
+        """Give the model a new, untrained head for ``n_outputs`` classes."""
         self._set_n_outputs(n_outputs)
         old = self.final_layer[1]
         self.final_layer[1] = nn.Linear(old.in_features, n_outputs).to(old.weight)

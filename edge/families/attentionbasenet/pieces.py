@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pieces of deploy forms: what every runtime has, made from what braindecode's gates are made of.
+"""Build deploy forms of attention gates from operations that every runtime has.
 
-Gates see tokens (batch, n_channels, 1, n_tokens). Weights are computed in float64; lowering casts
-them once. A convolution over one sample mixes channels, a depthwise one scales them, maxima are
-``amax``: with these, the mean over time and arithmetic, every gate can be written.
+Gates see tokens (batch, n_channels, 1, n_tokens). Weights are computed in float64, and lowering
+casts them once. A convolution over one sample mixes channels, a depthwise one scales them, and
+maxima are ``amax``; with these, the mean over time and arithmetic, every gate can be written.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from edge.spec import ModelSpec
 
 
 def batch_norm_affine(bn: Any) -> tuple[Tensor, Tensor]:
-    """``(a, b)`` in float64 with ``bn(x) == a * x + b`` in evaluation mode."""
+    """Return ``(a, b)`` in float64 with ``bn(x) == a * x + b`` in evaluation mode."""
     a = double(bn.weight) / torch.sqrt(double(bn.running_var) + bn.eps)
     return a, double(bn.bias) - a * double(bn.running_mean)
 
 
 def double(parameter: Tensor) -> Tensor:
-    """A parameter's value in float64."""
+    """Return the value of a parameter in float64."""
     return parameter.detach().double()
 
 
 def mixing(weight: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
-    """The linear map ``weight`` (n_outputs, n_inputs) of the channels of every token."""
+    """Build the linear map ``weight`` (n_outputs, n_inputs) of every token's channels."""
     return convolution(weight[:, :, None], bias)
 
 
 def convolution(weight: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
-    """Correlation over time with ``weight`` (n_outputs, n_inputs, length), length // 2 zeros."""
+    """Build a correlation over time with ``weight`` (n_outputs, n_inputs, length)."""
     n_outputs, n_inputs, length = weight.shape
     conv = nn.Conv2d(
         n_inputs, n_outputs, (1, length), padding=(0, length // 2), bias=bias is not None
@@ -43,7 +43,7 @@ def convolution(weight: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
 
 
 def scaling(factors: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
-    """Channel ``c`` of every token times ``factors[c]``, plus ``bias[c]``."""
+    """Build the layer that multiplies channel ``c`` by ``factors[c]`` and adds ``bias[c]``."""
     n = len(factors)
     conv = nn.Conv2d(n, n, 1, groups=n, bias=bias is not None)
     _assign(conv, factors[:, None, None, None], bias)
@@ -51,7 +51,7 @@ def scaling(factors: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
 
 
 def weighted_sum(weight: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
-    """Over all of time, each channel with its own ``weight`` (n_channels, n_tokens)."""
+    """Build the sum over all of time with weights (n_channels, n_tokens) by channel."""
     n, n_tokens = weight.shape
     conv = nn.Conv2d(n, n, (1, n_tokens), groups=n, bias=bias is not None)
     _assign(conv, weight[:, None, None], bias)
@@ -66,28 +66,28 @@ def _assign(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> None:
 
 
 def mean_over_time(x: Tensor) -> Tensor:
-    """(batch, n_channels, 1, 1)."""
+    """Return the mean over time, (batch, n_channels, 1, 1)."""
     return x.mean((2, 3), keepdim=True)
 
 
 def max_over_time(x: Tensor) -> Tensor:
-    """(batch, n_channels, 1, 1)."""
+    """Return the largest value over time, (batch, n_channels, 1, 1)."""
     return torch.amax(x, (2, 3), keepdim=True)
 
 
 def max_over_channels(x: Tensor) -> Tensor:
-    """(batch, 1, 1, n_tokens)."""
+    """Return the largest value over channels, (batch, 1, 1, n_tokens)."""
     return torch.amax(x, (1,), keepdim=True)
 
 
 def linear(layer: Any) -> tuple[Tensor, Tensor | None]:
-    """Weight (n_outputs, n_inputs) and bias of a linear layer or a 1x1 convolution."""
+    """Return weight (n_outputs, n_inputs) and bias of a linear layer or a 1x1 convolution."""
     weight = double(layer.weight).reshape(layer.weight.shape[0], -1)
     return weight, None if layer.bias is None else double(layer.bias)
 
 
 class Mlp(nn.Module):
-    """Two linear maps of the channels and a ReLU between them."""
+    """Two linear maps of the channels with a ReLU between them."""
 
     def __init__(self, first: Any, second: Any) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Mlp(nn.Module):
 
 
 class NegativeEntropy(nn.Module):
-    """``sum p log p`` of a softmax, over time or over channels, up to a constant.
+    """The sum ``p log p`` of a softmax over time or channels, up to a constant.
 
     With ``u = x - max x`` and means over what the softmax runs over it is
     ``mean(u e^u) / mean(e^u) - log mean(e^u)``, less the logarithm of the count. Nothing overflows,
@@ -130,7 +130,7 @@ class NegativeEntropy(nn.Module):
 
 
 class NormalizedEntropy(nn.Module):
-    """Entropy less its minimum, over its range; braindecode's formula, NaN where there is none.
+    """The entropy minus its minimum, divided by its range, as braindecode has it.
 
     From ``g``, the negative entropy: ``(max g - g) / (max g - min g)``.
     """
@@ -151,7 +151,7 @@ class NormalizedEntropy(nn.Module):
 
 
 def blur(gauss: Any, n_channels: int) -> nn.Conv2d:
-    """cat's smoothing over time, one kernel for all channels."""
+    """Build cat's smoothing over time, with one kernel for all channels."""
     kernel = double(gauss.weight).reshape(-1)
     conv = nn.Conv2d(
         n_channels,
@@ -166,7 +166,7 @@ def blur(gauss: Any, n_channels: int) -> nn.Conv2d:
 
 
 class ChannelScore(nn.Module):
-    """cat's descriptors of each channel over time: mean, smoothed maximum, entropy; weighted.
+    """cat's score of each channel from its mean, smoothed maximum and entropy over time.
 
     braindecode's shared network stands three times, the weights in its last layers.
     """
@@ -192,7 +192,7 @@ class ChannelScore(nn.Module):
 
 
 def refuse_reduction(spec: ModelSpec, default: int, n_inputs: int) -> tuple[str, ...]:
-    """Why a reduction rate cannot work: nothing would be left, or it is no rate at all."""
+    """Say why a reduction rate cannot work: nothing would be left of the channels."""
     rate = spec.argument("reduction_rate", default)
     if 1 <= rate <= n_inputs:
         return ()
@@ -201,7 +201,7 @@ def refuse_reduction(spec: ModelSpec, default: int, n_inputs: int) -> tuple[str,
 
 
 def refuse_even_kernel(spec: ModelSpec) -> tuple[str, ...]:
-    """Why a kernel cannot work: it would shift what it convolves by half a sample."""
+    """Say why an even kernel cannot work: it shifts by half a sample."""
     size = int(spec.argument("kernel_size", 9))
     if size >= 1 and size % 2 == 1:
         return ()
@@ -209,7 +209,7 @@ def refuse_even_kernel(spec: ModelSpec) -> tuple[str, ...]:
 
 
 def refuse_even_filter(spec: ModelSpec) -> tuple[str, ...]:
-    """Why the second filter cannot work: braindecode's gate expects one token less than it has."""
+    """Say why an even second filter cannot work: braindecode's gate breaks."""
     length = int(spec.argument("temp_filter_length", 15))
     if length % 2 == 1:
         return ()
@@ -218,5 +218,5 @@ def refuse_even_filter(spec: ModelSpec) -> tuple[str, ...]:
 
 
 def n_channels(spec: ModelSpec) -> int:
-    """Channels that the gate sees."""
+    """Return the number of channels that the gate sees."""
     return int(spec.argument("ch_dim", 16))

@@ -90,7 +90,7 @@ def test_stock_route_computes_the_same(eca_bundle: Path, windows: np.ndarray) ->
 
 
 def test_command(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
-    """The JSON of DESIGN.md section 7, and the samples beside."""
+    """The JSON that scripts are written against, and the samples beside."""
     done = edge(
         "bench", eca_bundle, "--target", "tflite", "--no-stock", "--limit-s", "1", "--json",
         cwd=tmp_path,

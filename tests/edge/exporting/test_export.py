@@ -39,7 +39,7 @@ FILES = [
 
 
 def test_bundle_is_complete(eca_bundle: Path) -> None:
-    """Every file of DESIGN.md section 7 that this version writes, and no other."""
+    """Every file that the documentation lists, and no other."""
     assert sorted(path.name for path in eca_bundle.iterdir()) == FILES
 
 
