@@ -21,8 +21,8 @@ A target module has
     ways to run a file by name, the target's own name first: functions from what ``write`` returned
     to a :class:`Session` (:class:`Loader`). Every export runs them all and compares their logits.
 
-A file gives the logits first and then whatever else its graph gives (:mod:`quantize.graph.outputs`),
-in the graph's order and each in the layout of the file's own input.
+A file gives the logits first and then whatever else its graph gives
+(:mod:`quantize.graph.outputs`), in the graph's order and each in the layout of the file's input.
 
 What a network needs is read from its graph. :func:`judge` compares it with a table of abilities.
 """

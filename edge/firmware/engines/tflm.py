@@ -18,7 +18,7 @@ FORMS = ("windowed",)
 MARGIN_PERCENT = 10
 """On top of what TFLite Micro's interpreter takes here; a 32-bit core needs less than that."""
 LIBRARY_BYTES = 109 * 1024
-"""Interpreter and kernels with CMSIS-NN, measured once on a Cortex-M4 with another lowering of the same network."""
+"""Interpreter and kernels with CMSIS-NN, measured once on a Cortex-M4, lowered eca."""
 STACK_BYTES = 2048
 
 RESOLVER: Mapping[str, str] = MappingProxyType(
