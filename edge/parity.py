@@ -23,6 +23,8 @@ FLOAT_TOLERANCE = 1e-4
 MAX_STEPS = 2.0
 WITHIN_ONE_STEP = 0.99
 """An int8 runtime against the reference: at least this share within one step, none beyond two."""
+NOISY_STEPS = 16.0
+"""No runtime may be further off than this, however noisy the network: a sixteenth of the range."""
 MEDIAN_SQNR_DB = 15.0
 GAIN = (0.9, 1.1)
 SATURATED = 0.05
@@ -154,6 +156,8 @@ def exception(parity: Parity) -> str | None:
 
 def _below_noise(parity: Parity) -> bool:
     if parity.noise_db is None or parity.allowed_steps is not None:
+        return False
+    if parity.max_steps is not None and parity.max_steps > NOISY_STEPS:
         return False
     return parity.sqnr_db is None or parity.sqnr_db > parity.noise_db
 

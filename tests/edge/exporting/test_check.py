@@ -98,7 +98,7 @@ def test_nothing_is_blocked_and_seven_modes_are_full() -> None:
     for mode, cells in GOLDEN.items():
         for name in ("executorch-xnnpack", "tflite", "onnxruntime"):
             assert cells[name]["verdict"] != "BLOCKED", (mode, name)
-    for mode in ("none", "se", "eca", "ge", "fca", "cbam"):
+    for mode in ("none", "se", "eca", "ge", "fca", "cbam", "gsop"):
         for name in ("tflite", "tflite-plain", "tflm"):
             assert GOLDEN[mode][name]["verdict"] == "FULL", (mode, name)
 

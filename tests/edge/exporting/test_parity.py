@@ -107,3 +107,14 @@ def test_evenly() -> None:
     """Indices are spread over the whole range, each once."""
     assert parity.evenly(10, 4) == [0, 3, 6, 9]
     assert parity.evenly(3, 10) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("off", "held"), [(0.3, True), (1.6, True), (1.7, False)])
+def test_noisy_networks_have_an_upper_bound(off: float, held: bool) -> None:
+    """Below int8's own error a logit may be 3 or 16 steps off, and never 17."""
+    found = compared(REF + off, step=0.1, noise_db=-20.0)
+    steps = round(off / 0.1)
+    said = f"a logit is {steps} steps off, at most 2 are allowed"
+    assert parity.complaint(found) == (None if held else f"x against y: {said}")
+    exception = parity.exception(found)
+    assert (exception or "").startswith(f"x: {said}; accepted, the difference is ") == held

@@ -111,8 +111,15 @@ def test_forgetting_the_sum_of_spatial_weights_would_show() -> None:
     spec = ModelSpec("none", 22, 400, 4)
     module = randomized(spec, 0)
     net = lower(module, spec)
+    block = module.input_block
     with torch.no_grad():
-        net.temporal.bias += 0.02
+        before, after = block.intermediate_bn, block.bn
+        b1 = before.bias - before.weight / torch.sqrt(before.running_var + before.eps) * (
+            before.running_mean
+        )
+        a2 = after.weight / torch.sqrt(after.running_var + after.eps)
+        forgotten = a2 * b1 * block.spatial_conv.weight.sum((1, 2, 3))
+        net.temporal.bias -= forgotten
     x = torch.from_numpy(windows(spec, 2))
     assert relative_error(module, net, x) > 10 * TOLERANCE[torch.float32]
 
