@@ -75,7 +75,7 @@ def labelled(
 
 def hints(file: ContractFile) -> Hints:
     """What a contract file says about files that do not say it."""
-    return Hints(unit=file.signal.file_unit, encoding=file.signal.encoding)
+    return Hints(unit=file.signal.file_unit, encoding=file.signal.encoding, options=file.file)
 
 
 def _continuous(

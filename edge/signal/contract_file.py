@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal
 
 from edge.errors import IncompatibleError, UsageError
 from edge.signal import filters
+from edge.spec import Argument
 from firmware_bridge.signal.contract import AS_RECORDED, Filter, Scaling, SignalContract
 from quantize import plain as manifest
 
@@ -103,7 +104,14 @@ class SplitSection:
 
 @dataclass(frozen=True)
 class ContractFile:
-    """The whole file."""
+    """The whole file.
+
+    Attributes
+    ----------
+    file
+        What the recordings' format has to be told, e.g. ``board = "cyton"``; see
+        ``docs/reference/recordings.md``.
+    """
 
     signal: SignalSection
     window: WindowSection
@@ -112,6 +120,7 @@ class ContractFile:
     filter: FilterSection | None = None
     scaling: ScalingSection = ScalingSection()
     split: SplitSection = SplitSection()
+    file: Mapping[str, Argument] = field(default_factory=dict)
     __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
 
     @property

@@ -3,7 +3,8 @@
 
 ``file:S001R03.edf`` in real time, faster with ``--speed``. Samples, units, ranges and joints come
 from the same description of a recording that training reads (:mod:`edge.data.reader`). At a joint,
-and between the files of a folder, the signal begins anew.
+and between the files of a folder, the signal begins anew. What a file does not say itself is told
+by ``--arg``, e.g. ``--arg board=cyton``: the options of its format.
 """
 
 from __future__ import annotations
@@ -39,12 +40,10 @@ def connect(request: SourceRequest) -> Replay:
     Raises
     ------
     UsageError
-        When there is none, or a parameter makes no sense for a file.
+        When there is none, or a parameter is none of its format's options.
     IncompatibleError
         When recordings of a folder differ in channels or rate, or contradict the contract.
     """
-    if request.arguments:
-        raise UsageError(f"A file has no parameters, but got --arg {listing(request.arguments)}.")
     if not request.speed > 0:
         raise UsageError(
             f"Invalid value for '--speed': 1 is real time and inf as fast as it goes, but got "
@@ -139,9 +138,8 @@ def _recordings(request: SourceRequest) -> list[Description]:
                 f"{listing(reader.suffixes())}."
             )
     nothing = EventRule((), {})
-    opened = [
-        Opened(p.name, reader.open_continuous(p, Hints(request.unit)), nothing) for p in paths
-    ]
+    hints = Hints(request.unit, options=request.arguments)
+    opened = [Opened(p.name, reader.open_continuous(p, hints), nothing) for p in paths]
     kept, _ = once.by_file(opened)
     found = [each.recording for each in kept if isinstance(each.recording, Description)]
     return [_under_names(each, request.channels) for each in found]

@@ -17,6 +17,7 @@ from edge.data import reader
 from edge.data.description import Annotation, Description, Span
 from edge.data.formats import brainflow
 from edge.errors import MissingToolError, UsageError
+from tests.edge.data.formats.alike import check
 
 BOARDS = {
     "cyton": ("Fp1,Fp2,C3,C4,P7,P8,O1,O2", 250.0, list(range(256))),
@@ -77,6 +78,9 @@ def test_boards(board: str, tmp_path: Path) -> None:
     assert found.annotations == (
         Annotation(100 / sfreq, 0.0, "1"),
         Annotation(600 / sfreq, 0.0, "2"),
+    )
+    check(
+        path, names.split(","), sfreq, [theirs], [(100, "1"), (600, "2")], options={"board": board}
     )
     assert found.notes == ()
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edge.data import reader
 from edge.data.description import Annotation, Span
 from edge.errors import UsageError
+from tests.edge.data.formats.alike import check
 
 CYTON = (
     *(f"Accel Channel {i}" for i in range(3)),
@@ -89,6 +90,7 @@ def test_boards(board: str, tmp_path: Path) -> None:
     assert found.pieces == (Span(0.0, 3.0),)
     assert found.annotations == (Annotation(10 / rate, 0, "1"), Annotation(300 / rate, 0, "12"))
     assert found.notes == ()
+    check(path, names[:3], rate, [uv.T[:3]], [(10, "1"), (300, "12")])
     full_uv = 187_500 if "Cyton" in board else 15_686.27
     assert found.channels[0].high == pytest.approx(full_uv * 1e-6, rel=1e-6)
 
@@ -102,7 +104,7 @@ def test_lost_packets(board: str, tmp_path: Path) -> None:
     few = range(1 + 2 * 40, 1 + 2 * 40 + per_packet)
     many = range(1 + 2 * 80, 1 + 2 * 80 + 20 * per_packet)
     kept = [i for i in range(len(uv)) if i not in few and i not in many]
-    path = write(tmp_path / "a.txt", board, uv, [(3 * rate + 40, 7)], kept)
+    path = write(tmp_path / "a.txt", board, uv, [(5, 3), (3 * rate + 40, 7)], kept)
     found = reader.open_continuous(path)
     joint = many.start
     expected = np.delete(uv, list(many), axis=0)
@@ -112,7 +114,9 @@ def test_lost_packets(board: str, tmp_path: Path) -> None:
     read = found.read(["EXG Channel 0", f"EXG Channel {n_chans - 1}"], 0, len(expected))
     np.testing.assert_allclose(read * 1e6, expected[:, [0, -1]].T, rtol=1e-9)
     assert [p.samples(rate) for p in found.pieces] == [(0, joint), (joint, len(expected))]
-    assert found.annotations == (Annotation((3 * rate + 40 - len(many)) / rate, 0, "7"),)
+    split = expected.T[:, :joint], expected.T[:, joint:]
+    names = [c.name for c in found.channels]
+    check(path, names, rate, split, [(5, "3"), (3 * rate + 40 - len(many), "7")])
     assert found.notes == (
         f"a.txt: {per_packet} lost samples are bridged by straight lines and the signal begins "
         f"anew 1 times, after losses or pauses",
