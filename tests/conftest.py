@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Fixtures that several test files share; what trains or exports is made once a session."""
+"""Fixtures that several test files share; what trains or exports is made once for a code."""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import inspect
 import os
+import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+
+from benchmarks.measure import tool
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process per core: threads beyond it fight for them
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,26 +29,55 @@ Edge = Callable[..., "subprocess.CompletedProcess[str]"]
 Once = Callable[[str, Callable[[Path], None]], Path]
 
 
-@pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
-    """Make a folder once a run, whichever worker asks first: ``once(name, make)``.
+CACHE = ROOT / ".cache" / "tests"
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
+"""The same in every worker of a run."""
 
-    The others wait for it. What ``make`` leaves there is for reading only.
+
+@pytest.fixture(scope="session")
+def once() -> Once:
+    """Make a folder once for a code, whichever worker asks first: ``once(name, make)``.
+
+    The others wait for it, and a later run takes it over as long as neither our packages, nor what
+    is installed, nor the file that defines ``make``, nor a byte of the folder has changed. What
+    ``make`` leaves there is for reading only.
     """
-    base = tmp_path_factory.getbasetemp()
-    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     def get(name: str, make: Callable[[Path], None]) -> Path:
-        folder = root / f"once-{name}"
-        with (root / f"once-{name}.lock").open("w") as lock:
+        source = Path(str(inspect.getsourcefile(make))).relative_to(ROOT)
+        folder = CACHE / f"{name}-{tool.key(str(source), 'tests/conftest.py')[:16]}"
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with (CACHE / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (folder / "made").exists():
-                folder.mkdir()  # fails where an earlier try did: its error is the one to read
-                make(folder)
-                (folder / "made").touch()
+            seal, failed = folder.with_suffix(".sha256"), folder.with_suffix(".failed")
+            if failed.exists() and failed.read_text() == RUN:
+                pytest.fail(f"{name} could not be made, see the first test that needed it")
+            if not (seal.exists() and seal.read_text() == _digest(folder)):
+                failed.write_text(RUN)
+                for old in CACHE.glob(f"{name}-*"):
+                    if old != failed:
+                        shutil.rmtree(old) if old.is_dir() else old.unlink()
+                folder.mkdir()
+                try:
+                    make(folder)
+                except pytest.skip.Exception:
+                    failed.unlink()
+                    raise
+                seal.write_text(_digest(folder))
+                failed.unlink()
         return folder
 
     return get
+
+
+def _digest(folder: Path) -> str:
+    """sha256 of a folder's files and their names."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(folder)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 @pytest.fixture(scope="session")
