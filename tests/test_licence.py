@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.plan.source import LICENCE_OF_MODEL
+from firmware_bridge.rendering import render
 from tests.conftest import ROOT, Edge
 
+LICENCE_OF_MODEL = render("licence.h")
 IDENTIFIER = "SPDX-License-Identifier: BSD-3-Clause"
 CODE = {
     ".c", ".cc", ".cff", ".cmake", ".css", ".h", ".html", ".j2", ".js", ".ld", ".py", ".sh",

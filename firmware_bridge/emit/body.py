@@ -8,12 +8,13 @@ Shared by the windowed engine (:mod:`firmware_bridge.emit.generate`) and the str
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 import numpy as np
 
+from firmware_bridge.escaping import c_text
 from firmware_bridge.plan import scaling
 from firmware_bridge.plan.memory import Buffer, Plan
 from firmware_bridge.plan.operations import Operation, TabledConv, is_alias, reads
@@ -23,8 +24,10 @@ from firmware_bridge.plan.source import (
     array,
     call,
     identifier,
+    indented,
     scratch,
     shape_text,
+    symbol,
     time_and_channels,
 )
 from quantize.errors import IncompatibleError
@@ -101,22 +104,32 @@ def kernels(names: set[str]) -> dict[str, str]:
 
 
 def declarations(
-    graph: QGraph, steps: Sequence[Step], aliases: Mapping[str, str], plans: tuple[Plan, Plan]
+    graph: QGraph,
+    steps: Sequence[Step],
+    aliases: Mapping[str, str],
+    place: Callable[[str], object],
+    floats: Plan,
 ) -> list[str]:
-    """Pointers into the arena."""
+    """Pointers into the model's memory.
+
+    Parameters
+    ----------
+    place
+        From a buffer's name to its offset in the arena: a number, or what it is called.
+    """
     lines = []
     for step in steps:
         output = step.operation.output
         shape = shape_text(graph, output)
         if is_float(graph, output):
-            place = f"m->floats + {plans[1].offset(output) // 4}"
-            lines.append(f"float *const {identifier(output)} = {place}; /* {shape} */")
+            start = f"m->floats + {floats.offset(output) // 4}"
+            lines.append(f"float *const {identifier(output)} = {start}; /* {shape} */")
         else:
-            place = f"arena + {plans[0].offset(output)}"
-            lines.append(f"int8_t *const {identifier(output)} = {place}; /* {shape} */")
+            start = f"arena + {place(output)}"
+            lines.append(f"int8_t *const {identifier(output)} = {start}; /* {shape} */")
         if step.emission.scratch_bytes:
-            offset = plans[0].offset(f"{output} scratch")
-            lines.append(f"void *const {scratch(output)} = arena + {offset};")
+            start = f"arena + {place(f'{output} scratch')}"
+            lines.append(f"void *const {scratch(output)} = {start};")
     for alias, source in aliases.items():
         kind = "float" if is_float(graph, source) else "int8_t"
         lines.append(f"const {kind} *const {identifier(alias)} = {identifier(source)};")
@@ -124,56 +137,58 @@ def declarations(
     return lines
 
 
-def macros_and_includes(emissions: Iterable[Emission], extra: Iterable[str] = ()) -> str:
-    """The preprocessor's lines before the constants."""
+def preprocessor(emissions: Iterable[Emission]) -> dict[str, object]:
+    """What ``engine/constants.c`` defines and includes before the constants."""
     emissions = list(emissions)
-    kernels = sorted({"edge_dense.h", *extra, *(k for e in emissions for k in e.kernels)})
-    macros = {k: v for e in emissions for k, v in e.macros.items()}
-    defined = [f"#define {key} {value}" for key, value in sorted(macros.items())]
-    return "\n".join([*defined, *(f'#include "{kernel}"' for kernel in kernels)])
+    included = {"edge_dense.h", *(kernel for e in emissions for kernel in e.kernels)}
+    macros = {key: value for e in emissions for key, value in e.macros.items()}
+    return {
+        "macros": sorted(macros.items()),
+        "kernels": [name.removesuffix(".h") for name in sorted(included)],
+    }
 
 
-def head_constants(graph: QGraph, head: TabledConv) -> list[str]:
+def head_constants(graph: QGraph, head: TabledConv, model: str) -> list[str]:
     """Definitions of the head's weights and factors."""
     assert graph.quant(head.output).bits == 16
     of = scaling.of_conv(graph, head.node)
     multiplier, right = reduced(of.multiplier, of.shift)
-    name = identifier(head.node.output)
     rows = _head_rows(graph, head)
+    arrays = {
+        "bias": of.bias.astype(np.int32),
+        "multiplier": multiplier.astype(np.int32),
+        "right": right.astype(np.int32),
+        "scale": graph.accumulator_scale().astype(np.float32),
+    }
+    weight = Constant(symbol(model, head.node.output, "weight"), "head: weights", {"plain": rows})
     return [
-        Constant(f"{name}_weight", "head: weights", {"plain": rows}).text(),
-        array(f"{name}_bias", of.bias.astype(np.int32)),
-        array(f"{name}_multiplier", multiplier.astype(np.int32)),
-        array(f"{name}_right", right.astype(np.int32)),
-        array(f"{name}_scale", graph.accumulator_scale().astype(np.float32)),
+        weight.text(),
+        *(array(symbol(model, head.node.output, role), v) for role, v in arrays.items()),
     ]
 
 
-def head_call(graph: QGraph, head: TabledConv) -> str:
+def head_call(graph: QGraph, head: TabledConv, model: str) -> str:
     """The statement that writes ``sums``."""
-    name, rows = identifier(head.node.output), _head_rows(graph, head)
+    rows = _head_rows(graph, head)
+    weight, bias = (symbol(model, head.node.output, role) for role in ("weight", "bias"))
     sizes = (rows.shape[1], rows.shape[0])
-    source = identifier(head.input)
-    return call("edge_accumulate", source, *sizes, f"{name}_weight", f"{name}_bias", "sums")
+    return call("edge_accumulate", identifier(head.input), *sizes, weight, bias, "sums")
 
 
-def rounded(head: TabledConv, name: str, state: str, function: str, given: str) -> str:
-    """``NAME_<function>`` and ``NAME_<function>_float`` behind ``NAME_<function>_sums``.
+def logits_values(
+    head: TabledConv, model: str, state: str, function: str, given: str
+) -> dict[str, object]:
+    """What ``engine/logits.c`` is told: the functions behind ``NAME_<function>_sums``.
 
     Parameters
     ----------
     state, given
         Type of the model's struct, and what the function is given beside it.
     """
-    return _ROUNDED.format(
-        name=name,
-        upper=name.upper(),
-        state=state,
-        function=function,
-        given=given,
-        head=identifier(head.node.output),
-        low=0 if head.node.relu else -32768,
-    )
+    roles = ("multiplier", "right", "scale")
+    names: dict[str, object] = {role: symbol(model, head.node.output, role) for role in roles}
+    low = 0 if head.node.relu else -32768
+    return {"head": names | {"low": low}, "state": state, "function": function, "given": given}
 
 
 def _head_rows(graph: QGraph, head: TabledConv) -> Array:
@@ -198,51 +213,5 @@ def steps_text(steps: Sequence[Step], first: int = 0) -> list[str]:
     texts = []
     for i, step in enumerate(steps, first):
         text = f"EDGE_LAYER({i});\n{step.emission.call}"
-        texts.append(f"/* {step.operation.output} */\n{{\n{indented(text)}\n}}")
+        texts.append(f"/* {c_text(step.operation.output)} */\n{{\n{indented(text)}\n}}")
     return texts
-
-
-def indented(text: str) -> str:
-    """Lines four columns further to the right; the preprocessor's stay."""
-    return "\n".join(
-        f"    {line}" if line and not line.startswith("#") else line for line in text.split("\n")
-    )
-
-
-def comment_lines(text: str) -> list[str]:
-    """Wrapped lines of a block comment; nothing in them can end it."""
-    words = text.replace("*/", "* /").split(" ")
-    lines, line = [], " *  "
-    for word in words:
-        if len(line) + len(word) > 98:
-            lines.append(line)
-            line = " *  "
-        line += f" {word}"
-    return [*lines, line]
-
-
-_ROUNDED = """\
-int {name}_{function}({state} *m, const int8_t *{given}, int16_t *logits)
-{{
-    int32_t sums[{upper}_N_OUTPUTS];
-    if (logits == NULL || !{name}_{function}_sums(m, {given}, sums)) {{
-        return 0;
-    }}
-    for (int32_t o = 0; o < {upper}_N_OUTPUTS; o++) {{
-        logits[o] = edge_requantize_wide(sums[o], {head}_multiplier[o], {head}_right[o], {low});
-    }}
-    return 1;
-}}
-
-int {name}_{function}_float({state} *m, const int8_t *{given}, float *logits)
-{{
-    int32_t sums[{upper}_N_OUTPUTS];
-    if (logits == NULL || !{name}_{function}_sums(m, {given}, sums)) {{
-        return 0;
-    }}
-    for (int32_t o = 0; o < {upper}_N_OUTPUTS; o++) {{
-        logits[o] = (float)sums[o] * {head}_scale[o];
-    }}
-    return 1;
-}}
-"""

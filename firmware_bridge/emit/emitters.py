@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """From an operation to a call of a kernel: one function per type, found in :data:`EMITTERS`.
 
-A new kind of node is one emitter here (or in a file of its own) and one kernel in ``c/``.
+A new kind of node is one emitter here (or in a file of its own) and one kernel in ``kernels/``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from firmware_bridge.plan.source import (
     call,
     identifier,
     scratch,
+    symbol,
     table_constant,
     time_and_channels,
 )
@@ -41,10 +42,11 @@ from quantize.graph.qgraph import (
     Quantize,
 )
 
-Emitter = Callable[[QGraph, Any], Emission]
+Emitter = Callable[[QGraph, Any, str], Emission]
+"""From a graph, an operation of it and the model's name to C."""
 
 
-def emit(graph: QGraph, operation: Operation) -> Emission:
+def emit(graph: QGraph, operation: Operation, model: str) -> Emission:
     """The C of one operation.
 
     Raises
@@ -63,7 +65,7 @@ def emit(graph: QGraph, operation: Operation) -> Emission:
             f"kernel. Name other --targets, or add an emitter to "
             f"firmware_bridge/emit/emitters.py and a kernel to firmware_bridge/kernels."
         )
-    return emitter(graph, operation)
+    return emitter(graph, operation, model)
 
 
 def _factors(of: Scaling) -> tuple[int, int, int, int]:
@@ -71,36 +73,36 @@ def _factors(of: Scaling) -> tuple[int, int, int, int]:
     return int(of.bias[0]), int(of.multiplier[0]), int(of.shift[0]), of.zero_point
 
 
-def _emit_conv(graph: QGraph, operation: TabledConv) -> Emission:
+def _emit_conv(graph: QGraph, operation: TabledConv, model: str) -> Emission:
     of = scaling.of_conv(graph, operation.node)
     if operation.node.depthwise:
-        return _emit_depthwise(graph, operation, of)
+        return _emit_depthwise(graph, operation, of, model)
     if operation.node.pad != (0, 0):
-        return _emit_padded(graph, operation, of)
-    return _emit_dense(graph, operation, of)
+        return _emit_padded(graph, operation, of, model)
+    return _emit_dense(graph, operation, of, model)
 
 
-def _names(operation: TabledConv) -> tuple[str, str, str]:
-    """Identifiers of weights, factors and table."""
-    name = identifier(operation.node.output)
-    table = f"{identifier(operation.output)}_table" if operation.table else "NULL"
-    return f"{name}_weight", f"{name}_scaling", table
+def _names(operation: TabledConv, model: str) -> tuple[str, str, str]:
+    """What weights, factors and table are called."""
+    weight, scaling = (symbol(model, operation.node.output, role) for role in ("weight", "scaling"))
+    table = symbol(model, operation.output, "table") if operation.table else "NULL"
+    return weight, scaling, table
 
 
 def _constants(
-    operation: TabledConv, weight: Mapping[str, Array], factors: Mapping[str, Array]
+    operation: TabledConv, model: str, weight: Mapping[str, Array], factors: Mapping[str, Array]
 ) -> tuple[Constant, ...]:
-    name = operation.node.output
-    found = (
-        Constant(f"{identifier(name)}_weight", f"{name}: weights", weight),
-        Constant(f"{identifier(name)}_scaling", f"{name}: bias and factors per output", factors),
+    name, names = operation.node.output, _names(operation, model)
+    made = (
+        Constant(names[0], f"{name}: weights", weight),
+        Constant(names[1], f"{name}: bias and factors per output", factors),
     )
     if operation.table is None:
-        return found
-    return (*found, table_constant(operation.output, operation.table))
+        return made
+    return (*made, table_constant(model, operation.output, operation.table))
 
 
-def _emit_dense(graph: QGraph, operation: TabledConv, of: Scaling) -> Emission:
+def _emit_dense(graph: QGraph, operation: TabledConv, of: Scaling, model: str) -> Emission:
     node = operation.node
     weight = graph.constants[f"{node.output}.weight"]
     n, n_outputs = time_and_channels(graph, node.output)
@@ -110,7 +112,7 @@ def _emit_dense(graph: QGraph, operation: TabledConv, of: Scaling) -> Emission:
     rows = weight.reshape(n_outputs, k)
     packed = layouts.dense_weight(rows) if fast else {"plain": rows}
     factors = layouts.conv_scaling(of) if fast else {"plain": layouts.plain_scaling(of)}
-    names = _names(operation)
+    names = _names(operation, model)
     source, target = identifier(node.input), identifier(operation.output)
     return Emission(
         call(
@@ -118,17 +120,17 @@ def _emit_dense(graph: QGraph, operation: TabledConv, of: Scaling) -> Emission:
             *(source, n, node.stride * n_inputs, k, n_outputs, names[0], names[1]),
             *(of.zero_point, names[2], target),
         ),
-        _constants(operation, packed, factors),
+        _constants(operation, model, packed, factors),
         ("edge_dense.h",),
     )
 
 
-def _emit_padded(graph: QGraph, operation: TabledConv, of: Scaling) -> Emission:
+def _emit_padded(graph: QGraph, operation: TabledConv, of: Scaling, model: str) -> Emission:
     node = operation.node
     weight = graph.constants[f"{node.output}.weight"]
     n_times, n_inputs = time_and_channels(graph, node.input)
     n, n_outputs = time_and_channels(graph, node.output)
-    names = _names(operation)
+    names = _names(operation, model)
     plain = {"plain": weight.reshape(n_outputs, weight.shape[2], n_inputs)}
     return Emission(
         call(
@@ -137,12 +139,12 @@ def _emit_padded(graph: QGraph, operation: TabledConv, of: Scaling) -> Emission:
             *(node.pad[0], n, n_outputs, names[0], names[1], graph.quant(node.input).zero_point),
             *(of.zero_point, names[2], identifier(operation.output)),
         ),
-        _constants(operation, plain, {"plain": layouts.plain_scaling(of)}),
+        _constants(operation, model, plain, {"plain": layouts.plain_scaling(of)}),
         ("edge_conv.h",),
     )
 
 
-def _emit_depthwise(graph: QGraph, operation: TabledConv, of: Scaling) -> Emission:
+def _emit_depthwise(graph: QGraph, operation: TabledConv, of: Scaling, model: str) -> Emission:
     node = operation.node
     weight = graph.constants[f"{node.output}.weight"][0, 0]
     n_times, n_chans = time_and_channels(graph, node.input)
@@ -150,7 +152,7 @@ def _emit_depthwise(graph: QGraph, operation: TabledConv, of: Scaling) -> Emissi
     fast = of.is_short and node.input != graph.input
     packed = layouts.depthwise_weight(weight) if fast else {"plain": weight}
     factors = layouts.conv_scaling(of) if fast else {"plain": layouts.plain_scaling(of)}
-    names = _names(operation)
+    names = _names(operation, model)
     return Emission(
         call(
             "edge_depthwise" if fast else "edge_depthwise_plain",
@@ -159,13 +161,13 @@ def _emit_depthwise(graph: QGraph, operation: TabledConv, of: Scaling) -> Emissi
             *(graph.quant(node.input).zero_point, of.zero_point, names[2]),
             identifier(operation.output),
         ),
-        _constants(operation, packed, factors),
+        _constants(operation, model, packed, factors),
         ("edge_depthwise.h",),
         scratch_bytes=((n - 1) * node.stride + len(weight) + 1) * n_chans + 4,
     )
 
 
-def _emit_average_pool(graph: QGraph, node: AveragePool) -> Emission:
+def _emit_average_pool(graph: QGraph, node: AveragePool, _: str) -> Emission:
     n, n_chans = time_and_channels(graph, node.output)
     sizes = (identifier(node.input), n, n_chans, node.length, node.stride)
     of = scaling.of_pool(graph, node)
@@ -179,14 +181,14 @@ def _emit_average_pool(graph: QGraph, node: AveragePool) -> Emission:
     return Emission(text, (), ("edge_average_pool.h",))
 
 
-def _emit_mean(graph: QGraph, node: Mean) -> Emission:
+def _emit_mean(graph: QGraph, node: Mean, _: str) -> Emission:
     of = scaling.of_mean(graph, node)
     sizes = time_and_channels(graph, node.input)
     text = call("edge_mean", identifier(node.input), *sizes, *_factors(of), identifier(node.output))
     return Emission(text, (), ("edge_mean.h",))
 
 
-def _emit_multiply(graph: QGraph, node: Multiply) -> Emission:
+def _emit_multiply(graph: QGraph, node: Multiply, _: str) -> Emission:
     of = scaling.of_multiply(graph, node)
     n_times, n_chans = time_and_channels(graph, node.output)
     steps = broadcast_steps(graph, node.other)
@@ -200,7 +202,7 @@ def _emit_multiply(graph: QGraph, node: Multiply) -> Emission:
     return Emission(text, (), ("edge_multiply.h",))
 
 
-def _emit_arithmetic(graph: QGraph, node: Arithmetic) -> Emission:
+def _emit_arithmetic(graph: QGraph, node: Arithmetic, _: str) -> Emission:
     if node.function == "div":
         raise IncompatibleError(f"Node {node.output!r}: a quotient has no int8 kernel.")
     of = scaling.of_sum(graph, node)
@@ -216,20 +218,20 @@ def _emit_arithmetic(graph: QGraph, node: Arithmetic) -> Emission:
     return Emission(text, (), ("edge_arithmetic.h",))
 
 
-def _emit_maximum(graph: QGraph, node: Maximum) -> Emission:
+def _emit_maximum(graph: QGraph, node: Maximum, _: str) -> Emission:
     sizes = time_and_channels(graph, node.input)
     function = f"edge_maximum_over_{node.over}"
     text = call(function, identifier(node.input), *sizes, identifier(node.output))
     return Emission(text, (), ("edge_maximum.h",))
 
 
-def _emit_lookup(graph: QGraph, operation: Lookup) -> Emission:
+def _emit_lookup(graph: QGraph, operation: Lookup, model: str) -> Emission:
     n_values = int(np.prod(graph[operation.output].shape))
-    table = f"{identifier(operation.output)}_table"
+    table = table_constant(model, operation.output, operation.table)
     target = identifier(operation.output)
     return Emission(
-        call("edge_lookup", identifier(operation.input), n_values, table, target),
-        (table_constant(operation.output, operation.table),),
+        call("edge_lookup", identifier(operation.input), n_values, table.name, target),
+        (table,),
         ("edge_lookup.h",),
     )
 

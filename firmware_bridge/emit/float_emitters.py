@@ -16,8 +16,10 @@ from firmware_bridge.plan.source import (
     Emission,
     broadcast_steps,
     call,
+    float_literal,
     identifier,
     scratch,
+    symbol,
     time_and_channels,
 )
 from quantize.graph.qgraph import (
@@ -48,44 +50,38 @@ def _count(graph: QGraph, node: Node) -> int:
     return int(np.prod(graph[node.output].shape))
 
 
-def literal(value: float) -> str:
-    """A float32 in C, exactly."""
-    return f"{float(np.float32(value)).hex()}f"
-
-
-def emit_quantize(graph: QGraph, node: Quantize) -> Emission:
+def emit_quantize(graph: QGraph, node: Quantize, _: str) -> Emission:
     """float32 to int8."""
     quant = graph.quant(node.output)
-    scale = literal(quant.scale)
+    scale = float_literal(quant.scale)
     return _call("edge_quantize", node, _count(graph, node), scale, quant.zero_point)
 
 
-def _emit_dequantize(graph: QGraph, node: Dequantize) -> Emission:
+def _emit_dequantize(graph: QGraph, node: Dequantize, _: str) -> Emission:
     quant = graph.quant(node.input)
-    scale = literal(quant.scale)
+    scale = float_literal(quant.scale)
     return _call("edge_dequantize", node, _count(graph, node), scale, quant.zero_point)
 
 
-def _emit_conv(graph: QGraph, node: Conv) -> Emission:
-    name, weight = identifier(node.output), graph.constants[f"{node.output}.weight"]
-    bias = graph.constants[f"{node.output}.bias"]
-    emission = _depthwise(graph, node) if node.depthwise else _full(graph, node)
+def _emit_conv(graph: QGraph, node: Conv, model: str) -> Emission:
+    weight, bias = (graph.constants[f"{node.output}.{role}"] for role in ("weight", "bias"))
+    names = [symbol(model, node.output, role) for role in ("weight", "bias")]
+    emission = (_depthwise if node.depthwise else _full)(graph, node, *names)
     if node.depthwise:
         weight = weight[0, 0]
     else:
         weight, bias = layouts.float_fours(weight[:, 0], bias)
     constants = (
-        Constant(f"{name}_weight", f"{node.output}: weights", {"plain": weight}),
-        Constant(f"{name}_bias", f"{node.output}: bias", {"plain": bias}),
+        Constant(names[0], f"{node.output}: weights", {"plain": weight}),
+        Constant(names[1], f"{node.output}: bias", {"plain": bias}),
     )
     return replace(emission, constants=constants)
 
 
-def _full(graph: QGraph, node: Conv) -> Emission:
+def _full(graph: QGraph, node: Conv, weight: str, bias: str) -> Emission:
     name, sizes = identifier(node.output), _sizes(graph, node)
     n_outputs = time_and_channels(graph, node.output)[1]
-    weight, bias, relu = f"{name}_weight", f"{name}_bias", int(node.relu)
-    scale = _weight_scale(graph, node)
+    relu, scale = int(node.relu), _weight_scale(graph, node)
     if scale is None:
         arguments = (*sizes, n_outputs, n_outputs, weight, bias, relu, name)
         return Emission(call("edge_float_conv", *arguments), kernels=KERNELS)
@@ -95,9 +91,9 @@ def _full(graph: QGraph, node: Conv) -> Emission:
     return Emission(text, kernels=KERNELS, scratch_bytes=4 * fours)
 
 
-def _depthwise(graph: QGraph, node: Conv) -> Emission:
+def _depthwise(graph: QGraph, node: Conv, weight: str, bias: str) -> Emission:
     name, sizes = identifier(node.output), _sizes(graph, node)
-    weight, rest = f"{name}_weight", (f"{name}_bias", int(node.relu), name)
+    rest = (bias, int(node.relu), name)
     scale = _weight_scale(graph, node)
     if scale is None:
         return Emission(call("edge_float_depthwise", *sizes, weight, *rest), kernels=KERNELS)
@@ -119,24 +115,24 @@ def _sizes(graph: QGraph, node: Conv) -> tuple[object, ...]:
 def _weight_scale(graph: QGraph, node: Conv) -> str | None:
     """The scale of int8 weights; None where they are float32."""
     scale = graph.constants.get(f"{node.output}.weight_scale")
-    return None if scale is None else literal(scale[0])
+    return None if scale is None else float_literal(scale[0])
 
 
-def _emit_pool(graph: QGraph, node: AveragePool) -> Emission:
+def _emit_pool(graph: QGraph, node: AveragePool, _: str) -> Emission:
     sizes = time_and_channels(graph, node.output)
     return _call("edge_float_pool", node, *sizes, node.length, node.stride)
 
 
-def _emit_mean(graph: QGraph, node: Mean) -> Emission:
+def _emit_mean(graph: QGraph, node: Mean, _: str) -> Emission:
     n_times, n_chans = time_and_channels(graph, node.input)
     return _call("edge_float_pool", node, 1, n_chans, n_times, n_times)
 
 
-def _emit_multiply(graph: QGraph, node: Multiply) -> Emission:
+def _emit_multiply(graph: QGraph, node: Multiply, _: str) -> Emission:
     return _call("edge_float_multiply", node, *_broadcast(graph, node))
 
 
-def _emit_arithmetic(graph: QGraph, node: Arithmetic) -> Emission:
+def _emit_arithmetic(graph: QGraph, node: Arithmetic, _: str) -> Emission:
     return _call(f"edge_float_{node.function}", node, *_broadcast(graph, node))
 
 
@@ -146,24 +142,24 @@ def _broadcast(graph: QGraph, node: Multiply | Arithmetic) -> tuple[object, ...]
     return (*sizes, identifier(node.other), *broadcast_steps(graph, node.other))
 
 
-def _emit_maximum(graph: QGraph, node: Maximum) -> Emission:
+def _emit_maximum(graph: QGraph, node: Maximum, _: str) -> Emission:
     sizes = time_and_channels(graph, node.input)
     return _call(f"edge_float_maximum_over_{node.over}", node, *sizes)
 
 
-def _emit_activation(graph: QGraph, node: Activation) -> Emission:
+def _emit_activation(graph: QGraph, node: Activation, _: str) -> Emission:
     return _call(f"edge_float_{node.function}", node, _count(graph, node))
 
 
-def _emit_relu(graph: QGraph, node: Relu) -> Emission:
+def _emit_relu(graph: QGraph, node: Relu, _: str) -> Emission:
     return _call("edge_float_relu", node, _count(graph, node))
 
 
-def _emit_leaky_relu(graph: QGraph, node: LeakyRelu) -> Emission:
-    return _call("edge_float_leaky_relu", node, _count(graph, node), literal(node.slope))
+def _emit_leaky_relu(graph: QGraph, node: LeakyRelu, _: str) -> Emission:
+    return _call("edge_float_leaky_relu", node, _count(graph, node), float_literal(node.slope))
 
 
-FLOAT_EMITTERS: Mapping[type, Callable[[QGraph, Any], Emission]] = MappingProxyType(
+FLOAT_EMITTERS: Mapping[type, Callable[[QGraph, Any, str], Emission]] = MappingProxyType(
     {
         Activation: _emit_activation,
         Arithmetic: _emit_arithmetic,

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The stem's emitter: tile sizes, scratch memory and weights for every port (``c/edge_stem.h``)."""
+"""The stem's emitter: tile sizes, scratch memory and weights of ``edge_stem.h`` for every port."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from firmware_bridge.emit import stem_layouts
+from firmware_bridge.emit.stem_layouts import Packed
 from firmware_bridge.plan import scaling
 from firmware_bridge.plan.operations import Stem
 from firmware_bridge.plan.source import (
@@ -17,7 +18,9 @@ from firmware_bridge.plan.source import (
     Emission,
     call,
     identifier,
+    initializer,
     scratch,
+    symbol,
     table_constant,
     time_and_channels,
 )
@@ -65,10 +68,9 @@ def tiling(length: int, stride: int, n_windows: int) -> Tiling:
     )
 
 
-def emit_stem(graph: QGraph, stem: Stem) -> Emission:
+def emit_stem(graph: QGraph, stem: Stem, model: str) -> Emission:
     """A call of ``edge_stem`` with its constants."""
     mix, temporal = stem.mix.output, stem.temporal.output
-    name = identifier(stem.output)
     of_mix, of_temporal = scaling.of_conv(graph, stem.mix), scaling.of_conv(graph, stem.temporal)
     mix_weight = graph.constants[f"{mix}.weight"][:, 0, 0]
     filters = np.ascontiguousarray(graph.constants[f"{temporal}.weight"][0, 0].T)
@@ -79,32 +81,41 @@ def emit_stem(graph: QGraph, stem: Stem) -> Emission:
     if fast:
         taps["neon"] = stem_layouts.neon_tap_pairs(filters)
     constants = (
-        Constant(f"{identifier(mix)}_weight", f"{mix}: weights", packed.mix_weight),
-        Constant(f"{identifier(mix)}_scaling", f"{mix}: factors", packed.mix_scaling),
-        Constant(f"{identifier(temporal)}_weight", f"{temporal}: taps", taps),
-        Constant(
-            f"{identifier(temporal)}_scaling", f"{temporal}: factors", packed.temporal_scaling
-        ),
-        table_constant(temporal, stem.table),
+        *stem_constants(model, stem, replace(packed, temporal_weight=taps)),
+        table_constant(model, temporal, stem.table),
     )
+    sizes = f"{model}_{identifier(stem.output)}_sizes"
     shape = shape_values(graph, stem, tiles)
-    lines = ",\n".join(f"    {value} /* {field} */" for field, value in shape.items())
     statement = call(
         "edge_stem" if fast else "edge_stem_plain",
-        f"&{name}_shape",
+        f"&{sizes}",
         identifier(graph.input),
         *(constant.name for constant in constants),
         f"(int32_t *){scratch(stem.output)}",
         identifier(stem.output),
     )
     return Emission(
-        f"static const edge_stem_shape {name}_shape = {{\n{lines}}};\n{statement}",
+        f"static const edge_stem_shape {sizes} = {initializer(shape)};\n{statement}",
         constants,
         ("edge_stem.h",),
         stem_layouts.scratch_bytes(
             mix_weight, filters, (tiles.n_outputs, tiles.tile_blocks, tiles.n_open), fast
         ),
         stem_layouts.macros(mix_weight, filters),
+    )
+
+
+def stem_constants(model: str, stem: Stem, packed: Packed) -> tuple[Constant, ...]:
+    """Weights and factors of mix and temporal filter."""
+    mix, temporal = stem.mix.output, stem.temporal.output
+    return tuple(
+        Constant(symbol(model, name, role), f"{name}: {text}", layouts)
+        for name, role, text, layouts in (
+            (mix, "weight", "weights", packed.mix_weight),
+            (mix, "scaling", "factors", packed.mix_scaling),
+            (temporal, "weight", "taps", packed.temporal_weight),
+            (temporal, "scaling", "factors", packed.temporal_scaling),
+        )
     )
 
 

@@ -13,31 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.build import toolchain
+from firmware_bridge.rendering import render
 from firmware_bridge.stream.generate import StreamFirmware
 
 OPTIONS = ("-O2",)
 
 Function = Literal["push", "push_sums", "push_float"]
 TYPES: dict[Function, type] = {"push": np.int16, "push_sums": np.int32, "push_float": np.float32}
-
-_UNTIL = """\
-#include "{name}_stream.h"
-const int {name}_about[] = {{{upper}_N_OUTPUTS, {upper}_N_CHANS, (int)sizeof({name}_stream_t)}};
-#define UNTIL(push, type)                                                                  \\
-    int {name}_until_##push({name}_stream_t *m, const int8_t *frames, int n, type *out)        \\
-    {{                                                                                     \\
-        for (int i = 0; i < n; i++) {{                                                     \\
-            if ({name}_##push(m, frames + i * {upper}_N_CHANS, out)) {{                    \\
-                return i + 1;                                                              \\
-            }}                                                                             \\
-        }}                                                                                 \\
-        return 0;                                                                          \\
-    }}
-UNTIL(push, int16_t)
-UNTIL(push_sums, int32_t)
-UNTIL(push_float, float)
-"""
-"""Push until a decision: a call of ctypes costs more than a push."""
 
 
 class Stream:
@@ -98,7 +80,7 @@ def open_stream(
     if folder is None:  # a library that is loaded needs its file no more
         with tempfile.TemporaryDirectory(prefix="edge-stream-") as temporary:
             return open_stream(firmware, options, Path(temporary))
-    until = _UNTIL.format(name=firmware.prefix, upper=firmware.prefix.upper())
+    until = render("host/until.c", name=firmware.prefix, upper=firmware.prefix.upper())
     toolchain.write({**firmware.files, "until.c": until}, folder)
     arguments: list[str | Path] = ["-std=c99", *options, "-shared", "-fPIC"]
     arguments += [f"{firmware.name}.c", "until.c", "-o", "stream.so", "-lm"]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from firmware_bridge.build import toolchain
 from firmware_bridge.emit.generate import Firmware
+from firmware_bridge.rendering import render
 from quantize.graph.qgraph import Quant
 
 Int8 = NDArray[np.int8]
@@ -145,21 +146,6 @@ def _loaded(files: tuple[tuple[str, str], ...], name: str, others: tuple[str, ..
     return _compiled(dict(files), name, OPTIONS, None, others)
 
 
-_ABOUT = """\
-#include "{name}.h"
-const int {name}_about[] = {{
-    {upper}_N_OUTPUTS, (int)sizeof({name}_t), {upper}_INPUT_ZERO_POINT, {upper}_OUTPUT_ZERO_POINT}};
-const float {name}_scales[] = {{{upper}_INPUT_SCALE, {upper}_OUTPUT_SCALE}};
-"""
-"""What the header says, readable from outside."""
-
-_ABOUT_OTHER = """\
-const int {name}_about_{other}[] = {{
-    {upper}_{OTHER}_N_TIMES, {upper}_{OTHER}_N_CHANS, {upper}_{OTHER}_ZERO_POINT}};
-const float {name}_scale_{other} = {upper}_{OTHER}_SCALE;
-"""
-
-
 def _compiled(
     files: Mapping[str, str],
     name: str,
@@ -170,10 +156,8 @@ def _compiled(
     if folder is None:  # a library that is loaded needs its file no more
         with tempfile.TemporaryDirectory(prefix="edge-host-") as temporary:
             return _compiled(files, name, options, Path(temporary), others)
-    names = {"name": name, "upper": name.upper()}
-    about = [_ABOUT.format(**names)]
-    about += [_ABOUT_OTHER.format(**names, other=other, OTHER=other.upper()) for other in others]
-    toolchain.write({**files, "about.c": "".join(about)}, folder)
+    about = render("host/about.c", name=name, upper=name.upper(), others=others)
+    toolchain.write({**files, "about.c": about}, folder)
     library = folder / f"lib{name}.so"
     flags = ["-std=c99", *options, "-shared", "-fPIC"]
     sources = [f"{name}.c", "about.c", "-o", library.name, "-lm"]

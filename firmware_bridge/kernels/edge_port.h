@@ -71,6 +71,14 @@
 #define EDGE_ROLLED
 #endif
 
+/* EDGE_SET(field) value: a member of an initializer by its name. C++ before 2020 has no names there
+ * and takes the order, which is that of the struct. */
+#if defined(__cplusplus) && __cplusplus < 202002L
+#define EDGE_SET(field)
+#else
+#define EDGE_SET(field) .field =
+#endif
+
 /* A benchmark may define EDGE_LAYER(i) to learn which step runs; it does nothing by itself. */
 #ifndef EDGE_LAYER
 #define EDGE_LAYER(i) ((void)0)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantize.errors import UsageError
+from firmware_bridge.escaping import c_text, expression
+from quantize.errors import IncompatibleError, UsageError
 from quantize.graph.qgraph import QGraph
 
 PORTS: Mapping[str, str] = {
@@ -34,19 +35,13 @@ KEYWORDS = frozenset(
 )
 """Words of C99 and C++17 that no symbol may be called."""
 
-LICENCE = "/* SPDX-License-Identifier: BSD-3-Clause */\n"
-"""The first line of every generated file: our code and the kernels that it includes."""
-LICENCE_OF_MODEL = """\
-/* SPDX-License-Identifier: BSD-3-Clause
- *
- * That is the licence of the code, which is by the eeg-edge authors. The numbers of the model in it
- * (weights, scales, names) are not theirs: they belong to whoever made the model.
- */
-"""
-"""The same where a file holds a model's numbers as well."""
-
-TAKEN = frozenset({"arena", "floats", "m", "sums", "window"})
-"""Variables of the generated function."""
+TAKEN = frozenset(
+    """
+    arena due first floats frame frames from_ring logits m memcpy memmove memset n n_times pad
+    pending phase rows slot stem_scratch sums sums_of_blocks carries window
+    """.split()  # noqa: SIM905
+)
+"""Variables of the generated functions, and what these call; no tensor is called so."""
 
 RESERVED = frozenset({"main", "device"})
 """Files of ``edge firmware`` that no model may be called like; kernels are called ``edge_...``."""
@@ -76,6 +71,9 @@ TARGETS = frozenset(
 LINE = 100
 """Columns of generated source, about."""
 
+DEEPEST = 12
+"""Columns that a call is indented at most."""
+
 
 def refuse_name(name: str) -> None:
     """Raise unless a model may be called so.
@@ -99,11 +97,40 @@ def refuse_name(name: str) -> None:
 
 
 def identifier(name: str) -> str:
-    """A tensor's name as a C identifier; ``stem_pool.blocks`` is ``stem_pool_blocks``."""
-    word = re.sub(r"\W", "_", name)
-    if word[0].isdigit() or word in KEYWORDS | TAKEN:
-        word = f"t_{word}"
-    return word
+    """A tensor's name as a C identifier; ``stem_pool.blocks`` is ``stem_pool_blocks``.
+
+    Lower case, so that it is no macro, and no word that C, its library or a kernel has taken.
+    """
+    word = re.sub(r"[^A-Za-z0-9_]", "_", name).lower()
+    is_type = word.endswith("_t") and TYPES.fullmatch(word.removesuffix("_t"))
+    taken = word in KEYWORDS | TAKEN or word.startswith("edge_") or is_type
+    return word if re.match("[a-z]", word) and not taken else f"t_{word}"
+
+
+def refuse_ambiguous(graph: QGraph) -> None:
+    """Raise when two tensors would have the same name in C.
+
+    Raises
+    ------
+    IncompatibleError
+        With both names.
+    """
+    known: dict[str, str] = {}
+    for tensor in graph.tensors:
+        other = known.setdefault(identifier(tensor.name), tensor.name)
+        if other != tensor.name:
+            raise IncompatibleError(
+                f"Tensors {other!r} and {tensor.name!r} have the same name in C, "
+                f"{identifier(other)!r}. Rename one of them and export again."
+            )
+
+
+def symbol(model: str, output: str, role: str) -> str:
+    """What a constant of an operation is called: the model's name comes first.
+
+    So two models may be compiled as one file, as some makers' tools do.
+    """
+    return f"{model}_{identifier(output)}_{role}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +157,7 @@ class Constant:
             parts += ["#else", *plain] if parts else plain
         if any(part.startswith("#if") for part in parts):
             parts.append("#endif")
-        return "\n".join([f"/* {self.comment} */", *parts])
+        return "\n".join([f"/* {c_text(self.comment)} */", *parts])
 
 
 def array(name: str, values: NDArray[Any]) -> str:
@@ -146,10 +173,25 @@ def array(name: str, values: NDArray[Any]) -> str:
 
 def _literal(value: Any, suffix: str) -> str:
     if isinstance(value, float):
-        return f"{value.hex()}f"
+        return float_literal(value)
     if value == -(2**31):
         return "-2147483647 - 1"
     return f"{value}{suffix}"
+
+
+def float_literal(value: float) -> str:
+    """A float32 in C, exactly.
+
+    Raises
+    ------
+    IncompatibleError
+        For NaN and infinity, which C has no literals for.
+    """
+    with np.errstate(over="ignore"):
+        stored = float(np.float32(value))
+    if not np.isfinite(stored):
+        raise IncompatibleError(f"The graph holds {value}, which is no float32 that C can write.")
+    return f"{stored.hex()}f"
 
 
 def wrapped(words: Iterable[str]) -> list[str]:
@@ -195,25 +237,45 @@ def scratch(output: str) -> str:
 
 def call(function: str, *arguments: object) -> str:
     """A call statement, wrapped."""
+    for argument in (function, *arguments):
+        expression(str(argument))
     text = f"{function}({', '.join(map(str, arguments))});"
-    if len(text) + 4 <= LINE:
+    if len(text) + DEEPEST <= LINE:
         return text
-    indent = " " * (len(function) + 5)
+    indent = " " * (len(function) + 1)
     lines, line = [], f"{function}("
     for i, argument in enumerate(arguments):
         piece = f"{argument}{');' if i == len(arguments) - 1 else ','}"
-        if len(line) + len(piece) + 5 > LINE:
+        if len(line) + len(piece) + DEEPEST > LINE:
             lines.append(line.rstrip())
             line = indent
         line += f"{piece} "
     return "\n".join([*lines, line.rstrip()])
 
 
-def table_constant(output: str, table: Iterable[int]) -> Constant:
+def initializer(values: Mapping[str, object], deeper: Mapping[str, str] | None = None) -> str:
+    """The initializer of a struct, field by field in the order of its definition.
+
+    ``EDGE_SET(field) value`` is ``.field = value`` wherever the language has that; C++17 takes the
+    order (``edge_port.h``). ``deeper`` are initializers of structs that it begins with.
+    """
+    members = [f"    EDGE_SET({f}) {indented(v).lstrip()}," for f, v in (deeper or {}).items()]
+    members += [f"    EDGE_SET({f}) {expression(str(v))}," for f, v in values.items()]
+    return "\n".join(["{", *members, "}"])
+
+
+def indented(text: str) -> str:
+    """Lines of code four columns further to the right; the preprocessor's stay."""
+    return "\n".join(
+        f"    {line}" if line and not line.startswith("#") else line for line in text.split("\n")
+    )
+
+
+def table_constant(model: str, output: str, table: Iterable[int]) -> Constant:
     """A 256-entry table as a constant."""
     values = np.array(list(table), np.int8)
     comment = f"{output}: outputs for -128 ... 127"
-    return Constant(f"{identifier(output)}_table", comment, {"plain": values})
+    return Constant(symbol(model, output, "table"), comment, {"plain": values})
 
 
 def shape_text(graph: QGraph, name: str) -> str:
@@ -232,3 +294,15 @@ def broadcast_steps(graph: QGraph, name: str) -> tuple[int, int]:
     """Values between times and between channels of a tensor that may be one long in either."""
     n_times, n_chans = time_and_channels(graph, name)
     return (n_chans if n_times > 1 else 0, 1 if n_chans > 1 else 0)
+
+
+def comment_lines(text: str) -> list[str]:
+    """Wrapped lines of a block comment; nothing in them can end it."""
+    words = c_text(text).split(" ")
+    lines, line = [], " *  "
+    for word in words:
+        if len(line) + len(word) > 98:
+            lines.append(line)
+            line = " *  "
+        line += f" {word}"
+    return [*lines, line]

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from firmware_bridge.plan.source import wrapped
 from firmware_bridge.project.device import Device
+from firmware_bridge.rendering import Code, render
 from quantize import plain as manifest
-from quantize.errors import BudgetError, MissingToolError
+from quantize.errors import BudgetError
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
 MANIFEST = "firmware.json"
 N_GOLDEN = 20
 
@@ -136,33 +136,6 @@ def refuse(programs: Sequence[Program], device: Device) -> None:
     raise BudgetError(complaint[0].upper() + complaint[1:])
 
 
-def render(template: str, **values: Any) -> bytes:
-    """A file from ``templates/``; a value that it lacks is an error.
-
-    Raises
-    ------
-    MissingToolError
-        When jinja2 is not installed.
-    """
-    try:
-        import jinja2
-    except ImportError:
-        raise MissingToolError(
-            "Writing firmware needs 'jinja2', which is not installed. "
-            "Type: pip install 'eeg-edge[firmware]'"
-        ) from None
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-    )
-    environment.filters["thousands"] = lambda number: f"{number:,}"
-    return environment.get_template(f"{template}.j2").render(**values).encode()
-
-
 def golden_header(name: str, golden: Golden) -> bytes:
     """``NAME_golden.h``."""
     return render(
@@ -171,13 +144,16 @@ def golden_header(name: str, golden: Golden) -> bytes:
         upper=name.upper(),
         golden=golden,
         windows=numbers(golden.windows),
+        windows_shape=Code(golden.windows.shape),
         logits=numbers(golden.logits),
-    )
+        logits_shape=Code(golden.logits.shape),
+        logits_type=golden.logits.dtype.name,
+    ).encode()
 
 
-def numbers(values: NDArray[Any]) -> str:
+def numbers(values: NDArray[Any]) -> Code:
     """An array's initializer, wrapped."""
-    return "\n".join(wrapped(map(str, values.ravel().tolist())))
+    return Code("\n".join(wrapped(map(str, values.ravel().tolist()))))
 
 
 def document(project: Project, device_name: str, device: Device, **values: Any) -> dict[str, Any]:

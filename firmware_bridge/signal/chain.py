@@ -14,10 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from firmware_bridge.plan.source import LICENCE, refuse_name
+from firmware_bridge.plan.source import comment_lines, float_literal, refuse_name
+from firmware_bridge.rendering import Code, render
 from firmware_bridge.signal.contract import AS_RECORDED, AVERAGE, SignalContract
 from quantize.errors import IncompatibleError, UsageError, invalid_value
 from quantize.graph.qgraph import Quant
@@ -151,30 +153,24 @@ def _float(contract: SignalContract, name: str) -> SignalChain:
     n_chans, _ = _shape(contract)
     sections, remaining = balanced(contract.filter.sos)
     unit = _unit_per_input(contract) * remaining
-    moving = contract.scaling.kind == "moving"
+    moving: dict[str, Code] | None = None
     gains = _steps(contract)
-    if not moving:
-        gains = [(gain * unit, offset) for gain, offset in gains]
-    steps = f"y * {name}_gain[c][0] + {name}_gain[c][1]"
-    before = ""
-    if moving:
+    if contract.scaling.kind == "moving":
         scaling = contract.scaling
-        before = _MOVING.format(unit=_literal(unit), eps=_literal(scaling.eps or 0.0))
-    state = f"edge_float_state sections[{n_chans}][{max(1, len(sections))}];"
-    keep = ""
-    if moving:
-        state += f"\n    float weight, moving[{n_chans}][2];"
-        keep = f"s->weight = 1.0f + {_literal(1 - (scaling.factor_new or 0))} * s->weight;"
-    constants = _table(
-        "edge_float_section", f"{name}_sections", [_row(s) for s in sections]
-    ) + _table("float", f"{name}_gain", [_row(pair) for pair in gains], "[2]")
-    body = {
-        "kind": "float", "value": "float", "state": state, "constants": constants, "keep": keep,
-        "convert": "(float)x[c]", "before": before, "steps": steps,
-        "stored": f"edge_float_step(steps[c], {_zero_point(contract)})",
-    }  # fmt: skip
-    n_bytes = 4 + 4 * n_chans + 8 * n_chans * max(1, len(sections)) + moving * (4 + 8 * n_chans)
-    return _chain(contract, name, "float", body, n_bytes, 0)
+        factors = {"unit": unit, "eps": scaling.eps, "kept": 1 - (scaling.factor_new or 0)}
+        moving = {key: Code(float_literal(value or 0.0)) for key, value in factors.items()}
+    else:
+        gains = [(gain * unit, offset) for gain, offset in gains]
+    values = {
+        "kind": "float",
+        "value": "float",
+        "sections": [_row(section) for section in sections],
+        "gains": [_row(pair) for pair in gains],
+        "moving": moving,
+    }
+    n_bytes = 4 + 4 * n_chans + 8 * n_chans * max(1, len(sections))
+    n_bytes += 4 + 8 * n_chans if moving else 0
+    return _chain(contract, name, values, n_bytes, 0)
 
 
 def _fixed(contract: SignalContract, name: str) -> SignalChain:
@@ -192,24 +188,19 @@ def _fixed(contract: SignalContract, name: str) -> SignalChain:
     gains = []
     for gain, offset in _steps(contract):
         factor = _factor(gain * unit * remaining * 2.0 ** (STEP_BITS - bits), 1)
-        gains.append(f"{{{factor}, {round(offset * 2**STEP_BITS)}}}")
-    rows = ["{" + ", ".join(_factor(c, STATE_BITS + 1) for c in s) + "}" for s in sections]
-    record = f"typedef struct {{\n    edge_factor gain;\n    int32_t offset;\n}} {name}_gain_t;\n"
-    constants = (
-        _table("edge_fixed_section", f"{name}_sections", rows)
-        + record
-        + _table(f"{name}_gain_t", f"{name}_gain", gains)
-    )
-    limit = 2 ** (31 - bits) - 1
-    body = {
-        "kind": "fixed", "value": "int32_t", "constants": constants, "keep": "", "before": "",
-        "state": f"edge_fixed_state sections[{n_chans}][{max(1, len(sections))}];",
-        "convert": f"(x[c] > {limit} ? {limit} : x[c] < -{limit} ? -{limit} : x[c]) * {2**bits}",
-        "steps": f"edge_fixed_steps(y, {name}_gain[c].gain, {name}_gain[c].offset)",
-        "stored": f"edge_fixed_step(steps[c], {_zero_point(contract)})",
-    }  # fmt: skip
+        gains.append(Code(f"{{{factor}, {round(offset * 2**STEP_BITS)}}}"))
+    rows = [Code("{" + ", ".join(_factor(c, STATE_BITS + 1) for c in s) + "}") for s in sections]
+    values = {
+        "kind": "fixed",
+        "value": Code("int32_t"),
+        "sections": rows,
+        "gains": gains,
+        "moving": None,
+        "limit": 2 ** (31 - bits) - 1,
+        "factor": 2**bits,
+    }
     n_bytes = 8 * -(-(1 + n_chans) // 2) + 16 * n_chans * max(1, len(sections))
-    return _chain(contract, name, "fixed", body, n_bytes, STEP_BITS)
+    return _chain(contract, name, values, n_bytes, STEP_BITS)
 
 
 ARITHMETICS: Mapping[str, Callable[[SignalContract, str], SignalChain]] = MappingProxyType(
@@ -218,17 +209,8 @@ ARITHMETICS: Mapping[str, Callable[[SignalContract, str], SignalChain]] = Mappin
 """Arithmetics by name."""
 
 
-def _zero_point(contract: SignalContract) -> int:
-    return 0 if contract.input_quant is None else contract.input_quant.zero_point
-
-
-def _literal(value: float) -> str:
-    """A double as a float32 literal."""
-    return f"{float(np.float32(value)).hex()}f"
-
-
-def _row(values: tuple[float, ...]) -> str:
-    return "{" + ", ".join(map(_literal, values)) + "}"
+def _row(values: tuple[float, ...]) -> Code:
+    return Code("{" + ", ".join(map(float_literal, values)) + "}")
 
 
 def _factor(value: float, least: int) -> str:
@@ -243,131 +225,35 @@ def _factor(value: float, least: int) -> str:
     return f"{{{m}, {exponent}}}"
 
 
-def _table(kind: str, name: str, rows: list[str], suffix: str = "") -> str:
-    if not rows:
-        return ""
-    lines = "".join(f"    {row},\n" for row in rows)
-    return f"static const {kind} {name}[{len(rows)}]{suffix} = {{\n{lines}}};\n"
-
-
 def _chain(
     contract: SignalContract,
     name: str,
-    arithmetic: str,
-    body: Mapping[str, str],
+    values: Mapping[str, Any],
     state_bytes: int,
     steps_bits: int,
 ) -> SignalChain:
     n_chans, n_inputs = _shape(contract)
-    n_sections = len(contract.filter.sos)
-    filtered = "s->sections[c]" if n_sections else "0"
-    call = f"edge_{arithmetic}_sections({name}_sections, {n_sections}, {filtered}, {{x}})"
-    y = call.format(x=body["convert"]) if n_sections else body["convert"]
-    fields = {
-        **body, "name": name, "guard": f"{name.upper()}_SIGNAL_H", "n_chans": str(n_chans),
-        "n_inputs": str(n_inputs), "y": y, "channels": ", ".join(contract.channels or ()),
-        "average": str(int(contract.reference == AVERAGE)), "reference": contract.reference,
-        "sfreq": f"{contract.sfreq:g}", "uv": f"{contract.uv_per_count:g}",
-        "steps_text": "float" if steps_bits == 0 else f"int32, {steps_bits} bits behind the point",
-    }  # fmt: skip
+    arithmetic = values["kind"]
+    given = {
+        **values,
+        "name": name,
+        "upper": name.upper(),
+        "n_chans": n_chans,
+        "n_inputs": n_inputs,
+        "state_sections": max(1, len(values["sections"])),
+        "steps_bits": steps_bits,
+        "channels": Code("\n".join(comment_lines(", ".join(contract.channels or ())))),
+        "average": int(contract.reference == AVERAGE),
+        "reference": contract.reference,
+        "sfreq": f"{contract.sfreq:g}",
+        "uv": f"{contract.uv_per_count:g}",
+        "zero_point": 0 if contract.input_quant is None else contract.input_quant.zero_point,
+    }
     folder = resources.files("firmware_bridge") / "kernels"
     kernels = ("edge_port.h", "edge_chain.h", f"edge_chain_{arithmetic}.h")
     files = {
-        f"{name}_signal.c": _SOURCE.format(**fields),
-        f"{name}_signal.h": _HEADER.format(**fields),
+        f"{name}_signal.c": render("signal/signal.c", **given),
+        f"{name}_signal.h": render("signal/signal.h", **given),
         **{kernel: (folder / kernel).read_text() for kernel in kernels},
     }
     return SignalChain(name, arithmetic, files, n_chans, n_inputs, state_bytes, steps_bits)
-
-
-_MOVING = """\
-        y = edge_moving(y * {unit}, s->weight, {eps}, &s->moving[c][0], &s->moving[c][1]);
-"""
-
-_HEADER = (
-    LICENCE
-    + """\
-/* {name}_signal.h: from counts to frames for {name}_push, generated; {kind} arithmetic.
- *
- * {sfreq} Hz, {uv} uV per count, reference: {reference}.
- * {channels}
- */
-#ifndef {guard}
-#define {guard}
-
-#include <stdint.h>
-
-#include "edge_chain_{kind}.h"
-
-#define {name}_SIGNAL_CHANS {n_chans}
-#define {name}_SIGNAL_INPUTS {n_inputs}
-
-typedef struct {{
-    int32_t started;
-    int32_t first[{n_chans}];
-    {state}
-}} {name}_signal_t;
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-/* Forget the signal: what comes next has nothing to do with what was. */
-void {name}_signal_reset({name}_signal_t *s);
-
-/* The next frame.
- *   counts   ({n_inputs},) 24 bits or fewer
- *   frame    ({n_chans},) int8 out, for {name}_push
- *   returns  1
- */
-int {name}_signal({name}_signal_t *s, const int32_t *counts, int8_t *frame);
-
-/* The same before it is rounded: steps of the int8 input, without the zero point.
- *   steps    ({n_chans},) out: {steps_text}
- */
-int {name}_signal_steps({name}_signal_t *s, const int32_t *counts, {value} *steps);
-
-#ifdef __cplusplus
-}}
-#endif
-
-#endif
-"""
-)
-
-_SOURCE = (
-    LICENCE
-    + """\
-/* {name}_signal.c: see {name}_signal.h; generated. */
-#include "{name}_signal.h"
-
-{constants}
-void {name}_signal_reset({name}_signal_t *s)
-{{
-    memset(s, 0, sizeof *s);
-}}
-
-int {name}_signal_steps({name}_signal_t *s, const int32_t *counts, {value} *steps)
-{{
-    int32_t x[{n_chans}];
-    edge_chain_input(counts, {n_chans}, {n_inputs}, {average}, !s->started, s->first, x);
-    s->started = 1;
-    {keep}
-    for (int32_t c = 0; c < {n_chans}; c++) {{
-        {value} y = {y};
-{before}        steps[c] = {steps};
-    }}
-    return 1;
-}}
-
-int {name}_signal({name}_signal_t *s, const int32_t *counts, int8_t *frame)
-{{
-    {value} steps[{n_chans}];
-    {name}_signal_steps(s, counts, steps);
-    for (int32_t c = 0; c < {n_chans}; c++) {{
-        frame[c] = {stored};
-    }}
-    return 1;
-}}
-"""
-)

@@ -8,14 +8,14 @@ pass between decisions, most need the fresh rows only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from firmware_bridge.emit.body import indented
-from firmware_bridge.plan.memory import Plan
-from firmware_bridge.plan.source import Emission, call, identifier
+from firmware_bridge.escaping import c_text
+from firmware_bridge.plan.source import Emission, call, identifier, indented
 from firmware_bridge.stream.part import Part
 from firmware_bridge.stream.plan import Kept, Segment, StreamPlan, StreamStage, keeps_sums
+from firmware_bridge.stream.stem import shape_name
 
 Move = Callable[[str, int, int], str]
 """From destination, first row and number of rows to a statement that takes them there."""
@@ -28,11 +28,14 @@ def gathers(stage: StreamStage) -> bool:
 
 @dataclass(frozen=True)
 class Beat:
-    """Writes the body of ``NAME_beat``."""
+    """Writes the body of ``NAME_beat``.
+
+    ``memory`` is what the offset of every buffer is called, by the buffer's name.
+    """
 
     name: str
     plan: StreamPlan
-    memory: Plan
+    memory: Mapping[str, str]
 
     def lines(self, stem: Emission, parts: Sequence[Sequence[Part]]) -> Iterator[str]:
         """Blocks of statements."""
@@ -42,14 +45,18 @@ class Beat:
             yield from self._stage(stage, functions, first)
             first += len(functions)
 
-    def at(self, buffer: str) -> str:
-        """The address of a buffer."""
-        return f"arena + {self.memory.offset(buffer)}"
+    def at(self, buffer: str, n_bytes: int = 0) -> str:
+        """The address of a buffer, or so many bytes behind it.
+
+        In parentheses, so that a compiler sees one offset: clang spends an addition on two.
+        """
+        place = self.memory[buffer]
+        return f"arena + ({place} + {n_bytes})" if n_bytes else f"arena + {place}"
 
     def buffer(self, kept: Kept, position: int, ahead: int = 0) -> str:
         """The address of a position in a kept tensor's buffer."""
         row = position + ahead * kept.span.step - kept.origin
-        return f"arena + {self.memory.offset(f'{kept.name} kept') + row * kept.row_bytes}"
+        return self.at(f"{kept.name} kept", row * kept.row_bytes)
 
     def _stem(self, stem: Emission) -> Iterator[str]:
         of_stem, blocks = self.plan.stem_plan, self.plan.blocks
@@ -59,15 +66,15 @@ class Beat:
         for name in ("carries", "pending", "sums_of_blocks"):
             yield f"int16_t *const {name} = (int16_t *)(void *)({self.at(name)});"
         yield f"void *const stem_scratch = {self.at('stem_scratch')};"
-        yield f"const int32_t first = {self._when(ahead)};"
+        yield f"const int32_t first = {self._when(ahead) or '1'};"
         yield stem.call
         n_chans = blocks.n_chans
 
         def move(to: str, row: int, n: int) -> str:
-            source = f"sums_of_blocks + {row * n_chans}"
+            source = plus("sums_of_blocks", row * n_chans)
             if keeps_sums(self.plan.stem):
-                return f"memcpy({to}, {source}, {n * blocks.row_bytes});"
-            return f"edge_beats_pooled(&{self.name}_shape, {source}, {n * n_chans}, {to});"
+                return call("memcpy", to, source, n * blocks.row_bytes)
+            return call("edge_beats_pooled", f"&{shape_name(self.name)}", source, n * n_chans, to)
 
         n_fresh, low, high = of_stem.n_fresh, blocks.span.low, blocks.span.high
         fresh = Segment(high - n_fresh, high, 0, 0, 0, 0)
@@ -87,16 +94,17 @@ class Beat:
                 source = self.at(f"{parts[i - 1].operation.output} rows")
                 lines.append(self._run(part, source, "n", 0, "n", 0))
             if part is parts[-1]:
-                size = stage.exit.row_bytes
-                rows = self.memory.offset(f"{output} rows")
-                lines += self._store(
-                    stage.exit,
-                    segments,
-                    lambda to, row, n, rows=rows, size=size: (  # type: ignore[misc]
-                        f"memcpy({to}, arena + {rows + row * size}, {n * size});"
-                    ),
-                )
+                lines += self._store(stage.exit, segments, self._copy(part, stage.exit.row_bytes))
             yield from _block(output, layer + i, lines)
+
+    def _copy(self, part: Part, size: int) -> Move:
+        """Take rows of ``size`` bytes from where a part has written them."""
+
+        def move(to: str, row: int, n: int) -> str:
+            source = self.at(f"{part.operation.output} rows", row * size)
+            return call("memcpy", to, source, n * size)
+
+        return move
 
     def _first(self, stage: StreamStage, part: Part) -> Iterator[str]:
         """The operation that reads more than one position, on one segment after the other."""
@@ -104,11 +112,11 @@ class Beat:
         together = Segment(fresh.begin, right.end, fresh.first, right.last, fresh.pad, 0)
         if fresh.n and right.n:
             both, alone = (self._segment(stage, part, s, 0) for s in (together, fresh))
-            yield from _conditional("1" if self.plan.beats == 1 else "due", both)
+            yield from _conditional(None if self.plan.beats == 1 else "due", both)
             if self.plan.beats > 1:
                 yield from _conditional("!due", alone)
         elif fresh.n or right.n:
-            chosen, when = (fresh, "1") if fresh.n else (right, "due")
+            chosen, when = (fresh, None) if fresh.n else (right, "due")
             yield from _conditional(when, self._segment(stage, part, chosen, 0))
         if left.n:
             lines = self._segment(stage, part, left, fresh.n + right.n)
@@ -128,13 +136,13 @@ class Beat:
         self, part: Part, source: str, n_times: int | str, pad: int, n: int | str, row: int
     ) -> str:
         output = part.operation.output
-        scratch = "NULL"
+        given: dict[str, object] = {"n_times": n_times, "pad": pad, "n": n}
         if part.emission.scratch_bytes:
-            scratch = self.at(f"{output} scratch")
+            given["scratch"] = self.at(f"{output} scratch")
         if part.takes_sums:
             source = f"(const int16_t *)(const void *)({source})"
-        to = self.memory.offset(f"{output} rows") + row * part.n_chans
-        return call(part.function, source, n_times, pad, n, scratch, f"arena + {to}")
+        to = self.at(f"{output} rows", row * part.n_chans)
+        return call(part.function, source, *(given[argument] for argument in part.takes), to)
 
     def _gather(self, stage: StreamStage, to: str) -> Iterator[str]:
         """Left positions of the entry, then those of its interior behind them."""
@@ -143,10 +151,11 @@ class Beat:
         n = left.last - left.first
         yield from self._slot(entry, 1 + (entry.span.ahead - left.ahead) // self.plan.beats)
         size = entry.row_bytes
-        yield f"memcpy({to}, from_ring + {left.first * size}, {n_ring * size});"
+        yield call("memcpy", to, plus("from_ring", left.first * size), n_ring * size)
         if n > n_ring:
             rest = self.buffer(entry, entry.span.low, left.ahead)
-            yield f"memcpy({to} + {n_ring * size}, {rest}, {(n - n_ring) * size});"
+            to = self.at(f"{stage.exit.name} gathered", n_ring * size)
+            yield call("memcpy", to, rest, (n - n_ring) * size)
 
     def _slot(self, kept: Kept, back: int) -> Iterator[str]:
         """Point ``from_ring`` to what was written ``back`` writes ago."""
@@ -157,16 +166,18 @@ class Beat:
         yield "const int8_t *const from_ring ="
         yield f"    {ring} + (slot < 0 ? slot + {kept.slots} : slot) * {size};"
 
-    def _when(self, ahead: int) -> str:
-        """Whether the window that many beats ahead will be decided."""
-        return "1" if self.plan.beats == 1 else f"phase == {ahead % self.plan.beats}"
+    def _when(self, ahead: int) -> str | None:
+        """Whether the window that many beats ahead will be decided; None where each one is."""
+        return None if self.plan.beats == 1 else f"phase == {ahead % self.plan.beats}"
 
     def _rows(self, segments: Sequence[Segment]) -> str:
         """How many rows of a stage this beat needs."""
         fresh, left, right = segments
-        both = fresh.n + right.n
-        now = f"due ? {both} : {fresh.n}"
-        return f"{self._when(left.ahead)} ? {both + left.n} : ({now})" if left.n else now
+        both, when = fresh.n + right.n, self._when(left.ahead)
+        if left.n and when is None:
+            return str(both + left.n)
+        now = f"due ? {both} : {fresh.n}" if right.n else str(fresh.n)
+        return f"{when} ? {both + left.n} : ({now})" if left.n else now
 
     def _store(self, kept: Kept, segments: Sequence[Segment], move: Move) -> Iterator[str]:
         """Move on by a beat: the interior down, fresh rows behind it, left and right ones."""
@@ -175,7 +186,7 @@ class Beat:
         stored = min(fresh.n, n_kept)
         if n_kept > stored:
             to, origin = (self.buffer(kept, kept.oldest + k) for k in (0, stored))
-            yield f"edge_beats_shift({to}, {origin}, {(n_kept - stored) * kept.row_bytes});"
+            yield call("edge_beats_shift", to, origin, (n_kept - stored) * kept.row_bytes)
         if stored:
             yield move(self.buffer(kept, fresh.end - stored), fresh.n - stored, stored)
         if left.n and (kept.slots or kept.whole):
@@ -183,7 +194,8 @@ class Beat:
             yield from _conditional(self._when(left.ahead), lines)
         if kept.whole and kept.slots:
             lines = list(self._slot(kept, 1 + kept.span.ahead // self.plan.beats))
-            lines.append(f"memcpy({self.buffer(kept, 0)}, from_ring, {left.n * kept.row_bytes});")
+            to = self.buffer(kept, 0)
+            lines.append(call("memcpy", to, "from_ring", left.n * kept.row_bytes))
             yield from _conditional("due", lines)
         if right.n and kept.rows > kept.span.high - kept.origin:
             to = self.buffer(kept, right.begin)
@@ -199,15 +211,20 @@ class Beat:
         yield f"{slot} = {slot} == {kept.slots - 1} ? 0 : {slot} + 1;"
 
 
+def plus(address: str, n: int) -> str:
+    """An address and a number that is added to it, unless it is 0."""
+    return f"{address} + {n}" if n else address
+
+
 def _block(title: str, layer: int, lines: Sequence[str] | Iterator[str]) -> Iterator[str]:
-    yield f"/* {title} */"
+    yield f"/* {c_text(title)} */"
     yield "{"
     yield indented("\n".join([f"EDGE_LAYER({layer});", *lines]))
     yield "}"
 
 
-def _conditional(when: str, lines: Sequence[str]) -> Iterator[str]:
-    """A block, conditional unless always or never said otherwise."""
-    yield f"if ({when}) {{" if when not in ("", "1") else "{"
+def _conditional(when: str | None, lines: Sequence[str]) -> Iterator[str]:
+    """A block, run on a condition or, where there is None, always."""
+    yield "{" if when is None else f"if ({when}) {{"
     yield indented("\n".join(lines))
     yield "}"

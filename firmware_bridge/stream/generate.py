@@ -8,23 +8,27 @@ are the windowed engine's own, on fewer positions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from firmware_bridge.emit import body as body_of
-from firmware_bridge.emit.body import Step, indented, is_float, resolve_aliases
+from firmware_bridge.emit.body import Step, is_float, resolve_aliases
 from firmware_bridge.emit.emitters import emit
-from firmware_bridge.emit.generate import Firmware, Origin, header_values, state_members
+from firmware_bridge.emit.generate import Firmware, Origin, header_values
+from firmware_bridge.escaping import c_text
 from firmware_bridge.plan import memory
 from firmware_bridge.plan.memory import Buffer, Plan
 from firmware_bridge.plan.operations import TabledConv, schedule
 from firmware_bridge.plan.source import (
-    LICENCE_OF_MODEL,
     Emission,
     identifier,
+    refuse_ambiguous,
     refuse_name,
     shape_text,
 )
+from firmware_bridge.rendering import Code, render
 from firmware_bridge.stream import plan as stream_plan
 from firmware_bridge.stream.beat import Beat, gathers
 from firmware_bridge.stream.part import Part, only_read, part_of
@@ -79,6 +83,7 @@ def generate_stream(
     """
     refuse_name(name)
     check(graph)
+    refuse_ambiguous(graph)
     refuse_others(graph, "The streaming form")
     if graph[graph.input].quant is None or graph[graph.head.input].quant is None:
         raise IncompatibleError(
@@ -91,8 +96,8 @@ def generate_stream(
     assert isinstance(head, TabledConv)
     parts = [[part_of(graph, name, stage, op) for op in stage.operations] for stage in plan.stages]
     shortened = only_read(graph, plan.rest, aliases)
-    rest = [Step(op, emit(shortened, op)) for op in plan.rest[:-1]]
-    stem = emit_stream_stem(graph, plan, f"{name}_shape")
+    rest = [Step(op, emit(shortened, op, name)) for op in plan.rest[:-1]]
+    stem = emit_stream_stem(graph, plan, name)
     plans = _memory(graph, plan, parts, rest, aliases, stem)
     emissions = [stem, *(part.emission for stage in parts for part in stage)]
     emissions += [step.emission for step in rest]
@@ -102,7 +107,12 @@ def generate_stream(
     code = _Code(parts, rest, emissions)
     files = {
         f"{name}_stream.c": _source(graph, name, plan, plans, code, aliases),
-        f"{name}_stream.h": _header(graph, name, hop, plans, counters, origin or Origin()),
+        f"{name}_stream.h": render(
+            "engine/stream.h",
+            hop=hop,
+            counters=counters,
+            **header_values(graph, name, origin or Origin(), plans),
+        ),
         **body_of.kernels({kernel for emission in emissions for kernel in emission.kernels}),
     }
     return StreamFirmware(f"{name}_stream", files, *plans, tuple(labels), name, hop, counters)
@@ -185,185 +195,60 @@ def _source(
     head = plan.rest[-1]
     assert isinstance(head, TabledConv)
     constants = {c.name: c.text() for emission in emissions for c in emission.constants}
-    beat = Beat(name, plan, plans[0])
+    places = _places(plans[0], name)
+    beat = Beat(name, plan, {buffer: place["name"] for buffer, place in places.items()})
     first = 1 + sum(len(stage) for stage in parts)
     last = body_of.steps_text(rest, first)
-    last.append(f"/* {head.output} */\nEDGE_LAYER({first + len(rest)});")
-    last.append(body_of.head_call(graph, head))
+    last.append(f"/* {c_text(head.output)} */\nEDGE_LAYER({first + len(rest)});")
+    last.append(body_of.head_call(graph, head, name))
     tokens = f"const int8_t *const {identifier(plan.tokens.name)}"
     declared = [
         f"{tokens} = {beat.buffer(plan.tokens, 0)}; /* {shape_text(graph, plan.tokens.name)} */",
-        *body_of.declarations(graph, rest, aliases, plans),
+        *body_of.declarations(graph, rest, aliases, beat.memory.__getitem__, plans[1]),
     ]
-    return _SOURCE.format(
+    definitions = [
+        *constants.values(),
+        *body_of.head_constants(graph, head, name),
+        shape_definition(graph, plan, name),
+    ]
+    return render(
+        "engine/stream.c",
         name=name,
         upper=name.upper(),
-        kernels=body_of.macros_and_includes(emissions),
-        constants="\n\n".join(
-            [
-                *constants.values(),
-                *body_of.head_constants(graph, head),
-                shape_definition(graph, plan, f"{name}_shape"),
-            ]
-        ),
-        parts="\n\n".join(part.text for stage in parts for part in stage),
-        beat=indented("\n".join(beat.lines(emissions[0], parts))),
-        declarations=indented("\n".join(declared)),
-        rest=indented("\n".join(last)),
-        frames=beat.at("frames"),
-        rows=beat.at("rows"),
-        rows_bytes=memory_of(
-            plan.stem_plan, graph[plan.stem.mix.output].shape[-1], graph[graph.input].shape[-1]
-        ).rows,
+        **body_of.preprocessor(emissions),
+        constants=list(map(Code, definitions)),
+        places=list(places.values()),
+        parts=[Code(part.text) for stage in parts for part in stage],
+        beat=Code("\n".join(beat.lines(emissions[0], parts))),
+        declarations=Code("\n".join(declared)),
+        rest=Code("\n".join(last)),
+        frames=Code(beat.at("frames")),
+        rows=Code(beat.at("rows")),
+        rows_bytes=next(p.buffer.n_bytes for p in plans[0].placed if p.buffer.name == "rows"),
         mix_zero=graph.quant(plan.stem.mix.output).zero_point,
         beat_length=plan.stem_plan.beat,
         beats=plan.beats,
         waiting=-plan.n_times % plan.stem_plan.beat,
         until=-(-plan.n_times // plan.stem_plan.beat),
-        slots="".join(f"    m->{counter} = 0;\n" for counter in _counters(plan)[2:]),
-        rounded=body_of.rounded(head, name, f"{name}_stream_t", "push", "frame"),
+        slots=_counters(plan)[2:],
+        **body_of.logits_values(head, name, f"{name}_stream_t", "push", "frame"),
     )
 
 
-def _header(
-    graph: QGraph,
-    name: str,
-    hop: int,
-    plans: tuple[Plan, Plan],
-    counters: Sequence[str],
-    origin: Origin,
-) -> str:
-    members = [*state_members(plans), *(f"    int32_t {counter};" for counter in counters)]
-    return _HEADER.format(
-        name=name, upper=name.upper(), hop=hop, state="\n".join(members),
-        **header_values(graph, origin),
-    )  # fmt: skip
-
-
-_HEADER = (
-    LICENCE_OF_MODEL
-    + """\
-/* {name}_stream.h: an int8 EEG decoder for a continuous signal, generated by eeg-edge {version};
- * do not edit.
- *
- * integer graph, sha256: {digest}
- * channels, in the order of a frame:
-{channels}
- *
- * Frames in, a decision every {upper}_HOP of them out: to the last bit what {name}_infer gives on
- * the window that ends there. No heap, no global state, no recursion: all state is the struct,
- * which the caller owns. A frame is copied; nothing keeps a pointer.
- */
-#ifndef {upper}_STREAM_H
-#define {upper}_STREAM_H
-
-#include <stdint.h>
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-#define {upper}_N_TIMES {n_times}
-#define {upper}_N_CHANS {n_chans}
-#define {upper}_N_OUTPUTS {n_outputs}
-#define {upper}_HOP {hop} /* samples between decisions, the first with the first whole window */
-
-/* stored = round(x / scale) + zero_point, ties to even, saturated to [-128, 127] */
-#define {upper}_INPUT_SCALE {input_scale} /* {input_scale_text} */
-#define {upper}_INPUT_ZERO_POINT ({input_zero})
-/* logit = scale * (stored - zero_point) */
-#define {upper}_OUTPUT_SCALE {output_scale} /* {output_scale_text} */
-#define {upper}_OUTPUT_ZERO_POINT ({output_zero})
-
-typedef struct {{
-{state}
-}} {name}_stream_t;
-
-/* Forget all samples; before the first push, and wherever the signal breaks off. */
-void {name}_reset({name}_stream_t *m);
-
-/* Take a sample; logits when it completes a window that is due.
- *   frame    ({n_chans},) int8
- *   logits   ({n_outputs},) int16
- *   returns  1 when the logits are written; 0 when there is nothing to say, or a pointer is NULL
- */
-int {name}_push({name}_stream_t *m, const int8_t *frame, int16_t *logits);
-
-/* The same before the last rounding: the head's sums, and these scaled to float.
- *   sums     ({n_outputs},) int32
- *   logits   ({n_outputs},) float
- */
-int {name}_push_sums({name}_stream_t *m, const int8_t *frame, int32_t *sums);
-int {name}_push_float({name}_stream_t *m, const int8_t *frame, float *logits);
-
-#ifdef __cplusplus
-}}
-#endif
-
-#endif
-"""
-)
-
-_SOURCE = (
-    LICENCE_OF_MODEL
-    + """\
-/* {name}_stream.c: generated by eeg-edge; do not edit. See {name}_stream.h. */
-#include "{name}_stream.h"
-
-#include <stddef.h>
-
-{kernels}
-
-{constants}
-
-{parts}
-
-/* Mix, filter and pool the frames that have come, and move everything on by a beat.
- *   due     1: a window ends with the last frame
- *   phase   beats from here to the next decision, modulo those between decisions
- */
-static void {name}_beat({name}_stream_t *m, int32_t due, int32_t phase)
-{{
-    int8_t *const arena = (int8_t *)m->arena;
-    (void)phase;
-{beat}
-}}
-
-void {name}_reset({name}_stream_t *m)
-{{
-    if (m == NULL) {{
-        return;
-    }}
-    int8_t *const arena = (int8_t *)m->arena;
-    memset(arena, 0, sizeof m->arena);
-    memset({rows}, {mix_zero}, {rows_bytes});
-    m->waiting = {waiting}; /* as if they had come: a window ends with a beat */
-    m->beats = {until};
-{slots}}}
-
-int {name}_push_sums({name}_stream_t *m, const int8_t *frame, int32_t *sums)
-{{
-    if (m == NULL || frame == NULL || sums == NULL) {{
-        return 0;
-    }}
-    int8_t *const arena = (int8_t *)m->arena;
-    edge_beats_shift({frames} + m->waiting * {upper}_N_CHANS, frame, {upper}_N_CHANS);
-    m->waiting++;
-    if (m->waiting < {beat_length}) {{
-        return 0;
-    }}
-    m->waiting = 0;
-    m->beats--;
-    {name}_beat(m, m->beats == 0, m->beats % {beats});
-    if (m->beats > 0) {{
-        return 0;
-    }}
-    m->beats = {beats};
-{declarations}
-
-{rest}
-    return 1;
-}}
-
-{rounded}"""
-)
+def _places(plan: Plan, model: str) -> dict[str, dict[str, Any]]:
+    """What the offset of every buffer is called in C, and where and how large it is."""
+    places: dict[str, dict[str, Any]] = {}
+    taken: set[str] = set()
+    for placed in plan.placed:
+        base = re.sub(r"[^A-Z0-9_]", "_", f"{model}_at_{placed.buffer.name}".upper())
+        name, count = base, 2
+        while name in taken:
+            name, count = f"{base}_{count}", count + 1
+        taken.add(name)
+        places[placed.buffer.name] = {
+            "name": name,
+            "offset": placed.offset,
+            "n_bytes": placed.buffer.n_bytes,
+            "what": placed.buffer.name,
+        }
+    return places

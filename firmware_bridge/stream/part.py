@@ -7,29 +7,41 @@ position that nothing reads.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from firmware_bridge.emit.body import indented
 from firmware_bridge.emit.emitters import emit
 from firmware_bridge.emit.stem_layouts import dsp_taps, fields_hold
 from firmware_bridge.plan.operations import Lookup, Operation, Stem, TabledConv, reads
-from firmware_bridge.plan.source import Constant, Emission, call, identifier
+from firmware_bridge.plan.source import Constant, Emission, call, identifier, indented
 from firmware_bridge.stream.count import Count
 from firmware_bridge.stream.plan import StreamStage
+from firmware_bridge.stream.stem import shape_name
 from quantize.graph.qgraph import AveragePool, Multiply, QGraph, Tensor
 
 LARGEST_STEP = 255
 """Bytes that an instruction adds to an address after its use."""
 
 
+ARGUMENTS: Mapping[str, str] = MappingProxyType(
+    {"n_times": "int32_t ", "pad": "int32_t ", "n": "int32_t ", "scratch": "void *"}
+)
+"""What a part may be given between input and output, and the types."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """A stage's operation as a function of any number of positions, at most ``largest``."""
+    """A stage's operation as a function of any number of positions, at most ``largest``.
+
+    ``takes`` are those of :data:`ARGUMENTS` that it has need of.
+    """
 
     operation: Operation
     emission: Emission
     function: str
+    takes: tuple[str, ...]
     takes_sums: bool
     n_chans: int
     largest: int
@@ -47,20 +59,19 @@ def part_of(graph: QGraph, name: str, stage: StreamStage, operation: Operation) 
     takes_sums = isinstance(operation, Stem)
     if takes_sums:
         source, output = "sums", "pooled"
-        emission = Emission(call("edge_beats_pool", f"&{name}_shape", source, "n", output))
+        emission = Emission(call("edge_beats_pool", f"&{shape_name(name)}", source, "n", output))
     else:
         source, output = (identifier(n) for n in (*reads(operation), operation.output))
-        emission = _packed(
-            graph, operation, emit(*_resized(graph, operation, Count("n", at_once))), at_once
-        )
-    unused = "".join(f"    (void){argument};\n" for argument in ("n_times", "pad", "n"))
-    text = (
-        f"EDGE_NOINLINE void {function}(const int{16 if takes_sums else 8}_t *{source},\n"
-        f"    int32_t n_times, int32_t pad, int32_t n, void *{output}_scratch, int8_t *{output})\n"
-        f"{{\n{unused}    (void){output}_scratch;\n{indented(emission.call)}\n}}"
-    )
+        resized = _resized(graph, operation, Count("n", at_once))
+        emission = _packed(graph, operation, emit(*resized, name), at_once)
+    named = {"scratch": f"{output}_scratch"}
+    takes = tuple(a for a in ARGUMENTS if re.search(rf"\b{named.get(a, a)}\b", emission.call))
+    given = [f"{ARGUMENTS[argument]}{named.get(argument, argument)}" for argument in takes]
+    signature = [f"const int{16 if takes_sums else 8}_t *{source}", *given, f"int8_t *{output}"]
+    text = call(f"EDGE_NOINLINE void {function}", *signature).removesuffix(";")
+    text = f"{text}\n{{\n{indented(emission.call)}\n}}"
     n_chans = graph[operation.output].shape[-1]
-    return Part(operation, emission, function, takes_sums, n_chans, largest, text)
+    return Part(operation, emission, function, takes, takes_sums, n_chans, largest, text)
 
 
 def _packed(graph: QGraph, operation: Operation, emission: Emission, n: int) -> Emission:

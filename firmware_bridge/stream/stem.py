@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from firmware_bridge.emit.layouts import padded
-from firmware_bridge.emit.stem import shape_values, tiling
+from firmware_bridge.emit.stem import shape_values, stem_constants, tiling
 from firmware_bridge.emit.stem_layouts import Layouts, fields_hold, macros, pack, pair_order
 from firmware_bridge.plan import scaling
-from firmware_bridge.plan.source import Constant, Emission, call, identifier, table_constant
+from firmware_bridge.plan.source import Emission, call, initializer, table_constant
 from firmware_bridge.stream.plan import StemPlan, StreamPlan
 from quantize.graph.qgraph import QGraph
 
@@ -51,7 +51,12 @@ def words(plan: StemPlan) -> int:
     return max(sums, plan.row // 2 + 1) + (plan.length + 2) // 2 + 3
 
 
-def shape_definition(graph: QGraph, plan: StreamPlan, name: str) -> str:
+def shape_name(model: str) -> str:
+    """What the model's ``edge_beats_shape`` is called."""
+    return f"{model}_beat_sizes"
+
+
+def shape_definition(graph: QGraph, plan: StreamPlan, model: str) -> str:
     """``edge_beats_shape`` of a model."""
     stem, beat = plan.stem, plan.stem_plan
     tiles = tiling(stem.pool.length, stem.pool.stride, graph[stem.output].shape[2])
@@ -67,12 +72,11 @@ def shape_definition(graph: QGraph, plan: StreamPlan, name: str) -> str:
         "n_last": beat.n_last,
         "row": beat.row,
     }
-    lines = ",\n".join(f"     {value} /* {field} */" for field, value in inner.items())
-    rest = ",\n".join(f"    {value} /* {field} */" for field, value in outer.items())
-    return f"static const edge_beats_shape {name} = {{\n    {{\n{lines}}},\n{rest}}};"
+    text = initializer(outer, {"stem": initializer(inner)})
+    return f"static const edge_beats_shape {shape_name(model)} = {text};"
 
 
-def emit_stream_stem(graph: QGraph, plan: StreamPlan, shape: str) -> Emission:
+def emit_stream_stem(graph: QGraph, plan: StreamPlan, model: str) -> Emission:
     """A call of ``edge_beats`` with its constants."""
     stem = plan.stem
     mix, temporal = stem.mix.output, stem.temporal.output
@@ -82,18 +86,13 @@ def emit_stream_stem(graph: QGraph, plan: StreamPlan, shape: str) -> Emission:
     fast = of_mix.is_short and of_temporal.is_short and fields_hold(filters)
     packed = pack(mix_weight, of_mix, filters, of_temporal, fast)
     constants = tuple(
-        Constant(f"{identifier(name)}_{kind}", f"{name}: {text}", _of_ports(layouts))
-        for name, kind, text, layouts in (
-            (mix, "weight", "weights", packed.mix_weight),
-            (mix, "scaling", "factors", packed.mix_scaling),
-            (temporal, "weight", "taps", packed.temporal_weight),
-            (temporal, "scaling", "factors", packed.temporal_scaling),
-        )
+        replace(constant, layouts=_of_ports(constant.layouts))
+        for constant in stem_constants(model, stem, packed)
     )
-    table = table_constant(temporal, stem.table)
+    table = table_constant(model, temporal, stem.table)
     statement = call(
         "edge_beats" if fast else "edge_beats_plain",
-        f"&{shape}",
+        f"&{shape_name(model)}",
         "frames",
         *(constant.name for constant in (*constants, table)),
         *("rows", "carries", "pending", "first", "due", "stem_scratch", "sums_of_blocks"),

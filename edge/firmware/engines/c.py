@@ -11,6 +11,7 @@ from firmware_bridge.build.footprint import Footprint
 from firmware_bridge.emit.generate import Firmware, Origin, generate
 from firmware_bridge.project import project
 from firmware_bridge.project.project import Program, Project, Use
+from firmware_bridge.rendering import render
 from firmware_bridge.stream.generate import StreamFirmware, generate_stream
 from quantize.graph import files as graph_files
 from quantize.graph.qgraph import QGraph
@@ -61,7 +62,7 @@ def make(job: Job) -> Project:
         sources |= part.files if part else {}
     files = {name: text.encode() for name, text in sources.items()}
     for template in ("CMakeLists.txt", "README.md", "device.cmake", "main.c"):
-        files[template] = project.render(f"c/{template}", **values)
+        files[template] = render(f"c/{template}", **values).encode()
     files[f"{job.name}_golden.h"] = project.golden_header(job.name, golden)
     return Project(files, programs)
 

@@ -11,6 +11,7 @@ from edge.firmware.project import Job
 from edge.targets.executorch import cortex_m
 from firmware_bridge.project import project
 from firmware_bridge.project.project import Project, Use
+from firmware_bridge.rendering import render
 from quantize.graph.outputs import refuse_others
 
 CORES = ("cortex-m33", "cortex-m4", "cortex-m55", "cortex-m7")
@@ -67,11 +68,11 @@ def make(job: Job) -> Project:
         "data": project.numbers(np.frombuffer(program.data, np.uint8)),
     }
     files = {
-        f"{job.name}_{kind}": project.render(f"executorch/{kind}", **values)
+        f"{job.name}_{kind}": render(f"executorch/{kind}", **values).encode()
         for kind in ("program.cc", "program.h")
     }
     for template in ("README.md", "ops.cmake"):
-        files[template] = project.render(f"executorch/{template}", **values)
+        files[template] = render(f"executorch/{template}", **values).encode()
     files[f"{job.name}_golden.h"] = project.golden_header(job.name, golden)
     files[f"{job.name}.pte"] = program.data
     return Project(files, programs, program.ops)

@@ -13,6 +13,7 @@ from edge.firmware.project import Job
 from edge.targets.runtimes import tflm
 from firmware_bridge.project import project
 from firmware_bridge.project.project import Project, Use
+from firmware_bridge.rendering import render
 
 FORMS = ("windowed",)
 MARGIN_PERCENT = 10
@@ -99,11 +100,11 @@ def make(job: Job) -> Project:
         "data": project.numbers(np.frombuffer(data, np.uint8)),
     }
     files = {
-        f"{job.name}_{kind}": project.render(f"tflm/{kind}", **values)
+        f"{job.name}_{kind}": render(f"tflm/{kind}", **values).encode()
         for kind in ("model.cc", "model.h", "ops.h")
     }
     for template in ("CMakeLists.txt", "README.md", "main.cc"):
-        files[template] = project.render(f"tflm/{template}", **values)
+        files[template] = render(f"tflm/{template}", **values).encode()
     files[f"{job.name}_golden.h"] = project.golden_header(job.name, golden)
     return Project(files, programs, ops)
 

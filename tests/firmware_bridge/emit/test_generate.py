@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -180,6 +181,24 @@ def test_two_models_in_one_program(tmp_path: Path) -> None:
         assert symbols == [f"{name}_infer", f"{name}_infer_float", f"{name}_infer_sums"]
 
 
+@pytest.mark.parametrize("mode", ["eca", "cat"])
+def test_static_data_carry_the_name_of_the_model(mode: str) -> None:
+    """So that two models may be compiled as one file."""
+    text = generate(mode_graph(mode), "mine").files["mine.c"]
+    names = re.findall(r"static const \w+ (\w+)", text)
+    assert len(names) > 20
+    assert {name for name in names if not name.startswith("mine_")} == set()
+
+
+def test_every_file_says_whose_it_is() -> None:
+    """A licence for the code, and none for the weights."""
+    files = generate(shipped_graph("eca"), "mine").files
+    for name in ("mine.c", "mine.h"):
+        first, *rest = files[name].splitlines()
+        assert first == "/* SPDX-License-Identifier: BSD-3-Clause */"
+        assert "the user's, who trained the model" in " ".join(rest[:5])
+
+
 def test_no_state_and_no_heap(tmp_path: Path) -> None:
     """The object has no data and no bss, and calls memcpy, memmove and memset at most."""
     toolchain.write(generate(shipped_graph("eca")).files, tmp_path)
@@ -247,7 +266,7 @@ def test_operation_without_a_kernel() -> None:
 
     graph = random_graph("odd")
     with pytest.raises(IncompatibleError) as caught:
-        emit(graph, Fourier("gate.conv", "gate.mean"))  # type: ignore[arg-type]
+        emit(graph, Fourier("gate.conv", "gate.mean"), "edge")  # type: ignore[arg-type]
     assert str(caught.value) == (
         "Node 'gate.conv' needs an int8 'fourier', for which the C engine has no kernel. Name "
         "other --targets, or add an emitter to firmware_bridge/emit/emitters.py and a kernel to "

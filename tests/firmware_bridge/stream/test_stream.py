@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -208,3 +209,16 @@ def test_windows_that_a_filter_fills() -> None:
         "Windows of 41 samples are too short to be streamed behind a filter of 39: a block of the "
         "pool sees both edges. Use the windowed engine."
     )
+
+
+@pytest.mark.parametrize("beats", [1, 2, 3])
+def test_source_reads_as_written_by_hand(beats: int) -> None:
+    """No constant stands where nothing can change it; every place in the arena has a name."""
+    graph = mode_graph("eca")
+    text = generate_stream(graph, beats * pool_stride(graph), "mine").files["mine_stream.c"]
+    code = re.sub(r"= \{ /\*[^}]*\}", "", text)
+    assert not re.search(r"(?<!== )(?<!< )\b[01] \? |% 1\b|\+ 0\b|if \(1\)|arena \+ [0-9]", code)
+    places = re.findall(r"^    (MINE_AT_\w+) = \d+,", code, re.MULTILINE)
+    assert len(places) == len(set(places)) > 10
+    assert [name for name in places if len(re.findall(rf"\b{name}\b", code)) < 2] == []
+    assert ("phase" in code) == (beats > 1)
