@@ -15,9 +15,8 @@ no filter to change and no signal between the trials, so only scaling and int8 c
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from benchmarks.measure import statistics
 from benchmarks.measure.machine import ROOT, machine
-from benchmarks.measure.statistics import Interval
 from benchmarks.studies import ladder_figure, records
-from edge import parity
+from benchmarks.studies.ladder_steps import EPOCH_RUNGS, Climb, Correct, climb, together
 from edge.checkpoint import build
 from edge.data import npz, raws, reader
 from edge.data.dataset import Dataset, Recording, calibration_windows, split, training_windows
@@ -39,7 +36,7 @@ from edge.families.attentionbasenet import fast_stem as fit
 from edge.families.attentionbasenet.fast_stem import TrainingSettings
 from edge.lower.stem import lower
 from edge.signal import chain, contract_file
-from edge.spec import ModelSpec, Proportion
+from edge.spec import ModelSpec
 from edge.stream.frames import Block, SourceRequest
 from edge.stream.live.montage import Montage, montage
 from edge.stream.live.session import Decoder, Settings
@@ -67,13 +64,11 @@ RUNGS = (
     "1 % lost",
     "5 % lost",
 )
-EPOCH_RUNGS = ("per sample", "per-channel scaling", "int8")
 LOST = {"1 % lost": 0.01, "5 % lost": 0.05}
 PACKET_FRAMES = 1
 """Frames in a packet, as most boards send them."""
 
 Float = NDArray[np.float32]
-Correct = Mapping[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,50 +80,6 @@ class Run:
     samples: NDArray[np.float64]
     onsets: NDArray[np.int64]
     labels: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Step:
-    """A rung beside the one before it, second minus first."""
-
-    rung: str
-    difference: Interval
-    bootstrap: Interval
-    gained: int
-    lost: int
-    p: float
-
-
-@dataclass(frozen=True)
-class Climb:
-    """One subject: every rung's accuracy, and every step."""
-
-    subject: str
-    data: str
-    n_trials: int
-    accuracy: Mapping[str, Proportion]
-    steps: tuple[Step, ...]
-
-
-def climb(subject: str, data: str, correct: Correct) -> Climb:
-    """Accuracy and steps from what was right, rungs in order."""
-    names = list(correct)
-    steps = []
-    for before, rung in itertools.pairwise(names):
-        found = statistics.pairs(correct[before], correct[rung])
-        steps.append(
-            Step(
-                rung,
-                statistics.tango(found),
-                statistics.bootstrap(found),
-                found.gained,
-                found.lost,
-                statistics.mcnemar(found),
-            )
-        )
-    n = len(correct[names[0]])
-    accuracy = {rung: parity.wilson(int(right.sum()), n) for rung, right in correct.items()}
-    return Climb(subject, data, n, accuracy, tuple(steps))
 
 
 def zero_phase(contract: SignalContract, samples: NDArray[np.float64]) -> Float:
@@ -361,23 +312,6 @@ def climb_epochs(path: Path, epochs: int, note: Callable[[str], None]) -> Climb:
         rung: is_right(found, test.labels) for rung, found in zip(EPOCH_RUNGS, logits, strict=True)
     }
     return climb(path.stem, "BNCI2014-004, pre-filtered epochs, 2 classes", correct)
-
-
-def together(climbs: Sequence[Mapping[str, Any]]) -> dict[str, Interval]:
-    """Mean step over the subjects of the epochs, the subject being the unit."""
-    subjects = [climb for climb in climbs if set(climb["accuracy"]) == set(EPOCH_RUNGS)]
-    return {
-        rung: statistics.over_subjects(
-            [
-                [statistics.Pairs(climb["n_trials"], step["gained"], step["lost"])]
-                for climb in subjects
-                for step in climb["steps"]
-                if step["rung"] == rung
-            ]
-        )
-        for rung in EPOCH_RUNGS[1:]
-        if len(subjects) > 1
-    }
 
 
 @click.command()

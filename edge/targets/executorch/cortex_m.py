@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from edge.errors import MissingToolError
 from edge.patches.tosa_import import ensure_tosa
+from edge.targets.executorch.cortex_m_float import in_float
 from firmware_bridge.plan import scaling
 from quantize.graph import reference
 from quantize.graph.arithmetic import INT8_MAX, INT8_MIN, quantize_multiplier
@@ -202,10 +203,10 @@ def _write(to: _Writing, node: Node, values: Values) -> Any:
         case Dequantize():
             return to_float(graph, node.input, values[node.input])
     if graph.is_float(node) and not isinstance(node, Reshape):
-        return _in_float(node, [values[name] for name in inputs_of(node)], to)
+        return in_float(to.net, graph, node, [values[name] for name in inputs_of(node)])
     if isinstance(node, Arithmetic) and node.function == "div":
         real = [to_float(graph, name, values[name]) for name in inputs_of(node)]
-        return to_int8(graph, node.output, _in_float(node, real, to))
+        return to_int8(graph, node.output, in_float(to.net, graph, node, real))
     return WRITERS[type(node)](to, node, values)
 
 
@@ -368,44 +369,3 @@ WRITERS: Mapping[type, Callable[..., Any]] = MappingProxyType(
     }
 )
 """Nodes that the backend computes in int8."""
-
-
-def _in_float(node: Node, inputs: list[Any], to: _Writing) -> Any:
-    """As PyTorch computes it; ExecuTorch has a portable kernel for each."""
-    import torch
-    from torch.nn import functional
-
-    x = inputs[0]
-    match node:
-        case Conv():
-            return _float_conv(node, x, to)
-        case AveragePool():
-            return functional.avg_pool2d(x, (1, node.length), (1, node.stride))
-        case Mean():
-            return x.mean(3, keepdim=True)
-        case Activation():
-            where = functional if node.function in ("elu", "gelu") else torch
-            return getattr(where, node.function)(x)
-        case Relu():
-            return torch.relu(x)
-        case LeakyRelu():
-            return functional.leaky_relu(x, node.slope)
-        case Maximum():
-            return torch.amax(x, {"time": 3, "channels": 1}[node.over], keepdim=True)
-        case Multiply():
-            return x * inputs[1]
-        case Arithmetic():
-            return getattr(torch, node.function)(x, inputs[1])
-        case _:
-            raise AssertionError(f"{node.kind} is not a float operation")
-
-
-def _float_conv(node: Conv, x: Any, to: _Writing) -> Any:
-    import torch
-
-    weight = to.net.constant(f"{node.output}.weight", to.graph.float_weight(node))
-    bias = to.net.constant(f"{node.output}.bias", to.graph.constants[f"{node.output}.bias"])
-    order, groups = ((3, 0, 1, 2), weight.shape[3]) if node.depthwise else ((0, 3, 1, 2), 1)
-    x = torch.nn.functional.pad(x, tuple(node.pad)) if any(node.pad) else x
-    y = torch.conv2d(x, weight.permute(order), bias, [1, node.stride], groups=groups)
-    return torch.relu(y) if node.relu else y

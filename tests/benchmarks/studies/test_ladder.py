@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.studies import ladder, ladder_figure
+from benchmarks.studies import ladder, ladder_figure, ladder_steps
 from edge.data import sim
 from edge.signal import chain
 from quantize.plain import to_json
@@ -32,7 +32,7 @@ def test_steps_are_paired() -> None:
         "b": np.array([1, 0, 1, 1, 1], bool),
         "c": np.array([1, 0, 1, 1, 1], bool),
     }
-    found = ladder.climb("S", "data", correct)
+    found = ladder_steps.climb("S", "data", correct)
     assert [step.rung for step in found.steps] == ["b", "c"]
     assert [(step.gained, step.lost) for step in found.steps] == [(2, 1), (0, 0)]
     assert found.steps[0].difference.value == pytest.approx(0.2)
@@ -74,7 +74,7 @@ def test_the_figure_repeats(tmp_path: Path) -> None:
     """The same bytes for the same results; every subject and rung is in it."""
     rng = np.random.default_rng(0)
     climbs = [
-        ladder.climb(name, kind, {rung: rng.random(40) < 0.6 for rung in rungs})
+        ladder_steps.climb(name, kind, {rung: rng.random(40) < 0.6 for rung in rungs})
         for name, kind, rungs in (
             ("S001", "continuous, 4 classes", ladder.RUNGS),
             ("B01", "epochs", ladder.EPOCH_RUNGS),
