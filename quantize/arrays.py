@@ -44,7 +44,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Header:
-    """What an array is before it is read."""
+    """What is known of an array before it is read."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -52,7 +52,7 @@ class Header:
 
     @property
     def n_bytes(self) -> int:
-        """Size of the data."""
+        """The size of the data."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -61,11 +61,11 @@ Judge = Callable[[str, Header], None]
 
 
 def anything(name: str, header: Header) -> None:
-    """The judge of a reader that looks at arrays later."""
+    """Accept every array; for readers that look at arrays later."""
 
 
 def read_npz(path: Path, limit: int, judge: Judge = anything) -> dict[str, Array]:
-    """All arrays of an ``.npz`` file, ``limit`` bytes of data at most.
+    """Return all arrays of an ``.npz`` file with ``limit`` bytes of data at most.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def _members(archive: zipfile.ZipFile, where: str, limit: int, judge: Judge) -> 
 
 
 def read_npy(path: Path, limit: int, judge: Judge = anything) -> Array:
-    """The array of an ``.npy`` file of ``limit`` bytes at most.
+    """Return the array of an ``.npy`` file of ``limit`` bytes at most.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def _header(stream: IO[bytes], where: str) -> tuple[Header, int]:
 
 
 def expected(shapes: Mapping[str, tuple[tuple[int, ...] | None, str]], where: str) -> Judge:
-    """A judge that knows every array: name, shape (None for any), type.
+    """Return a judge that knows every array: its name, shape (None for any) and type.
 
     Raises
     ------

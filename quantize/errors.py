@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What can go wrong, in one line each, and the exit code that says so.
+"""Define every error that a user can cause, and the exit code that belongs to it.
 
-Every error a user can cause is an :class:`EdgeError`. Its message is one line that says what was
-asked (repr), why not, and what to type instead. The command line prints that line and exits with
-:attr:`EdgeError.exit_code`; anything else that escapes is a bug of ours and exits with 1.
+The message of an :class:`EdgeError` is one line that says what was asked (repr), why it cannot be,
+and what to type instead. The command line prints that line and exits with
+:attr:`EdgeError.exit_code`. Anything else that escapes is a bug of ours and exits with 1.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ class MissingToolError(EdgeError):
 
 
 def of_code(code: int) -> type[EdgeError]:
-    """The kind of error behind an exit code."""
+    """Return the kind of error behind an exit code."""
     return next(kind for kind in EdgeError.__subclasses__() if kind.exit_code == code)
 
 
 def listing(items: Iterable[object]) -> str:
-    """``'a', 'b' and 'c'``."""
+    """Join words as ``'a', 'b' and 'c'``."""
     words = [repr(item) for item in items]
     if len(words) < 2:
         return "".join(words)
@@ -74,14 +74,14 @@ def listing(items: Iterable[object]) -> str:
 
 
 def suggestion(got: str, allowed: Sequence[str]) -> str:
-    """`` Did you mean 'eca'?`` or nothing."""
+    """Return `` Did you mean 'eca'?``, or nothing if no name is close."""
     names = {name.lower(): name for name in allowed}
     close = difflib.get_close_matches(got.lower(), names, n=1)
     return f" Did you mean {names[close[0]]!r}?" if close else ""
 
 
 def invalid_value(parameter: str, got: str, allowed: Sequence[str]) -> str:
-    """One voice for a value that is not in a list.
+    """Say that a value is not in a list; all commands use this one sentence.
 
     >>> invalid_value("--mode", "x", ["eca", "none"])
     "Invalid value for '--mode'. Allowed values are 'eca' and 'none', but got 'x' instead."

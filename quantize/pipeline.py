@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A lowered network and calibration windows become the integer graph and PyTorch's form of it."""
+"""Quantize a lowered network: calibration windows go in, the integer graph comes out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from quantize.refine.ranges import Percentiles
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """What quantization made of a network.
+    """The results of quantization: the integer graph and PyTorch's form of it.
 
     Attributes
     ----------

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Plain data to JSON and back: sorted keys, a schema version, sha256, one-line complaints."""
+"""Write plain data as JSON and read it back.
+
+Keys are sorted, every file has a schema version, and what is wrong with one is said in one line.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ MAX_DIGITS = 40
 
 
 def to_json(value: Any) -> str:
-    """A dataclass (or plain data) as indented JSON, byte-identical when repeated."""
+    """Return a dataclass (or plain data) as indented JSON, byte-identical when repeated."""
     return json.dumps(value, indent=2, sort_keys=True, default=_plain, allow_nan=False) + "\n"
 
 
@@ -76,7 +79,7 @@ def read(path: Path, kind: type[T]) -> T:
 
 
 def parse(data: bytes, where: str, *, nan: bool = False) -> Any:
-    """JSON of somebody else's as plain data; ``where`` opens the complaint.
+    """Return somebody else's JSON as plain data; ``where`` opens the complaint.
 
     Stricter than :func:`json.loads`: no key twice, no NaN and no infinity, no text that cannot be
     written as UTF-8, :data:`MAX_DEPTH` brackets in each other at most. With ``nan`` the words NaN
@@ -148,7 +151,7 @@ def _short(text: str) -> int:
 
 
 def validate(document: Any, kind: type[T], where: str) -> T:
-    """Plain data as ``kind``; ``where`` opens the complaint."""
+    """Return plain data as a ``kind``; ``where`` opens the complaint."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
@@ -160,7 +163,7 @@ def validate(document: Any, kind: type[T], where: str) -> T:
 
 
 def first_complaint(error: ValidationError) -> str:
-    """One of pydantic's findings as ``field.name: what is wrong``, and how many more there are.
+    """Say pydantic's first finding as ``field.name: what is wrong``, and count the others.
 
     A name that is not known comes first: what is missing is often what was misspelt.
     """
@@ -181,5 +184,5 @@ MISSING = ("missing", "missing_argument", "missing_keyword_only_argument")
 
 
 def sha256(data: bytes) -> str:
-    """Hex digest."""
+    """Return the SHA-256 of data as hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What other people's installed packages add, by entry points of :mod:`importlib.metadata`.
+"""Find what other people's installed packages add, by entry points of :mod:`importlib.metadata`.
 
 A package offers a module under a name in a group, in its ``pyproject.toml``::
 
@@ -23,13 +23,13 @@ from quantize.errors import MissingToolError
 
 @functools.cache
 def offered(group: str) -> dict[str, EntryPoint]:
-    """Entry points of a group by name; of two packages with one name the first by name of both."""
+    """Return the entry points of a group by name; two packages with one name are ordered."""
     points = sorted(metadata.entry_points(group=group), key=lambda one: (one.name, package(one)))
     return {point.name: point for point in reversed(points)}
 
 
 def package(point: EntryPoint) -> str:
-    """Name of the distribution that an entry point belongs to."""
+    """Return the name of the distribution that an entry point belongs to."""
     return "an unknown package" if point.dist is None else str(point.dist.metadata["Name"])
 
 
@@ -60,7 +60,7 @@ def load(group: str, name: str, noun: str) -> Any:
 
 
 def load_module(group: str, name: str, noun: str) -> ModuleType:
-    """As :func:`load`, where the offer has to be a module.
+    """Import what a package offers, as :func:`load`, and refuse anything but a module.
 
     Raises
     ------

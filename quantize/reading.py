@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Files that somebody else made: regular, of a stated size, inside their folder, and read once.
+"""Read a file that somebody else made: regular, of a stated size, inside its folder, and once.
 
 Whatever is wrong becomes one line that names the file. Nothing here waits: a FIFO or a device is
 opened without blocking and refused before it is read.
@@ -24,7 +24,7 @@ MAX_FILES = 10_000
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
-    """The content of a regular file of at most ``limit`` bytes; links to one are followed.
+    """Return the content of a regular file of at most ``limit`` bytes; links are followed.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading; never waits for what is none.
+    """Open a regular file for reading, without waiting for anything that is none.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of a file that a document names, if that is a plain name inside ``folder``.
+    """Return the path of a file that a document names, if it is a plain name in ``folder``.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def walk(folder: Path) -> Iterator[str]:
-    """Names of all files below a folder, relative to it with ``/``, sorted.
+    """Return the names of all files below a folder, relative to it with ``/``, sorted.
 
     Raises
     ------

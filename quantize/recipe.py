@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How a network is quantized, as one frozen value that is stored with every bundle."""
+"""Say how a network is quantized, in one frozen value that is stored with every bundle."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_WINDOWS = 400
 
 @dataclass(frozen=True)
 class Recipe:
-    """Post-training quantization settings.
+    """The settings of post-training quantization.
 
     Attributes
     ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The integer arithmetic that every runtime is held to: TensorFlow Lite Micro's.
+"""Compute with integers as TensorFlow Lite Micro does; every other runtime is compared with this.
 
 A real factor ``r`` is a 31-bit mantissa ``M`` and a shift ``s`` with ``r = M * 2**(s - 31)``.
 Multiplying an accumulator by it rounds twice: once in the doubling high multiply (ties towards plus
@@ -22,7 +22,7 @@ INT8_MAX = 127
 
 
 def quantize_multiplier(real: ArrayLike) -> tuple[Int64, Int64]:
-    """Mantissa in [2**30, 2**31) and shift of positive real factors (float64).
+    """Split positive real factors (float64) into mantissas in [2**30, 2**31) and shifts.
 
     Returns
     -------
@@ -40,19 +40,19 @@ def quantize_multiplier(real: ArrayLike) -> tuple[Int64, Int64]:
 
 
 def rounding_doubling_high_multiply(value: Int64, mantissa: Int64) -> Int64:
-    """``round(value * mantissa / 2**31)``, ties towards +infinity."""
+    """Compute ``round(value * mantissa / 2**31)``, ties towards +infinity."""
     return (value * mantissa + 2**30) >> 31
 
 
 def rounding_divide_by_power_of_two(value: Int64, exponent: Int64) -> Int64:
-    """``round(value / 2**exponent)``, ties away from zero; ``exponent`` in [0, 31]."""
+    """Compute ``round(value / 2**exponent)``, ties away from zero."""
     half = (np.int64(1) << exponent) >> 1
     negative = (value < 0) & (exponent > 0)
     return (value + half - negative) >> exponent
 
 
 def multiply(value: Int64, mantissa: Int64, shift: Int64) -> Int64:
-    """An int32 accumulator times a quantized real factor, double rounding."""
+    """Multiply an int32 accumulator by a quantized real factor, rounding twice."""
     left = np.int64(1) << np.maximum(shift, 0)
     right = np.maximum(-shift, 0)
     return rounding_divide_by_power_of_two(
@@ -61,7 +61,7 @@ def multiply(value: Int64, mantissa: Int64, shift: Int64) -> Int64:
 
 
 def reduced(mantissa: Int64, shift: Int64) -> tuple[Int64, Int64]:
-    """A quantized real factor of at most 15 bits, and how far to the right it is shifted.
+    """Return a quantized real factor with at most 15 bits, and how far to shift it right.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def reduced(mantissa: Int64, shift: Int64) -> tuple[Int64, Int64]:
 
 
 def multiply_reduced(value: Int64, multiplier: Int64, right: Int64) -> Int64:
-    """``round(value * multiplier / 2**right)``, ties towards +infinity; ``right`` at least 1."""
+    """Compute ``round(value * multiplier / 2**right)``, ties towards +infinity."""
     return (value * multiplier + (np.int64(1) << (right - 1))) >> right
 
 
@@ -82,7 +82,7 @@ def saturate(value: Int64, low: int = INT8_MIN, high: int = INT8_MAX) -> NDArray
 
 
 def round_half_away(value: NDArray[np.floating]) -> NDArray[np.float64]:
-    """C's ``round``: to the nearest integer, ties away from zero.
+    """Round as C's ``round`` does: to the nearest integer, ties away from zero.
 
     In float64, where adding a half to a float32 is exact.
     """
@@ -91,6 +91,6 @@ def round_half_away(value: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def divide_rounding(value: Int64, divisor: int) -> Int64:
-    """``value / divisor`` to the nearest integer, ties away from zero, in integers."""
+    """Divide integers, rounded to the nearest, ties away from zero."""
     half = divisor // 2
     return np.where(value > 0, (value + half) // divisor, -((half - value) // divisor))

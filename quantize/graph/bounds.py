@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How large the sums of an integer graph can become, proved for every possible window.
+"""Prove how large the sums of an integer graph can become, for every possible window.
 
 A sum is an accumulator before it is requantized. :func:`of` bounds it for one node whatever int8
 values come in, of stored as of centred values, so that it holds for the reference and for C.
@@ -63,13 +63,13 @@ class Sums:
 
 
 def accumulators(graph: QGraph) -> Mapping[str, int]:
-    """The proved bound of every sum of an integer graph, by the name of the node's output."""
+    """Return the proved bound of every sum of a graph, by the name of the node's output."""
     found = ((node.output, of(graph, node)) for node in graph.nodes)
     return {name: int(sums.bound.max()) for name, sums in found if sums is not None}
 
 
 def of(graph: QGraph, node: Node) -> Sums | None:
-    """The sums of a node that computes in integers; None where it has none."""
+    """Return the sums of a node that computes in integers; None if it has none."""
     if graph[node.output].quant is None or graph[node.input].quant is None:
         return None
     source, target = graph.quant(node.input), graph.quant(node.output)
@@ -100,7 +100,7 @@ def of(graph: QGraph, node: Node) -> Sums | None:
 
 
 def of_conv(graph: QGraph, node: Conv) -> Int64:
-    """Of an int8 convolution with its bias, (n_outputs,); of stored values and of centred ones."""
+    """Bound the sums of an int8 convolution with its bias, (n_outputs,)."""
     weight = graph.constants[f"{node.output}.weight"].astype(np.int64)
     bias = graph.constants[f"{node.output}.bias"].astype(np.int64)
     axes = (0, 1, 2) if node.depthwise else (1, 2, 3)
@@ -110,7 +110,7 @@ def of_conv(graph: QGraph, node: Conv) -> Int64:
 
 
 def conv_factors(graph: QGraph, node: Conv) -> Float64:
-    """Real factor of every output of an int8 convolution, (n_outputs,)."""
+    """Return the real factor of every output of an int8 convolution, (n_outputs,)."""
     weight_scale = graph.constants[f"{node.output}.weight_scale"].astype(np.float64)
     source, target = graph.quant(node.input), graph.quant(node.output)
     real: Float64 = _scale(source) * weight_scale / _scale(target)
@@ -118,7 +118,7 @@ def conv_factors(graph: QGraph, node: Conv) -> Float64:
 
 
 def of_pool(node: AveragePool) -> Int64:
-    """Of a pool that requantizes."""
+    """Bound the sums of a pool that requantizes."""
     return np.array([256 * POOL_WEIGHT * node.length])
 
 

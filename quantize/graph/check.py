@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The one judge of a :class:`QGraph`: everything that uses a graph from a file asks it first.
+"""Check a graph from a file before anything uses it; this is the only judge of :class:`QGraph`.
 
-:func:`check` proves what the reference, the writers of artifacts and the C kernels rely on without
+:func:`check` proves what the reference, the writers of files and the C kernels rely on without
 looking again: shapes that follow from each other, constants of the right shape and type, lengths,
 strides and paddings in range, scales that are positive numbers, sums that fit in 32 bits, and sizes
-below :data:`MAX_VALUES` and its neighbours. numpy only, since a device reads graphs too.
+below :data:`MAX_VALUES` and its neighbours. It needs numpy only, since a device reads graphs too.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _check_constants(graph: QGraph) -> None:
 
 
 def constants(graph: QGraph) -> Iterator[tuple[str, tuple[Shape | None, str]]]:
-    """What every constant of a graph has to be: name, shape (None for any), type.
+    """Return what every constant of a graph has to be: name, shape (None for any), type.
 
     A convolution's weights may be int8 in a float graph too; their scale says so.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A graph's two files: ``<stem>.json`` (structure) and ``<stem>.npz`` (constants).
+"""Read and write a graph's two files: ``<stem>.json`` (structure) and ``<stem>.npz`` (constants).
 
 Both are the same bytes whenever the graph is the same. What is read is checked
 (:mod:`quantize.graph.check`) before anybody sees it.
@@ -52,12 +52,12 @@ def save(graph: QGraph, stem: Path) -> None:
 
 
 def digest(graph: QGraph) -> str:
-    """sha256 of both files, one after the other: ``cat <stem>.json <stem>.npz | sha256sum``."""
+    """Hash both files, one after the other, as ``cat <stem>.json <stem>.npz | sha256sum`` does."""
     return hashlib.sha256(b"".join(encode(graph))).hexdigest()
 
 
 def encode(graph: QGraph) -> tuple[bytes, bytes]:
-    """A graph's two files."""
+    """Return the bytes of a graph's two files."""
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "input": graph.input,

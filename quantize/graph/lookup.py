@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Activations as 256-entry tables: int8 in, int8 out, one entry per input value.
+"""Turn an activation into a table of 256 entries: int8 in, int8 out, one entry for each input.
 
-Built as TFLite builds them, in float32: dequantize, apply, divide by the output scale, round, add
-the zero point, saturate. The transcendental itself is computed in float64 and rounded once to
+The table is built as TFLite builds it, in float32: dequantize, apply, divide by the output scale,
+round, add the zero point, saturate. The function itself is computed in float64 and rounded once to
 float32, so that a table does not depend on the CPU's math library.
 """
 
@@ -47,13 +47,13 @@ FUNCTIONS: Mapping[str, Callable[[Float64], Float64]] = MappingProxyType(
 
 
 def apply(function: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """An activation of :data:`FUNCTIONS` on float32 values, rounded once."""
+    """Apply an activation of :data:`FUNCTIONS` to float32 values, rounded once."""
     with np.errstate(over="ignore"):
         return FUNCTIONS[function](x.astype(np.float64)).astype(np.float32)
 
 
 def table(function: str, source: Quant, target: Quant) -> NDArray[np.int8]:
-    """The 256 output values of ``function`` for inputs -128 ... 127, in that order."""
+    """Return the 256 outputs of ``function`` for the inputs -128 ... 127, in that order."""
     steps = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.float32) - np.float32(source.zero_point)
     real = apply(function, np.float32(source.scale) * steps)
     inverse_scale = np.float32(1) / np.float32(target.scale)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a network may give beside its logits: named values of its graph.
+"""Name what a network may give beside its logits.
 
 Each is a tensor that the graph has anyway, so that giving it out costs nothing but its copy.
 """
@@ -29,7 +29,7 @@ braindecode's ``return_features=True``."""
 
 
 def refuse(names: Iterable[str]) -> None:
-    """Raise for a value that there is not, or where there are no logits.
+    """Raise for an output that does not exist, or if the logits are missing.
 
     Raises
     ------
@@ -47,25 +47,25 @@ def refuse(names: Iterable[str]) -> None:
 
 
 def give(graph: QGraph, names: Iterable[str]) -> QGraph:
-    """The graph with values of :data:`VALUES` given out, in their order there; logits always."""
+    """Return the graph with values of :data:`VALUES` given out; logits always are."""
     wanted = set(names) - {LOGITS}
     return replace(graph, others={n: find(graph) for n, find in VALUES.items() if n in wanted})
 
 
 def real(graph: QGraph, name: str, stored: NDArray[Any]) -> NDArray[np.float32]:
-    """An output of n windows as a graph holds it, as float32 (n, n_values) in PyTorch's order."""
+    """Return an output of n windows as float32 (n, n_values), in PyTorch's order."""
     quant = graph[graph.outputs[name]].quant
     return flat(stored if quant is None else dequantize(stored, quant))
 
 
 def flat(values: NDArray[Any]) -> NDArray[np.float32]:
-    """(n, 1, n_times, n_channels) as (n, n_channels * n_times), what flattening is to PyTorch."""
+    """Flatten (n, 1, n_times, n_channels) to (n, n_channels * n_times), as PyTorch does."""
     turned = values.transpose(0, 3, 1, 2) if values.ndim == 4 else values
     return np.ascontiguousarray(turned, np.float32).reshape(len(values), -1)
 
 
 def refuse_others(graph: QGraph, who: str) -> None:
-    """Raise where something that gives logits only is asked for more.
+    """Raise if something that gives logits only is asked for more.
 
     Raises
     ------

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`QGraph`: the one graph that every target is written from and held to.
+"""Define `QGraph`, the one graph that every int8 file is written from and compared with.
 
-Plain, frozen, without torch. Tensors are NHWC with H = 1: ``(1, 1, n_times, n_channels)``; the
-logits are ``(1, n_outputs)``. A tensor with a :class:`Quant` holds int8, or int16 where it holds
-the logits; one without holds float32. So the same type carries the float network, the int8 network
-and any mixture of the two; where they meet stands a :class:`Quantize` or :class:`Dequantize` node.
+It is plain, frozen, and needs no torch. Tensors are NHWC with H = 1: ``(1, 1, n_times,
+n_channels)``; the logits are ``(1, n_outputs)``. A tensor with a :class:`Quant` holds int8, or
+int16 where it holds the logits; one without holds float32. So the same type carries the float
+network, the int8 network and any mixture of the two. Where they meet, a :class:`Quantize` or
+:class:`Dequantize` node stands.
 
 An operation is named after the tensor it writes; its constants are stored under
 ``<output>.weight`` and so on. :mod:`quantize.graph.files` reads and writes a graph's two files, and
@@ -34,7 +35,7 @@ that two are left as head room."""
 
 @dataclass(frozen=True)
 class Quant:
-    """``real = scale * (stored - zero_point)``; the scale is a float32 value.
+    """How integers stand for reals: ``real = scale * (stored - zero_point)``, scale in float32.
 
     With 16 bits the zero point is 0, as in TFLite.
     """
@@ -45,17 +46,17 @@ class Quant:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of what is stored."""
+        """The type of what is stored."""
         return np.dtype(f"int{self.bits}")
 
     @property
     def limits(self) -> tuple[int, int]:
-        """Smallest and largest value that can be stored."""
+        """The smallest and the largest value that can be stored."""
         return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
 
     @property
     def step(self) -> float:
-        """What differences between runtimes are counted in: a step of 8 bits, whatever is stored.
+        """The step that differences are counted in: one of 8 bits, whatever is stored.
 
         Runtimes that are not exact differ by steps of int8 tensors on the way.
         """
@@ -64,7 +65,7 @@ class Quant:
 
 @dataclass(frozen=True)
 class Tensor:
-    """Name, shape and, for integers, quantization of one value that flows through the graph."""
+    """One value that flows through the graph: its name, shape and, for integers, quantization."""
 
     name: str
     shape: tuple[int, ...]
@@ -73,7 +74,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Conv:
-    """Convolution over time.
+    """A convolution over time.
 
     Constants: ``.weight`` (n_outputs, 1, length, n_inputs), or (1, 1, length, n_channels) when
     ``depthwise``; ``.bias`` (n_outputs,), float32, or int32 with scale ``input.scale *
@@ -99,7 +100,7 @@ two bits, and rounding twice then errs by a step in up to a quarter of the value
 
 @dataclass(frozen=True)
 class AveragePool:
-    """Mean over ``length`` samples every ``stride``; whole windows only.
+    """The mean over ``length`` samples every ``stride``, over whole windows only.
 
     With equal quantization before and after it is TFLite's AVERAGE_POOL_2D (rounded mean of the
     stored values); otherwise it is a depthwise convolution with weights :data:`POOL_WEIGHT` of
@@ -114,13 +115,13 @@ class AveragePool:
 
     @property
     def weight_scale(self) -> np.float32:
-        """Scale of the weights where the pool requantizes."""
+        """The scale of the weights where the pool requantizes."""
         return np.float32(1 / (POOL_WEIGHT * self.length))
 
 
 @dataclass(frozen=True)
 class Mean:
-    """Mean over all of time: (1, 1, n_times, n_channels) -> (1, 1, 1, n_channels)."""
+    """The mean over all of time: (1, 1, n_times, n_channels) -> (1, 1, 1, n_channels)."""
 
     output: str
     input: str
@@ -142,7 +143,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class Relu:
-    """``max(x, 0)`` where it could not be fused into a convolution; keeps its input's scale."""
+    """The function ``max(x, 0)`` where no convolution computes it; it keeps its input's scale."""
 
     output: str
     input: str
@@ -151,7 +152,7 @@ class Relu:
 
 @dataclass(frozen=True)
 class LeakyRelu:
-    """``x`` where positive, ``slope * x`` where negative."""
+    """The function that is ``x`` where positive and ``slope * x`` where negative."""
 
     output: str
     input: str
@@ -161,7 +162,7 @@ class LeakyRelu:
 
 @dataclass(frozen=True)
 class Multiply:
-    """Product of two tensors, the second broadcast to the first."""
+    """The product of two tensors, the second broadcast to the first."""
 
     output: str
     input: str
@@ -171,7 +172,7 @@ class Multiply:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Sum, difference or quotient of two tensors, the second broadcast to the first.
+    """The sum, difference or quotient of two tensors, the second broadcast to the first.
 
     Quotients are float only.
     """
@@ -185,7 +186,7 @@ class Arithmetic:
 
 @dataclass(frozen=True)
 class Maximum:
-    """Largest value over all of time or over all channels, with its input's quantization.
+    """The largest value over all of time or over all channels, quantized as its input is.
 
     (1, 1, n_times, n_channels) -> (1, 1, 1, n_channels) or (1, 1, n_times, 1).
     """
@@ -198,7 +199,7 @@ class Maximum:
 
 @dataclass(frozen=True)
 class Reshape:
-    """The same values under another shape and the same quantization."""
+    """A tensor's values under another shape, with the same quantization."""
 
     output: str
     input: str
@@ -207,7 +208,7 @@ class Reshape:
 
 @dataclass(frozen=True)
 class Quantize:
-    """float32 to int8."""
+    """The conversion of float32 to int8."""
 
     output: str
     input: str
@@ -216,7 +217,7 @@ class Quantize:
 
 @dataclass(frozen=True)
 class Dequantize:
-    """int8 to float32."""
+    """The conversion of int8 to float32."""
 
     output: str
     input: str
@@ -240,7 +241,7 @@ Node = (
 
 
 def inputs_of(node: Node) -> tuple[str, ...]:
-    """Names of the tensors a node reads."""
+    """Return the names of the tensors that a node reads."""
     if isinstance(node, Multiply | Arithmetic):
         return (node.input, node.other)
     return (node.input,)
@@ -281,36 +282,36 @@ class QGraph:
 
     @cached_property
     def by_name(self) -> Mapping[str, Tensor]:
-        """Tensors by name."""
+        """The tensors by name."""
         return {tensor.name: tensor for tensor in self.tensors}
 
     @property
     def outputs(self) -> Mapping[str, str]:
-        """Tensors that are given out, by name, in the order in which every artifact has them."""
+        """The tensors that are given out, by name, in the order of every file."""
         return {LOGITS: self.output, **self.others}
 
     def __getitem__(self, name: str) -> Tensor:
         return self.by_name[name]
 
     def quant(self, name: str) -> Quant:
-        """Quantization of a tensor that holds integers."""
+        """Return the quantization of a tensor that holds integers."""
         quant = self.by_name[name].quant
         if quant is None:
             raise ValueError(f"tensor {name!r} holds float32")
         return quant
 
     def is_float(self, node: Node) -> bool:
-        """Whether a node computes in float32 (conversions do neither)."""
+        """Return whether a node computes in float32; conversions do not."""
         if isinstance(node, Quantize | Dequantize):
             return False
         return self.by_name[node.output].quant is None
 
     def float_nodes(self) -> tuple[Node, ...]:
-        """Nodes that compute in float32."""
+        """Return the nodes that compute in float32."""
         return tuple(node for node in self.nodes if self.is_float(node))
 
     def float_weight(self, node: Conv) -> NDArray[np.float32]:
-        """What a convolution in float32 multiplies with; int8 weights are dequantized."""
+        """Return the weights of a convolution in float32; int8 ones are dequantized."""
         weight = self.constants[f"{node.output}.weight"]
         scale = self.constants.get(f"{node.output}.weight_scale")
         real: NDArray[np.float32] = weight if scale is None else weight.astype(np.float32) * scale
@@ -328,21 +329,21 @@ class QGraph:
         return node
 
     def accumulator_scale(self) -> NDArray[np.float32]:
-        """Logit per step of the head's int32 accumulator, (n_outputs,)."""
+        """Return the logit of one step of the head's accumulator, (n_outputs,)."""
         source = np.float32(self.quant(self.head.input).scale)
         scale: NDArray[np.float32] = self.constants[f"{self.head.output}.weight_scale"] * source
         return scale
 
 
 def with_logits(graph: QGraph, quant: Quant) -> QGraph:
-    """The graph with its logits quantized otherwise, before and behind the reshape."""
+    """Return the graph with its logits quantized in another way."""
     same = {graph.head.output, graph.output}
     tensors = (replace(t, quant=quant) if t.name in same else t for t in graph.tensors)
     return replace(graph, tensors=tuple(tensors))
 
 
 def walk_constants(node: Node) -> Iterator[str]:
-    """Names under which a node's constants may be stored."""
+    """Yield the names under which a node's constants may be stored."""
     if isinstance(node, Conv):
         for role in ("weight", "bias", "weight_scale"):
             yield f"{node.output}.{role}"

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The reference: runs a :class:`~quantize.graph.qgraph.QGraph` in numpy as TFLite Micro would.
+"""Run a :class:`~quantize.graph.qgraph.QGraph` in numpy, with TensorFlow Lite Micro's integers.
 
-Bit for bit; every other runtime and the C engine are held to these integers. Float32 nodes (a float
-network, or the float part of a mixed one) are computed in float32 and are a reference up to
-rounding only.
+This is the reference: every other runtime and the C engine are compared with it. It is equal to
+TensorFlow Lite Micro bit for bit. Float32 nodes (a float network, or the float part of a mixed one)
+are computed in float32 and are a reference up to rounding only.
+
 Values are (n_windows, 1, n_times, n_channels), int8 or float32, many windows at a time; logits are
 int16.
 """
@@ -59,7 +60,7 @@ CHUNK = 16
 
 @dataclass(frozen=True)
 class Logits:
-    """What a network says about n_windows windows.
+    """Everything that a network says about n_windows windows.
 
     Attributes
     ----------
@@ -89,7 +90,7 @@ class Logits:
 
 
 def quantize(x: Array, quant: Quant) -> Array:
-    """Float to integers, ties to even, saturating: ``round(x / scale) + zero_point``.
+    """Round floats to integers, ties to even, saturating: ``round(x / scale) + zero_point``.
 
     The division is done in float32, as on a device.
     """
@@ -99,7 +100,7 @@ def quantize(x: Array, quant: Quant) -> Array:
 
 
 def dequantize(stored: Array, quant: Quant) -> NDArray[np.float32]:
-    """Integers to float32: ``scale * (stored - zero_point)``."""
+    """Return integers as float32: ``scale * (stored - zero_point)``."""
     steps = stored.astype(np.float32) - np.float32(quant.zero_point)
     return np.float32(quant.scale) * steps
 
@@ -120,7 +121,7 @@ def run(graph: QGraph, x: Array) -> Logits:
 
 
 def finish(graph: QGraph, nodes: Sequence[Node], values: dict[str, Array]) -> Logits:
-    """Run the last nodes of a graph on the values of what they read, (n_windows, ...) each."""
+    """Run the last nodes of a graph on the values that they read, (n_windows, ...) each."""
     return _logits(graph, [_run_nodes(graph, nodes, values)])
 
 
@@ -154,7 +155,7 @@ def _undefined(graph: QGraph, values: Mapping[str, Array]) -> NDArray[np.bool_]:
 
 
 def trace(graph: QGraph, x: Array) -> dict[str, Array]:
-    """Every tensor of the graph for windows ``x`` (see :func:`run`), by name."""
+    """Return every tensor of the graph for windows ``x`` (see :func:`run`), by name."""
     parts = [
         _run_nodes(graph, graph.nodes, {graph.input: to_input(graph, x[i : i + CHUNK])})[0]
         for i in range(0, len(x), CHUNK)
@@ -163,7 +164,7 @@ def trace(graph: QGraph, x: Array) -> dict[str, Array]:
 
 
 def to_input(graph: QGraph, x: Array) -> Array:
-    """Scaled windows (n, n_channels, n_times) as the input tensor (n, 1, n_times, n_channels)."""
+    """Return scaled windows (n, n_channels, n_times) as input (n, 1, n_times, n_channels)."""
     samples = np.ascontiguousarray(np.swapaxes(np.asarray(x, np.float32), 1, 2))[:, None]
     quant = graph[graph.input].quant
     return samples if quant is None else quantize(samples, quant)
@@ -187,7 +188,7 @@ def _run_nodes(
 
 
 def evaluate(graph: QGraph, node: Node, values: Mapping[str, Array]) -> Array:
-    """One node on the values of its inputs."""
+    """Run one node on the values of its inputs."""
     x = values[node.input]
     match node:
         case Quantize():
@@ -223,7 +224,7 @@ def evaluate(graph: QGraph, node: Node, values: Mapping[str, Array]) -> Array:
 
 
 def accumulate(graph: QGraph, node: Conv, x: Array) -> Int64:
-    """The int32 accumulators of an int8 convolution, bias included, (n, 1, n_times, n_outputs)."""
+    """Return an int8 convolution's sums with its bias, (n, 1, n_times, n_outputs) int32."""
     weight = graph.constants[f"{node.output}.weight"]
     bias = graph.constants[f"{node.output}.bias"].astype(np.int64)
     per_output = (0, 1, 2) if node.depthwise else (1, 2, 3)
@@ -320,7 +321,7 @@ def _add(node: Arithmetic, x: Array, other: Array, a: Quant, b: Quant, target: Q
 def add_factors(
     a: Quant, b: Quant, target: Quant
 ) -> tuple[tuple[tuple[Int64, Int64], tuple[Int64, Int64]], tuple[Int64, Int64]]:
-    """Multiplier and shift of either input and of the sum, in TFLite's order of roundings."""
+    """Return multipliers and shifts of both inputs and of the sum, as TFLite rounds them."""
     scales = [float(np.float32(quant.scale)) for quant in (a, b)]
     twice = 2 * max(scales)
     inputs = quantize_multiplier(scales[0] / twice), quantize_multiplier(scales[1] / twice)

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The sliding window computed incrementally: the same result to the last bit, without torch.
+"""Compute a sliding window's logits from what changed, to the same bits as the whole window.
 
 The pools of a network are anchored at the window's start. When the window moves on by a multiple of
 the input pool's stride, every value that does not see an edge of the window is what it was, one
 place to the left. Only what sees zeros beyond an edge is another value in every window:
 
-* on the left, values "as if the window began here": they are computed for every window that will
-  be, while its samples are at hand, and kept until the window is full;
-* on the right, values "as if the window ended here": they are computed for every decision.
+* on the left, values "as if the window began here" are computed for every window that will be,
+  while its samples are at hand, and kept until the window is full;
+* on the right, values "as if the window ended here" are computed for every decision.
 
 The part of a network that is local in time is cut into :class:`Stage` s wherever a kernel longer
-than one sample reads; what such a kernel reads is kept, as much of it as will be read again. Behind
-the last stage (a gate looks at all of time) every decision runs the graph as it is.
+than one sample reads. What such a kernel reads is kept, as much of it as will be read again. Behind
+the last stage (a gate looks at all of time) every decision runs the graph as it is. No torch is
+needed.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ LOCAL = (
 
 @dataclass(frozen=True)
 class Field:
-    """What of one tensor a position ``j`` of another depends on.
+    """Which positions of one tensor a position ``j`` of another depends on.
 
     Positions ``j * stride - pad`` to ``j * stride - pad + length - 1``; those outside the tensor
     are zeros.
@@ -63,7 +64,7 @@ class Field:
     pad: int = 0
 
     def behind(self, length: int, stride: int, pad: int) -> Field:
-        """The field of a kernel's output, this one being its input's."""
+        """Return the field of a kernel's output; this one is its input's."""
         return Field(
             self.length + (length - 1) * self.stride,
             self.stride * stride,
@@ -71,15 +72,15 @@ class Field:
         )
 
     def begin(self, j: int) -> int:
-        """The first position that ``j`` depends on."""
+        """Return the first position that ``j`` depends on."""
         return j * self.stride - self.pad
 
     def end(self, j: int) -> int:
-        """One behind the last position that ``j`` depends on."""
+        """Return the position behind the last one that ``j`` depends on."""
         return self.begin(j) + self.length
 
     def inside(self, low: int, high: int) -> tuple[int, int]:
-        """Positions that depend on nothing outside of [low, high): the first, one behind the last.
+        """Return the range of positions that depend on nothing outside of [low, high).
 
         The second may be smaller than the first.
         """
@@ -89,7 +90,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Span:
-    """Which positions of a tensor (n in a window) are shared between windows, and how.
+    """Which positions of a tensor (n in a window) windows share, and how.
 
     Attributes
     ----------
@@ -110,7 +111,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Stage:
-    """Nodes from one kept tensor to the next."""
+    """The nodes from one kept tensor to the next."""
 
     entry: str
     exit: str
@@ -121,7 +122,7 @@ class Stage:
 
     @property
     def fresh(self) -> int:
-        """The first interior position of the exit that the last decision had not."""
+        """The first interior position of the exit that the last decision did not have."""
         return max(self.after.low, self.after.high - self.after.step)
 
     @property
@@ -139,7 +140,7 @@ class Stage:
 
 
 def kernel(graph: QGraph, node: Node) -> tuple[int, int, int]:
-    """Length, stride and padding on the left of a local node; (1, 1, 0) where it has none."""
+    """Return length, stride and left padding of a local node; (1, 1, 0) if it has no kernel."""
     match node:
         case Conv():
             length = graph.constants[f"{node.output}.weight"].shape[2]
@@ -151,7 +152,7 @@ def kernel(graph: QGraph, node: Node) -> tuple[int, int, int]:
 
 
 def pool_stride(graph: QGraph) -> int:
-    """Samples between neighbouring tokens: the stride of the first pool, blocks and windows."""
+    """Return the samples between neighbouring tokens: the stride of the first pool."""
     stride, found = 1, False
     for node in graph.nodes:
         if isinstance(node, AveragePool):
@@ -179,7 +180,7 @@ def refuse_hop(graph: QGraph, hop: int) -> None:
 
 
 def plan(graph: QGraph, hop: int) -> tuple[Stage, ...]:
-    """The stages of a graph, in the order in which they run.
+    """Return the stages of a graph, in the order in which they run.
 
     Raises
     ------
@@ -300,14 +301,14 @@ def _type(graph: QGraph, name: str) -> np.dtype[Any]:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A decision: the number of the window's last sample, from 0, and the logits (one window)."""
+    """A decision: the number of the window's last sample, from 0, and the window's logits."""
 
     sample: int
     logits: reference.Logits
 
 
 class Streaming:
-    """A graph, float or integer, fed with samples as they come.
+    """A graph, float or integer, that is fed with samples as they come.
 
     Integers are :func:`quantize.graph.reference.run` 's on every window, bit for bit; floats are
     up to the order of their sums.
@@ -349,7 +350,7 @@ class Streaming:
 
     @property
     def n_times(self) -> int:
-        """Samples of a window."""
+        """The samples of a window."""
         return self.stages[0].before.n
 
     def push(self, frames: Array) -> list[Step]:
@@ -389,7 +390,7 @@ class Streaming:
 
 
 def all_windows(frames: Array, n_times: int, hop: int) -> Array:
-    """Every window of a signal (n_samples, n_chans) that streaming decides on.
+    """Return every window of a signal (n_samples, n_chans) that streaming decides on.
 
     Returns
     -------

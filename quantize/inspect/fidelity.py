@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How well every tensor of the integer graph follows the float network, on the same windows.
+"""Measure how well every tensor of the integer graph follows the float network.
 
-What reaches a tensor holds the errors of everything before it, unlike
+Both see the same windows. What reaches a tensor holds the errors of everything before it, unlike in
 :mod:`quantize.inspect.sensitivity`, which rounds one tensor at a time.
 """
 
@@ -26,7 +26,7 @@ MAX_WINDOWS = 32
 
 @dataclass(frozen=True)
 class TensorFidelity:
-    """SQNR of one tensor, ``10 log10(sum ref**2 / sum (ref - out)**2)``; None where equal."""
+    """The SQNR of one tensor, ``10 log10(sum ref**2 / sum (ref - out)**2)``."""
 
     name: str
     sqnr_db: float | None
@@ -35,7 +35,7 @@ class TensorFidelity:
 def measure(
     float_graph: QGraph, graph: QGraph, windows: NDArray[np.float32]
 ) -> tuple[TensorFidelity, ...]:
-    """Every tensor that both graphs have, in the order of computation.
+    """Measure every tensor that both graphs have, in the order of computation.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which tensor costs the accuracy: every one quantized alone, and every one left in float alone.
+"""Measure which tensor costs the accuracy: quantize each alone, and leave each alone in float.
 
 Quantization is simulated on the float graph: a tensor or a weight is rounded to its int8 values and
-taken back to float, everything else is computed in float32. What stands before the place that
-differs is computed once. Biases are the float ones, so a report shows what bias correction has to
-take off, too.
+taken back to float, and everything else is computed in float32. What stands before the place that
+differs is computed once. Biases are the float ones, so a report also shows what bias correction has
+to take off.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class Effect:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Effects, the costliest first, and what rounding everything gives."""
+    """All effects, the costliest first, and what rounding everything gives."""
 
     n_windows: int
     everything: Figures
     effects: tuple[Effect, ...]
 
     def document(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """Return the report as JSON holds it."""
         return {"schema_version": 1, **asdict(self)}
 
 
@@ -124,11 +124,11 @@ class Simulation:
                 yield node.output
 
     def figures(self, rounded: Collection[str]) -> Figures:
-        """Logits with these items rounded, beside those with none."""
+        """Compare logits with these items rounded with those of none."""
         return compare(self.logits(rounded), self._float[self.float_graph.output])
 
     def logits(self, rounded: Collection[str]) -> Array:
-        """(n_windows, n_outputs) float32 with these items rounded."""
+        """Compute logits (n_windows, n_outputs) float32 with these items rounded."""
         chosen = frozenset(rounded)
         starts = (
             (self._first_change(chosen), self._float),
@@ -148,7 +148,7 @@ class Simulation:
     def compute(
         self, base: Mapping[str, Array], start: int, rounded: frozenset[str]
     ) -> dict[str, Array]:
-        """Every tensor; those before the node ``start`` are taken from ``base``."""
+        """Compute every tensor; those before the node ``start`` are taken from ``base``."""
         source = self.float_graph.input
         values: dict[str, Array] = {source: self._round(source, self.input, rounded)}
         for i, node in enumerate(self.float_graph.nodes):
@@ -189,7 +189,7 @@ def _activations(graph: QGraph) -> Mapping[str, Quant]:
 
 
 def compare(logits: Array, wanted: Array) -> Figures:
-    """Figures of logits (n_windows, n_outputs) beside those that were wanted."""
+    """Compare logits (n_windows, n_outputs) with those that were wanted."""
     noise = float(np.square(logits - wanted, dtype=np.float64).sum())
     signal = float(np.square(wanted, dtype=np.float64).sum())
     return Figures(

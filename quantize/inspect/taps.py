@@ -13,7 +13,7 @@ from quantize.pt2e import naming
 
 
 def give(module: GraphModule, graph: QGraph) -> GraphModule:
-    """A copy that gives (logits, *others) as the graph does; the module itself for logits alone.
+    """Return a copy that gives (logits, *others) as the graph does, or the module for logits alone.
 
     Parameters
     ----------

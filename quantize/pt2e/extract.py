@@ -59,7 +59,7 @@ LOGITS = "logits"
 
 
 def extract(graph: GraphModule) -> QGraph:
-    """The graph that targets are written from; its logits have 16 bits where they are integers.
+    """Return the graph that files are written from; integer logits have 16 bits.
 
     Raises
     ------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Names of a PyTorch graph's nodes: the module's path, or the path and the operation."""
+"""Name the nodes of a PyTorch graph: the module's path, or the path and the operation."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from torch.fx import Node
 
 
 def is_compute(node: Node) -> bool:
-    """Whether a node computes something, (de)quantization excluded."""
+    """Return whether a node computes something; conversions to and from int8 do not."""
     return node.op == "call_function" and "quantize" not in str(node.target)
 
 
 def operation(node: Node) -> str:
-    """``conv2d`` for ``torch.ops.aten.conv2d.default``."""
+    """Return ``conv2d`` for ``torch.ops.aten.conv2d.default``."""
     return str(node.target).split(".")[1]
 
 
 def path(node: Node) -> str:
-    """Path of the innermost module that made the node, ``""`` at the top."""
+    """Return the path of the innermost module that made the node, ``""`` at the top."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     return str(stack[-1][0]) if stack else ""
 
 
 def names(nodes: Iterable[Node]) -> dict[Node, str]:
-    """A unique, readable name for every compute node.
+    """Return a unique, readable name for every compute node.
 
     A module that computes one thing lends its own name (``gate.conv``); what a module with
     children computes itself is named after the operation (``gate.mean``).
@@ -48,5 +48,5 @@ def names(nodes: Iterable[Node]) -> dict[Node, str]:
 
 
 def within(name: str, parts: Iterable[str]) -> bool:
-    """Whether a node's name lies in one of the named parts."""
+    """Return whether a node's name lies in one of the named parts."""
     return any(name == part or name.startswith(part + ".") for part in parts)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Observers: from the values a tensor takes on calibration windows to its range.
+"""Observe the values that a tensor takes on calibration windows, and derive its range.
 
 ``histogram`` and ``min_max`` are torchao's. ``percentile`` is ours: it keeps a stated share of all
 values inside the range, so that a few outlier windows do not set the step for all others.
@@ -42,7 +42,7 @@ class _MinMax(_DeadTensors, MinMaxObserver):  # type: ignore[misc]  # untyped ba
 
 
 class PercentileObserver(UniformQuantizationObserverBase):  # type: ignore[misc]  # untyped base
-    """Range that leaves half of ``100 - percentile`` percent of the values on either side.
+    """An observer whose range leaves out equally many values on either side.
 
     Values are counted by their bfloat16 bits, 65,536 buckets of 0.4 % relative width, so that
     memory does not grow with the number of windows and the result does not depend on their order.
@@ -60,13 +60,13 @@ class PercentileObserver(UniformQuantizationObserverBase):  # type: ignore[misc]
         return x
 
     def calculate_qparams(self) -> tuple[Tensor, Tensor]:
-        """Scale and zero point, each of shape (1,)."""
+        """Return scale and zero point, each of shape (1,)."""
         low, high = self.range()
         scale, zero_point = self._calculate_qparams(low, high)
         return scale, zero_point
 
     def range(self) -> tuple[Tensor, Tensor]:
-        """Smallest and largest value that int8 must hold, float32 scalars."""
+        """Return the smallest and largest value that int8 must hold, float32."""
         bits = torch.arange(-(2**15), 2**15, dtype=torch.int16)
         seen = self.counts > 0
         values, order = bits.view(torch.bfloat16)[seen].float().sort()
@@ -83,7 +83,7 @@ class _Percentile(_DeadTensors, PercentileObserver):
 
 
 def constructor(recipe: Recipe) -> Any:
-    """The observer a recipe asks for, ready for a ``QuantizationSpec``."""
+    """Return the observer that a recipe asks for, ready for a ``QuantizationSpec``."""
     if recipe.observer == "percentile":
         return _Percentile.with_args(percentile=recipe.percentile, eps=SMALLEST_SCALE)
     observer = _Histogram if recipe.observer == "histogram" else _MinMax

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Post-training quantization: a float network and calibration windows become a Q/DQ graph."""
+"""Turn a float network and calibration windows into PyTorch's Q/DQ graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from quantize.recipe import Recipe
 
 
 def trace(net: nn.Module, n_chans: int, n_times: int) -> GraphModule:
-    """The network as a graph of ATen operations for one window, (1, n_chans, 1, n_times)."""
+    """Trace the network as a graph of ATen operations for one window, (1, n_chans, 1, n_times)."""
     example = (torch.zeros(1, n_chans, 1, n_times),)
     exported = torch.export.export(net, example, strict=False)
     graph: Any = exported.module(check_guards=False)
@@ -26,7 +26,7 @@ def trace(net: nn.Module, n_chans: int, n_times: int) -> GraphModule:
 
 
 def observe(net: nn.Module, windows: NDArray[np.float32], recipe: Recipe) -> GraphModule:
-    """The network with observers that have seen the calibration windows.
+    """Return the network with observers that have seen the calibration windows.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ def observe(net: nn.Module, windows: NDArray[np.float32], recipe: Recipe) -> Gra
 
 
 def convert(observed: GraphModule) -> GraphModule:
-    """The Q/DQ graph: float operations between quantize and dequantize nodes, int8 weights."""
+    """Return the Q/DQ graph: float operations between quantize and dequantize nodes."""
     converted = convert_pt2e(observed)
     assert isinstance(converted, GraphModule)
     return converted
 
 
 def quantize(net: nn.Module, windows: NDArray[np.float32], recipe: Recipe) -> GraphModule:
-    """:func:`observe`, then :func:`convert`."""
+    """Do :func:`observe`, then :func:`convert`."""
     return convert(observe(net, windows, recipe))

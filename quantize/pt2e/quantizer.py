@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Our PT2E quantizer: which values are int8, and which share their scale.
+"""Decide for PyTorch's PT2E which values are int8, and which of them share a scale.
 
-Rules, in the order in which they are tried for a node:
+These rules are tried for a node, in this order:
 
 1. a node in one of the recipe's float parts is left alone; in a part that holds an operation
    without an int8 form, weights alone are int8, with one scale a convolution, where that is fine
@@ -61,7 +61,7 @@ ANNOTATION = "quantization_annotation"
 
 
 class EdgeQuantizer(Quantizer):  # type: ignore[misc]  # untyped base
-    """Annotates an exported :class:`edge.lower.stem.DeployNet` according to a recipe."""
+    """A quantizer that annotates an exported :class:`edge.lower.stem.DeployNet`."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -139,17 +139,17 @@ class EdgeQuantizer(Quantizer):  # type: ignore[misc]  # untyped base
         return SharedQuantizationSpec(source) if quantized else self.activation
 
     def validate(self, model: GraphModule) -> None:
-        """Nothing that :func:`quantize.pt2e.extract.extract` does not check."""
+        """Check nothing; :func:`quantize.pt2e.extract.extract` checks everything."""
 
 
 def float_parts(names: Mapping[Node, str]) -> tuple[str, ...]:
-    """Parts of the network that hold an operation without an int8 form (``("gate",)``)."""
+    """Return the parts that hold an operation without an int8 form (``("gate",)``)."""
     found = {name.split(".")[0] for node, name in names.items() if node.target in FLOAT_ONLY}
     return tuple(sorted(found))
 
 
 def is_fine(weight: torch.Tensor) -> bool:
-    """Whether weights (n_outputs, …) in int8 with one scale are within :data:`FINE` everywhere."""
+    """Return whether int8 weights (n_outputs, …) with one scale stay within :data:`FINE`."""
     rows = weight.detach().flatten(1)
     scale = rows.abs().max() / 127
     errors = torch.round(rows / scale) * scale - rows
@@ -182,7 +182,7 @@ def _is_value(source: Node) -> bool:
 
 
 def is_fused_relu(node: Node) -> bool:
-    """Whether a node is a ReLU that its convolution computes."""
+    """Return whether a node is a ReLU that its convolution computes."""
     if node.target is not aten.relu.default:
         return False
     source = _node(node.args[0])

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Bias correction: what quantization adds to a convolution's outputs on average is taken off again.
+"""Correct biases: take off what quantization adds to a convolution's outputs on average.
 
-Rounding errors of single samples vanish in the pools behind them, errors that all samples share do
-not: weights rounded the same way every time, ranges clipped on one side. Per channel, the mean
-difference to float over calibration windows goes into the bias (Nagel et al. 2019,
+Rounding errors of single samples vanish in the pools behind them. Errors that all samples share do
+not: weights are rounded the same way every time, ranges are clipped on one side. The mean
+difference to float over calibration windows goes into each channel's bias (Nagel et al. 2019,
 arXiv:1906.04721, section 4.2), convolution by convolution, each seeing what the ones before it were
-corrected to; of convolutions in a row, the last one. Windows with the largest differences are left
-out: outliers would move all others.
+corrected to; of convolutions in a row, only the last one is corrected. Windows with the largest
+differences are left out, because outliers would move all others.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ UNTOUCHED: tuple[str, ...] = ("gate",)
 
 
 def correct(graph: QGraph, float_graph: QGraph, windows: NDArray[np.float32]) -> QGraph:
-    """The int8 graph with corrected biases.
+    """Return the int8 graph with corrected biases.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Equalization: rescale channels between two linear layers so that they share one int8 range well.
+"""Rescale channels between two linear layers so that they share one int8 range well.
 
 The spatial mix has one scale for all its channels, and their ranges differ. Because only the
 depthwise temporal filter reads them, a channel may be divided by its range in the mix and
@@ -20,7 +20,7 @@ RANGE_PERCENTILE = 99.9
 
 
 def equalize(net: nn.Module, windows: NDArray[np.float32]) -> nn.Module:
-    """A copy of a lowered network whose mixed channels have equal ranges on ``windows``.
+    """Return a copy of a lowered network whose mixed channels have equal ranges.
 
     Parameters
     ----------

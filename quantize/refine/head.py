@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The logits are 16-bit integers, with the range of the sums that int8 really gives.
+"""Give the logits 16 bits and the range of the sums that int8 really gives.
 
-Eight bits would cost more than all the rest of some networks' rounding, and let logits tie. What
-float says about outlier windows is no guide to the range: their inputs saturate in int8, and so the
-sums of the head stay far below.
+Eight bits would cost more than all the rest of some networks' rounding, and would let logits tie.
+What float says about outlier windows is no guide to the range: their inputs saturate in int8, so
+the sums of the head stay far below.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from quantize.pt2e import naming
 
 
 def widened(graph: QGraph) -> QGraph:
-    """A graph whose logits have 8 bits, with 16 instead; they hold all that they held."""
+    """Widen int8 logits to int16 without changing their range."""
     quant = graph[graph.output].quant
     if quant is None or quant.bits == 16:
         return graph
@@ -28,7 +28,7 @@ def widened(graph: QGraph) -> QGraph:
 
 
 def fit(graph: QGraph, windows: NDArray[np.float32]) -> QGraph:
-    """The int8 graph, its logits quantized for the sums on ``windows``.
+    """Quantize the logits of an int8 graph for the sums that they take on ``windows``.
 
     Their steps are not finer than those of the sums, so that a factor between the two is at most 1.
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which share of its values a tensor's range keeps: the one that costs the logits least.
+"""Choose for every tensor the share of its values that its range keeps, by what the logits lose.
 
 One share for all tensors clips too much of some, where outliers decide, and wastes the steps of
-others. So every tensor is rounded alone with every candidate range, all else in float, and what
-that does to the logits is kept, window by window. Errors of different tensors hardly correlate:
-their squares add up, which predicts the error of any choice, and coordinate descent finds one that
-no change of a single tensor improves. What is best is the mean over windows of their SQNR in dB:
-unlike the SQNR over all windows it is not owned by outliers, and unlike the median it knows them.
+others. So every tensor is rounded alone with every candidate range, with everything else in float,
+and what that does to the logits is kept, window by window. Errors of different tensors hardly
+correlate, so their squares add up; this predicts the error of any choice, and coordinate descent
+finds one that no change of a single tensor improves. What is maximized is the mean over windows of
+their SQNR in dB: unlike the SQNR over all windows, outliers do not own it, and unlike the median,
+it knows them.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ TINY = 1e-30
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """Tensors with one scale, and what observed them."""
+    """Tensors with one scale, and the observers of them."""
 
     names: frozenset[str]
     observer: PercentileObserver
 
     def quant(self, percentile: float) -> Quant:
-        """Their quantization when that share of values is kept."""
+        """Return their quantization when that share of values is kept."""
         before, self.observer.percentile = self.observer.percentile, percentile
         scale, zero_point = self.observer.calculate_qparams()
         self.observer.percentile = before
@@ -57,7 +58,7 @@ class Shared:
 
 
 def choose(observed: GraphModule, graph: QGraph, windows: NDArray[np.float32]) -> Percentiles:
-    """The best share for every tensor but the logits, whose range follows from the sums.
+    """Return the best share for every tensor but the logits, which follow from the sums.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def choose(observed: GraphModule, graph: QGraph, windows: NDArray[np.float32]) -
 
 
 def apply(observed: GraphModule, percentiles: Percentiles) -> None:
-    """Let the observers of the named tensors keep these shares."""
+    """Make the observers of the named tensors keep these shares."""
     for group in _shared(observed):
         for name in group.names & percentiles.keys():
             group.observer.percentile = percentiles[name]
