@@ -8,6 +8,9 @@ are imported inside the commands, so that ``edge --help`` works in the bare inst
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -23,6 +26,8 @@ from edge import registry  # noqa: E402
 from edge.errors import EdgeError, ExitCode, MissingToolError  # noqa: E402
 
 INTERRUPTED = 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+"""Errors of a file system, or of what stdout leads to, and not of ours."""
 
 
 class Commands(click.Group):
@@ -77,7 +82,31 @@ def cli(context: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point: run a command and exit with its code."""
-    sys.exit(_main(arguments))
+    _open_descriptors()
+    code = _main(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            code = _fail(_cannot_write(error), ExitCode.USAGE)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter flushes once more
+    sys.exit(code)
+
+
+def _open_descriptors() -> None:
+    """Let a stdin, stdout or stderr that is closed lead nowhere, so that no file becomes it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
+def _cannot_write(error: OSError) -> str:
+    where = "the output" if error.filename is None else repr(str(error.filename))
+    return f"Cannot write {where}: {error.strerror}."
 
 
 def _main(arguments: Sequence[str] | None) -> int:
@@ -96,11 +125,14 @@ def _main(arguments: Sequence[str] | None) -> int:
         return _fail(said or "Interrupted; nothing was written.", INTERRUPTED)
     except BrokenPipeError:
         return ExitCode.DONE
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return _fail(_cannot_write(error), ExitCode.USAGE)
         traceback.print_exc()
         return _fail("This is a bug in edge; the lines above say where.", ExitCode.BUG)
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"edge: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # a stderr that takes nothing does not change the code
+        print(f"edge: {message}", file=sys.stderr, flush=True)
     return code

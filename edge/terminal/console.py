@@ -20,6 +20,8 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from edge.errors import UsageError
+
 PIPE_WIDTH = 140
 """Columns of a table that is not printed to a terminal."""
 
@@ -32,16 +34,28 @@ class Console:
     err: RichConsole
 
     def note(self, text: str) -> None:
-        """A line on stderr."""
-        self.err.print(text, soft_wrap=True)
+        """A line on stderr; where that takes none, the work goes on."""
+        with contextlib.suppress(OSError):
+            self.err.print(text, soft_wrap=True)
 
     def print(self, result: Table | str) -> None:
-        """A result on stdout."""
-        if isinstance(result, str):
-            self.out.file.write(result if result.endswith("\n") else result + "\n")
-            self.out.file.flush()
-        else:
-            self.out.print(result)
+        """A result on stdout.
+
+        Raises
+        ------
+        UsageError
+            When stdout takes nothing: it leads to a full disk, say.
+        """
+        try:
+            if isinstance(result, str):
+                self.out.file.write(result if result.endswith("\n") else result + "\n")
+                self.out.file.flush()
+            else:
+                self.out.print(result)
+        except BrokenPipeError:  # who read it has read enough
+            raise
+        except OSError as error:
+            raise UsageError(f"Cannot write the result to stdout: {error.strerror}.") from None
 
     @contextlib.contextmanager
     def waiting(self, text: str) -> Iterator[None]:
@@ -102,8 +116,7 @@ def console(verbose: bool, quiet: bool = False) -> Iterator[Console]:
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    out, err = (os.fdopen(os.dup(fd), "w", encoding="utf-8", errors="replace") for fd in (1, 2))
-    with out, err, _sink(err, verbose) as sink:
+    with _copy(1) as out, _copy(2) as err, _sink(err, verbose) as sink:
         os.dup2(sink, 1)
         os.dup2(sink, 2)
         try:
@@ -115,6 +128,17 @@ def console(verbose: bool, quiet: bool = False) -> Iterator[Console]:
             sys.stderr.flush()
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
+
+
+@contextlib.contextmanager
+def _copy(descriptor: int) -> Iterator[TextIO]:
+    """A copy of stdout or stderr; what it could not write has been said before it closes."""
+    stream = os.fdopen(os.dup(descriptor), "w", encoding="utf-8", errors="replace")
+    try:
+        yield stream
+    finally:
+        with contextlib.suppress(OSError):
+            stream.close()
 
 
 @contextlib.contextmanager
