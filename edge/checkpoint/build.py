@@ -8,7 +8,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 
@@ -18,8 +18,10 @@ from edge.checkpoint.stored import shown
 from edge.errors import IncompatibleError, suggestion
 from edge.spec import Argument, ModelSpec
 
-OWN_FIELDS = ("attention_mode", "n_chans", "n_times", "n_outputs")
+OWN_FIELDS = ("attention_mode", "n_chans", "n_times", "n_outputs", "chs_info")
 """Constructor arguments that ``--mode`` and the data decide."""
+ACTIVATION = "activation"
+"""The only argument that is neither a number nor true or false."""
 
 
 def network_class() -> Any:
@@ -149,12 +151,13 @@ def _constructor_arguments(arguments: Mapping[str, Argument]) -> dict[str, Any]:
             raise IncompatibleError(
                 f"AttentionBaseNet has no argument {name!r}.{suggestion(name, list(known))}"
             )
-        _refuse_kind(name, arguments[name], known[name].default)
+        if name != ACTIVATION:
+            _refuse_kind(name, arguments[name], known[name].default)
     resolved: dict[str, Any] = dict(arguments)
-    if "activation" in resolved:
+    if ACTIVATION in resolved:
         from edge.families.attentionbasenet import activations
 
-        resolved["activation"] = activations.find(resolved["activation"])
+        resolved[ACTIVATION] = activations.find(resolved[ACTIVATION])
     return resolved
 
 
@@ -163,6 +166,7 @@ KINDS: Mapping[type, tuple[tuple[type, ...], str]] = MappingProxyType(
         bool: ((bool,), "true or false"),
         int: ((int,), "a whole number"),
         float: ((int, float), "a number"),
+        type(None): ((int, float), "a number"),
     }
 )
 """What an argument may be whose default is of a type, and that in words."""
@@ -172,19 +176,14 @@ def _refuse_kind(name: str, value: Argument, default: Any) -> None:
     """Raise where an argument is of another kind than its default, or of no size that is built."""
     kinds, words = KINDS.get(type(default), ((object,), ""))
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in (*kinds, object)):
-        raise IncompatibleError(
-            f"{name} must be {words}, got {shown(value)}. Try {_typed(default)}."
-        )
+        raise IncompatibleError(f"{name} must be {words}, got {shown(value)}.{_advice(default)}")
     if isinstance(value, int | float) and not -MAX_ARGUMENT <= value <= MAX_ARGUMENT:
-        _refuse_value(name, value, default)
+        limits = f"-{MAX_ARGUMENT:,} and {MAX_ARGUMENT:,}"
+        raise IncompatibleError(
+            f"{name} must lie between {limits}, got {shown(value)}.{_advice(default)}"
+        )
 
 
-def _refuse_value(name: str, value: object, default: Any) -> NoReturn:
-    advice = "" if default is None else f" Try {_typed(default)}."
-    limits = f"-{MAX_ARGUMENT:,} and {MAX_ARGUMENT:,}"
-    raise IncompatibleError(f"{name} must lie between {limits}, got {shown(value)}.{advice}")
-
-
-def _typed(value: Any) -> str:
-    """As it is typed behind ``--arg NAME=``."""
-    return json.dumps(value)
+def _advice(default: Any) -> str:
+    """What to type behind ``--arg NAME=``, where there is a default."""
+    return "" if default is None else f" Try {json.dumps(default)}."

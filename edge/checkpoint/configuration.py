@@ -128,7 +128,7 @@ def _spec(config: Mapping[str, Any], known: Mapping[str, Any], where: str) -> Mo
     absent = [name for name, value in sizes.items() if not value]
     if absent:
         raise IncompatibleError(f"{where} does not say {', '.join(absent)}.")
-    skipped = (*OWN_FIELDS, "chs_info", "input_window_seconds")
+    skipped = (*OWN_FIELDS, "input_window_seconds")
     arguments = {
         key: value
         for key, value in config.items()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import struct
-import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -206,14 +205,14 @@ def _places(path: Path, start: int, keys: list[str], value: Any) -> dict[str, tu
     """Where every storage begins and how many values it has, by its key."""
     storages = {tensor.storage.key: tensor.storage for tensor in tensors(value).values()}
     places: dict[str, tuple[int, int]] = {}
-    with opened(path) as (file, _):
+    with opened(path) as (file, size):
         for key in keys[:MAX_MEMBERS]:
             file.seek(start)
             count = file.read(8)
             if len(count) < 8 or key not in storages:
                 break  # of a tensor that is not one of the network's; nothing behind it is found
             (n_values,) = struct.unpack("<q", count)
-            if not 0 <= n_values < sys.maxsize >> 4:
+            if not 0 <= n_values <= size:
                 raise MalformedError("a storage is missing, or has another size than it should")
             places[key] = (start + 8, n_values)
             start += 8 + n_values * _dtype(storages[key]).itemsize
