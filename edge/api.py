@@ -45,6 +45,7 @@ def export(
     data: Data | None = None,
     contract: StrPath | None = None,
     holdout: Sequence[str] = (),
+    keep_bad: bool = False,
     targets: Sequence[str] | None = None,
     out: StrPath,
     int8: bool = True,
@@ -65,6 +66,8 @@ def export(
         ``mode`` is taken.
     data
         Windows to calibrate and measure on. A checkpoint that ``train`` made knows its own.
+    keep_bad
+        Whether windows that touch spans marked bad are taken too.
     targets
         Names of targets; without them, every target is written.
     out
@@ -108,7 +111,7 @@ def export(
         source = None if checkpoint is None else str(checkpoint)
     request = ExportRequest(
         checkpoint=checkpoints.Request(
-            mode, source, _data(data, contract), _path(contract), tuple(holdout)
+            mode, source, _data(data, contract), _path(contract), tuple(holdout), keep_bad
         ),
         out=Path(out),
         int8=int8,
@@ -131,6 +134,8 @@ def train(
     out: StrPath,
     contract: StrPath | None = None,
     holdout: Sequence[str] = (),
+    keep_bad: bool = False,
+    class_weights: Literal["none", "balanced"] = "none",
     epochs: int = 60,
     batch_size: int = 16,
     learning_rate: float = 1e-3,
@@ -152,6 +157,10 @@ def train(
         Contract file that says what recordings mean.
     holdout
         Sessions or files to hold out; without them, the last third.
+    keep_bad
+        Whether windows that touch spans marked bad are taken too.
+    class_weights
+        ``balanced`` lets every class weigh the same, however few windows it has.
     arguments
         Constructor arguments of ``AttentionBaseNet``.
 
@@ -183,7 +192,10 @@ def train(
         out=Path(out),
         contract=_path(contract),
         holdout=tuple(holdout),
-        settings=TrainingSettings(epochs, batch_size, learning_rate, seed=seed),
+        settings=TrainingSettings(
+            epochs, batch_size, learning_rate, seed=seed, class_weights=class_weights
+        ),
+        keep_bad=keep_bad,
         arguments=dict(arguments or {}),
     )
     with console(verbose=False, quiet=quiet) as ours:

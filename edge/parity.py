@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.scores import scores
 from edge.spec import Accuracy, Parity, Proportion
 from quantize.graph import reference
 from quantize.graph.qgraph import LOGITS, AveragePool, Conv, Mean, Multiply, QGraph
@@ -196,8 +197,11 @@ def _quantization_complaint(parity: Parity, name: str) -> str | None:
 
 
 def accuracy(rung: str, logits: Logits, labels: NDArray[np.int64]) -> Accuracy:
-    """Return the share of windows whose largest logit is the label."""
-    return Accuracy(rung, wilson(int((logits.argmax(1) == labels).sum()), len(labels)))
+    """Return the share of windows whose largest logit is the label, and how well classes are told apart."""
+    choices = logits.argmax(1)
+    told = scores(choices, labels)
+    right = wilson(int((choices == labels).sum()), len(labels))
+    return Accuracy(rung, right, told.balanced, told.kappa)
 
 
 def saturation(graph: QGraph, windows: NDArray[Any]) -> dict[str, float]:

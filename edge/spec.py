@@ -210,7 +210,17 @@ class Parity:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How many held-out, labelled windows one form of the network decided correctly."""
+    """How many held-out, labelled windows one form of the network decided correctly.
+
+    Attributes
+    ----------
+    balanced
+        Mean over classes of the share that was recognized; None in bundles of before.
+    kappa
+        Cohen's kappa: 0 at chance, 1 when all is right; None in bundles of before.
+    """
 
     rung: str
     correct: Proportion
+    balanced: float | None = None
+    kappa: float | None = None

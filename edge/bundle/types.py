@@ -43,7 +43,11 @@ FLOAT = "float"
 
 @dataclass(frozen=True)
 class DataRecord:
-    """What a bundle was calibrated and measured on; ``scaling`` is the contract's kind of it."""
+    """What a bundle was calibrated and measured on; ``scaling`` is the contract's kind of it.
+
+    ``majority_share`` is the most frequent class's share of the held-out windows, and ``left_out``
+    the labelled windows that touch a span marked bad; None and 0 in bundles of before.
+    """
 
     spec: str
     simulated: bool
@@ -51,6 +55,8 @@ class DataRecord:
     scaling: str
     n_calibration: int
     n_held_out: int
+    majority_share: float | None = None
+    left_out: int = 0
 
 
 @dataclass(frozen=True)

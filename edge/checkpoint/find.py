@@ -13,7 +13,7 @@ from edge.checkpoint import files
 from edge.checkpoint.model import FloatModel
 from edge.data import dataset, source
 from edge.errors import IncompatibleError, UsageError
-from edge.signal import contract_file
+from edge.signal import contract_file, rates
 from firmware_bridge.signal.contract import Scaling, SignalContract
 
 ZOO = Path(__file__).parents[1] / "zoo"
@@ -30,6 +30,7 @@ class Request:
     data: str | dataset.Dataset | None = None
     contract: Path | None = None
     holdout: tuple[str, ...] = ()
+    keep_bad: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ def resolve(request: Request, note: Callable[[str], None]) -> Resolved:
     model, origin = _model(request)
     _refuse_other_mode(request.mode, model)
     data = _data(request, model, note)
+    for line in data.notes:
+        note(f"note: {line}")
     contract = _agree(model, data)
     split = dataset.split(replace(data, contract=contract), _holdout(request, model, data))
     if model.training is None:
@@ -97,7 +100,11 @@ def _refuse_other_mode(mode: str | None, model: FloatModel) -> None:
 def _data(request: Request, model: FloatModel, note: Callable[[str], None]) -> dataset.Dataset:
     if isinstance(request.data, dataset.Dataset):
         return request.data
-    return source.read(_data_spec(request, model, note), _contract_file(request, model))
+    return source.read(
+        _data_spec(request, model, note),
+        _contract_file(request, model),
+        request.keep_bad or (model.training is not None and model.training.keep_bad),
+    )
 
 
 def _data_spec(request: Request, model: FloatModel, note: Callable[[str], None]) -> str:
@@ -169,7 +176,8 @@ def _agree(model: FloatModel, data: dataset.Dataset) -> SignalContract:
             for name in ("channels", "reference", "unit", "sfreq", "classes")
         ]
     for name, expected, got in pairs:
-        if expected != got and "unknown" not in (expected, got) and None not in (expected, got):
+        known = "unknown" not in (expected, got) and None not in (expected, got)
+        if known and expected != got and not _same_rate(name, expected, got):
             raise IncompatibleError(
                 f"The model has {name} {_plain(expected)} and {data.spec} has {_plain(got)}. "
                 f"Give data that fits, or its --contract."
@@ -177,6 +185,12 @@ def _agree(model: FloatModel, data: dataset.Dataset) -> SignalContract:
     if ours is not None:
         return ours
     return replace(theirs, scaling=Scaling("unknown"))
+
+
+def _same_rate(name: str, one: object, other: object) -> bool:
+    if name != "sfreq" or not isinstance(one, int | float) or not isinstance(other, int | float):
+        return False
+    return rates.agree(one, other)
 
 
 def _plain(value: object) -> str:

@@ -13,7 +13,11 @@ from firmware_bridge.signal.contract import SignalContract
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How a checkpoint came to be."""
+    """How a checkpoint came to be.
+
+    ``majority_share``, ``balanced_accuracy`` and ``kappa`` are of the held-out windows, None where
+    an older version trained; ``left_out`` counts the labelled windows that touch a span marked bad.
+    """
 
     data: str
     simulated: bool
@@ -27,6 +31,12 @@ class TrainingRecord:
     learning_rate: float
     test_accuracy: float
     versions: Mapping[str, str]
+    keep_bad: bool = False
+    left_out: int = 0
+    class_weights: str = "none"
+    majority_share: float | None = None
+    balanced_accuracy: float | None = None
+    kappa: float | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import click
 
 from edge import registry
 from edge.errors import UsageError
-from edge.terminal.options import PATH, Mode, Names, Real, common, needs, print_json, run
+from edge.terminal.options import PATH, Mode, Names, Real, common, keep_bad, needs, print_json, run
 
 if TYPE_CHECKING:
     from edge.exporting.prepare import ExportRequest
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--data", help="sim[:SEED], an .npz file, a recording or a folder of recordings.")
 @click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
 @click.option("--holdout", type=Names(), default=(), help="Sessions or files to measure on.")
+@keep_bad
 @click.option(
     "--targets", type=Names(registry.TARGETS), default=None, help="All that fit without it."
 )
@@ -64,7 +65,11 @@ def command(as_json: bool, verbose: bool, **options: Any) -> None:
         from edge.terminal import tables
 
         console.print(tables.export_table(made))
-        for line in (*tables.float_lines(made), *tables.other_lines(made)):
+        for line in (
+            *tables.class_lines(made),
+            *tables.float_lines(made),
+            *tables.other_lines(made),
+        ):
             console.print(line)
         console.print(f"bundle: {out}")
 
@@ -111,6 +116,7 @@ def _request(options: dict[str, Any]) -> ExportRequest:
             data=options["data"],
             contract=options["contract"],
             holdout=options["holdout"],
+            keep_bad=options["keep_bad"],
         ),
         out=_out(options),
         int8=options["int8"],

@@ -9,7 +9,18 @@ import click
 
 from edge import registry
 from edge.errors import UsageError, listing
-from edge.terminal.options import PATH, Arguments, Mode, Names, Real, common, needs, print_json, run
+from edge.terminal.options import (
+    PATH,
+    Arguments,
+    Mode,
+    Names,
+    Real,
+    common,
+    keep_bad,
+    needs,
+    print_json,
+    run,
+)
 
 if TYPE_CHECKING:
     from edge.terminal.console import Console
@@ -25,6 +36,14 @@ if TYPE_CHECKING:
 @click.option("--data", help="sim[:SEED], an .npz file, a recording or a folder of recordings.")
 @click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
 @click.option("--holdout", type=Names(), default=(), help="Sessions or files to measure on.")
+@keep_bad
+@click.option(
+    "--class-weights",
+    type=click.Choice(["none", "balanced"]),
+    default="none",
+    show_default=True,
+    help="balanced: every class weighs the same, however few its windows.",
+)
 @click.option("--out", type=PATH, help="Folder of the checkpoint.")
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
 @click.option("--batch-size", type=click.IntRange(2), default=16, show_default=True)
@@ -51,6 +70,8 @@ def command(as_json: bool, verbose: bool, example_contract: bool, **options: Any
             print_json(console, record)
             return
         assert record is not None  # what has been trained has its record
+        from edge.terminal import tables
+
         share, low, high = (
             100 * x for x in (trained.accuracy.share, trained.accuracy.low, trained.accuracy.high)
         )
@@ -59,6 +80,8 @@ def command(as_json: bool, verbose: bool, example_contract: bool, **options: Any
             f"accuracy {share:.1f} % [{low:.1f}, {high:.1f}] on {record.n_test} held-out windows "
             f"({simulated}{record.split})"
         )
+        told = trained.scores
+        console.print(tables.among_classes(told.majority, told.balanced, told.kappa))
         console.print(f"checkpoint: {options['out']}")
 
     run(work, verbose)
@@ -100,6 +123,8 @@ def _request(options: dict[str, Any]) -> TrainRequest:
             batch_size=options["batch_size"],
             learning_rate=options["learning_rate"],
             seed=options["seed"],
+            class_weights=options["class_weights"],
         ),
+        keep_bad=options["keep_bad"],
         arguments=dict(options["arguments"]),
     )

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from edge.data import amplitude
 from edge.data.dataset import Dataset, refuse_empty_classes
-from edge.errors import IncompatibleError, UsageError
+from edge.errors import IncompatibleError, UsageError, listing
+from edge.signal import rates
 from edge.signal.contract_file import ContractFile
 from firmware_bridge.signal.contract import UNKNOWN, Filter, Scaling, SignalContract, is_real
 
@@ -39,8 +42,34 @@ def from_arrays(
             f"{str(path)!r} holds X of shape {x.shape} and y of shape {y.shape}; expected numbers "
             f"(windows, channels, samples) and (windows,)."
         )
-    values, labels = np.unique(y, return_inverse=True)
-    classes = tuple(str(c) for c in arrays.get("classes", values))
+    named = tuple(str(c) for c in arrays["classes"]) if "classes" in arrays else None
+    classes, labels = _classes(path, y, named, () if file is None else file.classes)
+    session = np.asarray(arrays.get("session", np.full(len(y), "all")))
+    contract = _contract(path, arrays, file, x.shape, classes)
+    windows = x.astype(np.float32)
+    contract.refuse(windows, f"{str(path)!r}")
+    _refuse_amplitude(path, windows, contract.unit)
+    dataset = Dataset(spec, False, contract, windows, labels, session.astype(np.str_))
+    refuse_empty_classes(dataset, spec)
+    return dataset
+
+
+def _classes(
+    path: Path, y: NDArray[Any], named: tuple[str, ...] | None, expected: tuple[str, ...]
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Names of the classes in the order of the logits, and each window's index into them.
+
+    The file's ``classes`` say names and order; without them the contract's; without those the
+    sorted values of ``y``. Names in ``y`` are looked up; numbers in ``y`` are places in the list.
+
+    Raises
+    ------
+    UsageError
+        When ``y`` holds less than two classes, or something that the list has no place for.
+    IncompatibleError
+        When the file's list is not the contract's.
+    """
+    values = np.unique(y)
     if not len(values):
         raise UsageError(f"{str(path)!r} holds no window.")
     if len(values) < 2:
@@ -48,20 +77,51 @@ def from_arrays(
             f"{str(path)!r} holds no other class than {str(values[0])!r} in y; two are needed to "
             f"decode."
         )
-    if len(classes) != len(values):
-        raise UsageError(
-            f"{str(path)!r} holds {len(values)} classes in y and names {len(classes)}; each needs "
-            f"a window."
+    if named is not None and expected and named != expected:
+        raise IncompatibleError(
+            f"{path.name} has classes {listing(named)} and the contract says {listing(expected)}. "
+            f"Correct the contract; the order is that of the logits."
         )
-    session = np.asarray(arrays.get("session", np.full(len(y), "all")))
-    contract = _contract(path, arrays, file, x.shape, classes)
-    windows = x.astype(np.float32)
-    contract.refuse(windows, f"{str(path)!r}")
-    dataset = Dataset(
-        spec, False, contract, windows, labels.astype(np.int64), session.astype(np.str_)
+    names = named or expected
+    if not names:
+        return tuple(map(str, values)), np.searchsorted(values, y).astype(np.int64)
+    if len(set(names)) < len(names):
+        raise UsageError(f"{str(path)!r} names a class twice: {listing(names)}.")
+    whose = "its classes are" if named else "the contract says"
+    if np.issubdtype(y.dtype, np.number) or y.dtype == np.bool_:
+        strangers = [str(v) for v in values if v not in range(len(names))]
+        if strangers:
+            raise UsageError(
+                f"{str(path)!r} holds {listing(strangers)} in y, and {whose} {listing(names)}: "
+                f"numbers in y count these from 0. Renumber y, or store names in it."
+            )
+        return names, y.astype(np.int64)
+    strangers = [str(v) for v in values if str(v) not in names]
+    if strangers:
+        raise UsageError(
+            f"{str(path)!r} holds {listing(strangers)} in y, and {whose} {listing(names)}. "
+            f"Correct one of them."
+        )
+    place = {name: i for i, name in enumerate(names)}
+    return names, np.array([place[str(v)] for v in y], np.int64)
+
+
+def _refuse_amplitude(path: Path, windows: NDArray[np.float32], unit: str) -> None:
+    """Raise when windows cannot be EEG in the unit that the file or the contract says."""
+    if unit not in amplitude.UV_PER:
+        return
+    n, n_chans, n_times = windows.shape
+    spread = amplitude.deviation(windows.reshape(n * n_chans, n_times).astype(np.float64), n_times)
+    if amplitude.is_plausible(spread * amplitude.UV_PER[unit]):
+        return
+    likely = amplitude.likely_unit(spread)
+    remedy = f"Write unit={likely!r}" if likely else "Leave unit out"
+    spread_uv = spread * amplitude.UV_PER[unit]
+    raise IncompatibleError(
+        f"{path.name} deviates by {spread_uv:,.3g} uV if X is in {unit!r}, as is said; EEG "
+        f"deviates by {amplitude.LEAST_UV:g} to {amplitude.MOST_UV:,.0f} uV. {remedy}, in the file "
+        f"or the contract."
     )
-    refuse_empty_classes(dataset, spec)
-    return dataset
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -139,7 +199,9 @@ def _agree(path: Path, own: Known, file: ContractFile) -> Known:
     said = Known(file.signal.channels, file.signal.sfreq, file.signal.unit)
     for field in fields(Known):
         here, there = getattr(own, field.name), getattr(said, field.name)
-        if here not in (None, there):
+        if here is None or here == there:
+            continue
+        if field.name != "sfreq" or not rates.agree(here, there):
             raise IncompatibleError(
                 f"{path.name} has {field.name} {here!r} and the contract says {there!r}. "
                 f"Correct the contract."

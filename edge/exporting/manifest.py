@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from edge import parity
 from edge.bundle import folder as bundle_folder
 from edge.bundle.types import DataRecord, Manifest, Output
@@ -57,6 +59,8 @@ def manifest_of(
             scaling=resolved.contract.scaling.kind,
             n_calibration=ready.n_calibration,
             n_held_out=len(labels),
+            majority_share=float(np.bincount(labels).max()) / len(labels),
+            left_out=test.left_out,
         ),
         recipe=ready.recipe,
         artifacts=artifacts,

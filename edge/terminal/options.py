@@ -116,6 +116,13 @@ def common(function: F) -> F:
     )
 
 
+keep_bad = click.option(
+    "--keep-bad",
+    is_flag=True,
+    help="Take windows that touch spans marked bad (BAD_…) too.",
+)
+"""Without it such windows are left out, as MNE leaves them out."""
+
 uv_per_count = click.option(
     "--uv-per-count",
     type=Real(0, min_open=True),

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 BRAINDECODE = "braindecode"
 
 
+UNEVEN = 1.2
+"""Windows of the most frequent class over an even share, from which accuracy alone misleads."""
+
+
 def export_table(made: Manifest) -> Table:
     """Every artifact: size, verdict, and how well it follows the float model."""
     kind = "simulated " if made.data.simulated else ""
@@ -74,6 +78,25 @@ def float_lines(made: Manifest) -> list[str]:
         if artifact.precision == Precision.INT8
         for line in describe(artifact.reasons)
     ]
+
+
+def class_lines(made: Manifest) -> list[str]:
+    """How well classes are told apart, where one is so frequent that accuracy alone misleads."""
+    of_float = next(entry for entry in made.accuracy if entry.rung == BRAINDECODE)
+    majority, balanced, kappa = made.data.majority_share, of_float.balanced, of_float.kappa
+    if majority is None or balanced is None or kappa is None:
+        return []
+    if majority * made.model.n_outputs < UNEVEN:
+        return []
+    return [f"float model: {among_classes(majority, balanced, kappa)}"]
+
+
+def among_classes(majority: float, balanced: float, kappa: float) -> str:
+    """Scores beside accuracy in words."""
+    return (
+        f"balanced accuracy {100 * balanced:.1f} %, Cohen's kappa {kappa:.2f}; always saying the "
+        f"most frequent class gives {100 * majority:.1f} %"
+    )
 
 
 def other_lines(made: Manifest) -> list[str]:

@@ -16,6 +16,7 @@ from edge.errors import UsageError
 from edge.families.attentionbasenet import fast_stem as fit
 from edge.families.attentionbasenet.fast_stem import Progress, TrainingSettings
 from edge.patches.versions import versions
+from edge.scores import Scores, scores
 from edge.signal import contract_file
 from edge.spec import Argument, ModelSpec, Proportion
 from edge.terminal.console import Console
@@ -37,15 +38,17 @@ class TrainRequest:
     contract: Path | None = None
     holdout: tuple[str, ...] = ()
     settings: TrainingSettings = field(default_factory=TrainingSettings)
+    keep_bad: bool = False
     arguments: dict[str, Argument] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model and its accuracy on windows that it has not seen."""
+    """A trained model, and its accuracy and scores on windows that it has not seen."""
 
     model: FloatModel
     accuracy: Proportion
+    scores: Scores
 
 
 def train(request: TrainRequest, console: Console) -> Trained:
@@ -62,8 +65,10 @@ def train(request: TrainRequest, console: Console) -> Trained:
         data = (
             request.data
             if isinstance(request.data, dataset.Dataset)
-            else source.read(request.data, file)
+            else source.read(request.data, file, request.keep_bad)
         )
+    for line in data.notes:
+        console.note(f"note: {line}")
     split = dataset.split(data, request.holdout)
     windows, labels = dataset.training_windows(split.train)
     contract = split.train.contract.fitted(split.train.windows)
@@ -87,15 +92,16 @@ def train(request: TrainRequest, console: Console) -> Trained:
         )
     logits = fit.predict(model.module, contract.scale(split.test.windows))
     accuracy = parity.accuracy("float", logits, split.test.labels).correct
+    told = scores(logits.argmax(1), split.test.labels)
     trained = dataclasses.replace(
         model,
         contract=contract,
-        training=_record(request, split, len(labels), accuracy),
+        training=_record(request, split, len(labels), accuracy, told),
         contract_file=None if request.contract is None else request.contract.read_text(),
     )
     with bundle_folder.writing(request.out) as folder:
         files.save(trained, folder)
-    return Trained(trained, accuracy)
+    return Trained(trained, accuracy, told)
 
 
 def refuse_destination(out: Path) -> None:
@@ -124,7 +130,11 @@ def _line(progress: Progress) -> str:
 
 
 def _record(
-    request: TrainRequest, split: dataset.Split, n_train: int, accuracy: Proportion
+    request: TrainRequest,
+    split: dataset.Split,
+    n_train: int,
+    accuracy: Proportion,
+    told: Scores,
 ) -> TrainingRecord:
     settings = request.settings
     return TrainingRecord(
@@ -140,4 +150,10 @@ def _record(
         learning_rate=settings.learning_rate,
         test_accuracy=accuracy.share,
         versions=versions(),
+        keep_bad=request.keep_bad,
+        left_out=split.test.left_out,
+        class_weights=settings.class_weights,
+        majority_share=told.majority,
+        balanced_accuracy=told.balanced,
+        kappa=told.kappa,
     )

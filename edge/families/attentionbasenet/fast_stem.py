@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -28,7 +28,11 @@ from edge.patches.threads import single_thread
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How a model is trained: Adam with weight decay, cosine schedule, cross entropy."""
+    """How a model is trained: Adam with weight decay, cosine schedule, cross entropy.
+
+    With ``class_weights`` "balanced" a class's windows weigh ``n / (n_classes * n_of_class)``, so
+    that all classes weigh the same; with "none" every window weighs one.
+    """
 
     epochs: int = 60
     batch_size: int = 16
@@ -36,6 +40,7 @@ class TrainingSettings:
     weight_decay: float = 1e-3
     warm_up_epochs: int = 3
     seed: int = 0
+    class_weights: Literal["none", "balanced"] = "none"
 
 
 @dataclass(frozen=True)
@@ -140,12 +145,13 @@ def fit(
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
+    weights = _class_weights(y, settings)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(settings))
     for epoch in range(settings.epochs):
         losses, hits = [], 0
         for index in _batches(len(x), settings.batch_size):
             logits = behind_stem(module, stem(x[index], index))
-            loss = functional.cross_entropy(logits, y[index])
+            loss = functional.cross_entropy(logits, y[index], weight=weights)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -195,6 +201,14 @@ def _batches(n: int, size: int) -> Iterator[Tensor]:
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
     yield from parts
+
+
+def _class_weights(labels: Tensor, settings: TrainingSettings) -> Tensor | None:
+    """Weight of each class in the loss (n_classes,); None where all windows weigh one."""
+    if settings.class_weights == "none":
+        return None
+    counts = torch.bincount(labels)
+    return len(labels) / (len(counts) * counts.to(torch.float32))
 
 
 def _cosine(settings: TrainingSettings) -> Callable[[int], float]:
