@@ -197,7 +197,7 @@ def _quantization_complaint(parity: Parity, name: str) -> str | None:
 
 
 def accuracy(rung: str, logits: Logits, labels: NDArray[np.int64]) -> Accuracy:
-    """Return the share of windows whose largest logit is the label, and how well classes are told apart."""
+    """Return the share of windows whose largest logit is the label, and the scores beside it."""
     choices = logits.argmax(1)
     told = scores(choices, labels)
     right = wilson(int((choices == labels).sum()), len(labels))

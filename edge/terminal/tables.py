@@ -94,8 +94,8 @@ def class_lines(made: Manifest) -> list[str]:
 def among_classes(majority: float, balanced: float, kappa: float) -> str:
     """Scores beside accuracy in words."""
     return (
-        f"balanced accuracy {100 * balanced:.1f} %, Cohen's kappa {kappa:.2f}; always saying the "
-        f"most frequent class gives {100 * majority:.1f} %"
+        f"balanced accuracy {100 * balanced:.1f} %, Cohen's kappa {kappa:.2f}; the most frequent "
+        f"class has {100 * majority:.1f} % of the windows"
     )
 
 
