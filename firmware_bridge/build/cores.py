@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Processors: what compilers are told, by the name that device files and benchmarks use."""
+"""List the processors and what compilers are told for each, by the name that devices use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Core:
-    """A processor.
+    """A processor and the options that compilers need for it.
 
     Attributes
     ----------

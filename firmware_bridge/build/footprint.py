@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What generated C takes on a core: from a compiler where there is one here, else an estimate."""
+"""Measure what generated C takes on a core, with a compiler if one is here, else estimate it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LIBRARY_STACK_BYTES = 64
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes of flash by kind, the most that a call takes of the stack, and how that is known."""
+    """Bytes of flash by kind, the stack of a call, and how both are known."""
 
     code: int
     constants: int
@@ -41,7 +41,7 @@ class Footprint:
 
 @dataclass(frozen=True)
 class Sources:
-    """C that is measured: its files, the one to compile, what is called, and an estimate of it."""
+    """C to be measured: its files, the one to compile, what is called, and an estimate of it."""
 
     files: Mapping[str, str]
     source: str
@@ -51,12 +51,12 @@ class Sources:
 
 
 def windowed(firmware: Firmware, graph: QGraph) -> Sources:
-    """``NAME_infer``."""
+    """Return what ``NAME_infer`` is compiled from."""
     return _model(firmware, (f"{firmware.name}_infer",), graph)
 
 
 def streaming(firmware: StreamFirmware, graph: QGraph) -> Sources:
-    """``NAME_push`` and ``NAME_reset``."""
+    """Return what ``NAME_push`` and ``NAME_reset`` are compiled from."""
     return _model(firmware, (f"{firmware.prefix}_push", f"{firmware.prefix}_reset"), graph)
 
 
@@ -67,14 +67,14 @@ def _model(firmware: Firmware, entries: tuple[str, ...], graph: QGraph) -> Sourc
 
 
 def chain(made: SignalChain) -> Sources:
-    """``NAME_signal`` and ``NAME_signal_reset``."""
+    """Return what ``NAME_signal`` and ``NAME_signal_reset`` are compiled from."""
     function = f"{made.name}_signal"
     entries = (function, f"{function}_reset")
     return Sources(made.files, f"{function}.c", entries, CHAIN_ESTIMATE_BYTES, 0)
 
 
 def of(sources: Sources, core: Core) -> Footprint:
-    """What they take on a core.
+    """Measure what sources take on a core.
 
     Raises
     ------
@@ -109,6 +109,6 @@ def of(sources: Sources, core: Core) -> Footprint:
 
 
 def stack_bound(takes: Footprint) -> str:
-    """How the stack is known."""
+    """Say how the stack is known."""
     compiled = takes.how.startswith("compiled")
     return "bound: every function's frame once" if compiled else "estimate"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Compile and link a model for any core, without a C library, and read what it takes."""
+"""Compile and link a model for any core without a C library, and read what it takes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMPILERS = ("zig", "gcc")
 
 @dataclass(frozen=True)
 class Program:
-    """A model linked for a core.
+    """A model that is linked for a core.
 
     Attributes
     ----------
@@ -44,12 +44,12 @@ class Program:
 
     @property
     def stack_bound_bytes(self) -> int:
-        """No call takes more: nothing recurs, so that each frame is on the stack once at most."""
+        """A bound of a call's stack: nothing recurs, so each frame counts once."""
         return sum(self.frames)
 
 
 def refuse_missing() -> None:
-    """Raise where a program cannot be read.
+    """Raise if what reads a linked program is not installed.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def build(
 
 @dataclass(frozen=True)
 class Image:
-    """A linked ELF, and bytes of stack by function."""
+    """A linked ELF file, and the bytes of stack by function."""
 
     elf: bytes
     frames: tuple[int, ...]
@@ -176,7 +176,7 @@ def _file(elf: bytes) -> Any:
 
 
 def elf_segments(elf: bytes) -> list[tuple[int, bytes]]:
-    """(address, bytes) of what a loader puts into memory."""
+    """Return (address, bytes) of what a loader puts into memory."""
     file = _file(elf)
     return [
         (segment["p_vaddr"], segment.data().ljust(segment["p_memsz"], b"\0"))
@@ -186,14 +186,14 @@ def elf_segments(elf: bytes) -> list[tuple[int, bytes]]:
 
 
 def elf_symbols(elf: bytes) -> dict[str, int]:
-    """Addresses of symbols by name."""
+    """Return the addresses of symbols by name."""
     table = _file(elf).get_section_by_name(".symtab")
     return {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
 
 
 @dataclass(frozen=True)
 class Flash:
-    """What a program takes of read-only memory, in bytes, and what it takes of RAM by itself."""
+    """The bytes of read-only memory that a program takes, and its own RAM."""
 
     code: int
     constants: int
@@ -202,7 +202,7 @@ class Flash:
 
 
 def flash(elf: bytes) -> Flash:
-    """Read from the ELF: weights are the arrays called ``*_weight``, constants all other data."""
+    """Read sizes from the ELF: arrays called ``*_weight`` are weights, other data constants."""
     file = _file(elf)
     code = constants = ram = 0
     for section in file.iter_sections():

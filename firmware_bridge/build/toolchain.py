@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Compilers: which there are, what they are called with, and how to get one."""
+"""Find C compilers, call them, and say how to get one that is missing."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 
 
 class CompilerError(MissingToolError):
-    """A compiler that is there and fails: broken, out of memory, or given wrong code."""
+    """Raised when a compiler is there and fails."""
 
 
 def host_compiler() -> tuple[str, ...]:
-    """A C compiler for this machine: ``cc`` or ``gcc`` or ``clang``, else pip's zig.
+    """Return a C compiler for this machine: ``cc``, ``gcc``, ``clang``, else pip's zig.
 
     Raises
     ------
@@ -44,19 +44,19 @@ PACKAGES: Mapping[str, str] = {
 
 
 def absent(compiler: str) -> str:
-    """What to say of a compiler for a device that is not installed."""
+    """Say how to get a compiler for a device that is not installed."""
     line = PACKAGES[compiler]
     verb = "See" if line.startswith("https:") else "Type:"
     return f"{compiler} is not installed. {verb} {line}"
 
 
 def has_zig() -> bool:
-    """Whether pip's ziglang is installed."""
+    """Return whether pip's ziglang is installed."""
     return importlib.util.find_spec("ziglang") is not None
 
 
 def zig(command: str) -> tuple[str, ...]:
-    """``zig cc`` or ``zig c++`` from pip: clang for every target.
+    """Return ``zig cc`` or ``zig c++`` from pip, which is clang for every target.
 
     Raises
     ------

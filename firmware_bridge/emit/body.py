@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a generated function consists of: steps with their C, pointers into memory, the head.
+"""Write what a generated function consists of: steps, pointers into memory, the head.
 
-Shared by the windowed engine (:mod:`firmware_bridge.emit.generate`) and the streaming engine
-(:mod:`firmware_bridge.stream.generate`).
+The windowed engine (:mod:`firmware_bridge.emit.generate`) and the streaming engine
+(:mod:`firmware_bridge.stream.generate`) share it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from quantize.graph.qgraph import Array, QGraph
 
 @dataclass(frozen=True)
 class Step:
-    """One operation with its C."""
+    """One operation with the C that computes it."""
 
     operation: Operation
     emission: Emission
@@ -46,7 +46,7 @@ class Step:
 def resolve_aliases(
     operations: Sequence[Operation],
 ) -> tuple[dict[str, str], list[Operation]]:
-    """Tensors that only rename another, by name, and the operations that do something."""
+    """Return which tensors only rename another, and the operations that do something."""
     aliases: dict[str, str] = {}
     for operation in operations:
         if is_alias(operation):
@@ -61,7 +61,7 @@ def buffers(
     aliases: Mapping[str, str],
     steps: Sequence[Step],
 ) -> list[Buffer]:
-    """Every tensor from the step that writes it to the last that reads it, and scratch.
+    """Return every tensor's life, from the step that writes it to its last reader, and scratch.
 
     What is given out beside the logits stays until the end.
     """
@@ -80,18 +80,18 @@ def buffers(
 
 
 def is_float(graph: QGraph, buffer: str) -> bool:
-    """Whether a buffer is a float32 tensor."""
+    """Return whether a buffer is a float32 tensor."""
     return buffer in graph.by_name and graph[buffer].quant is None
 
 
 def n_bytes(graph: QGraph, name: str) -> int:
-    """Size of a tensor."""
+    """Return the size of a tensor."""
     tensor = graph[name]
     return int(np.prod(tensor.shape)) * (4 if tensor.quant is None else 1)
 
 
 def kernels(names: set[str]) -> dict[str, str]:
-    """Kernel headers by name, and those that they include."""
+    """Return the kernel headers by name, with those that they include."""
     folder = resources.files("firmware_bridge") / "kernels"
     found: dict[str, str] = {}
     waiting = sorted(names | {"edge_dense.h"})
@@ -110,7 +110,7 @@ def declarations(
     place: Callable[[str], object],
     floats: Plan,
 ) -> list[str]:
-    """Pointers into the model's memory.
+    """Return the declarations of pointers into the arena.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def preprocessor(emissions: Iterable[Emission]) -> dict[str, object]:
 
 
 def head_constants(graph: QGraph, head: TabledConv, model: str) -> list[str]:
-    """Definitions of the head's weights and factors."""
+    """Return the definitions of the head's weights and factors."""
     assert graph.quant(head.output).bits == 16
     of = scaling.of_conv(graph, head.node)
     multiplier, right = reduced(of.multiplier, of.shift)
@@ -168,7 +168,7 @@ def head_constants(graph: QGraph, head: TabledConv, model: str) -> list[str]:
 
 
 def head_call(graph: QGraph, head: TabledConv, model: str) -> str:
-    """The statement that writes ``sums``."""
+    """Return the statement that writes ``sums``."""
     rows = _head_rows(graph, head)
     weight, bias = (symbol(model, head.node.output, role) for role in ("weight", "bias"))
     sizes = (rows.shape[1], rows.shape[0])
@@ -209,7 +209,7 @@ def _head_rows(graph: QGraph, head: TabledConv) -> Array:
 
 
 def steps_text(steps: Sequence[Step], first: int = 0) -> list[str]:
-    """Blocks of statements; the first one announces layer ``first``."""
+    """Return blocks of statements; the first one announces layer ``first``."""
     texts = []
     for i, step in enumerate(steps, first):
         text = f"EDGE_LAYER({i});\n{step.emission.call}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From an operation to a call of a kernel: one function per type, found in :data:`EMITTERS`.
+"""Turn an operation into the call of a kernel: one function for each type, in :data:`EMITTERS`.
 
 A new kind of node is one emitter here (or in a file of its own) and one kernel in ``kernels/``.
 """
@@ -47,7 +47,7 @@ Emitter = Callable[[QGraph, Any, str], Emission]
 
 
 def emit(graph: QGraph, operation: Operation, model: str) -> Emission:
-    """The C of one operation.
+    """Return the C of one operation.
 
     Raises
     ------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Emitters of the operations that the recipe leaves in float32, and of the way there and back."""
+"""Emit the operations that stay in float32, and the conversions before and behind them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _count(graph: QGraph, node: Node) -> int:
 
 
 def emit_quantize(graph: QGraph, node: Quantize, _: str) -> Emission:
-    """float32 to int8."""
+    """Emit the conversion of float32 to int8."""
     quant = graph.quant(node.output)
     scale = float_literal(quant.scale)
     return _call("edge_quantize", node, _count(graph, node), scale, quant.zero_point)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From a :class:`QGraph` to C99: ``NAME.h``, ``NAME.c`` and the kernels that it needs.
+"""Generate C99 from a :class:`QGraph`: ``NAME.h``, ``NAME.c`` and the kernels that it needs.
 
-The same text whenever the graph, the name and the origin are the same.
+The text is the same whenever the graph, the name and the origin are the same.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from quantize.graph.qgraph import QGraph
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the graph comes from; written into the header.
+    """Where a graph comes from, as the header says it.
 
     Attributes
     ----------
@@ -75,12 +75,12 @@ class Firmware:
 
     @property
     def state_bytes(self) -> int:
-        """Size of the struct that the caller owns."""
+        """The size of the struct that the caller owns."""
         return self.plan.n_bytes + self.floats.n_bytes
 
 
 def generate(graph: QGraph, name: str = "edge", origin: Origin | None = None) -> Firmware:
-    """The C of an int8 graph.
+    """Return the C of an int8 graph.
 
     Raises
     ------

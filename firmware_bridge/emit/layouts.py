@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Weights and factors in the layouts that the kernels of ``c/`` document."""
+"""Arrange weights and factors in the layouts that the headers in ``kernels/`` document."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ VECTOR_PORTS = ("neon", "dot", "mve")
 
 
 def plain_scaling(scaling: Scaling) -> Array:
-    """(n_outputs, 3) int32: bias, multiplier, shift."""
+    """Return (n_outputs, 3) int32: bias, multiplier, shift."""
     columns = np.broadcast_arrays(scaling.bias, scaling.multiplier, scaling.shift)
     return np.stack(columns, axis=1).astype(np.int32)
 
 
 def dsp_scaling(scaling: Scaling) -> Array:
-    """(n_outputs rounded up to 4, 4) int32: doubled bias, multiplier, rounding, shift."""
+    """Return rows of 4 int32 for Cortex-M: doubled bias, multiplier, rounding, shift."""
     right = -scaling.shift
     added = (np.int64(1) << (right - 1)) + scaling.zero_point * (np.int64(1) << right)
     columns = np.stack([2 * scaling.bias, scaling.multiplier, added, right], axis=1)
@@ -32,7 +32,7 @@ def dsp_scaling(scaling: Scaling) -> Array:
 
 
 def conv_scaling(scaling: Scaling) -> Mapping[str, Array]:
-    """Factors of a convolution for every port."""
+    """Return the factors of a convolution for every port."""
     vector = vector_scaling(scaling)
     return {
         "dsp": dsp_scaling(scaling),
@@ -42,14 +42,14 @@ def conv_scaling(scaling: Scaling) -> Mapping[str, Array]:
 
 
 def vector_scaling(scaling: Scaling) -> Array:
-    """(n_outputs / 4, 3, 4) int32, an even number of fours: bias, multiplier, minus right shift."""
+    """Return (n_outputs / 4, 3, 4) int32: bias, multiplier, minus right shift."""
     columns = np.stack([scaling.bias, scaling.multiplier, scaling.shift], axis=1)
     fours = rows_padded(columns, 8).reshape(-1, 4, 3).transpose(0, 2, 1)
     return np.ascontiguousarray(fours).astype(np.int32)
 
 
 def dense_weight(weight: Array) -> Mapping[str, Array]:
-    """Weights (n_outputs, k) of ``edge_dense``."""
+    """Return the weights (n_outputs, k) of ``edge_dense``."""
     rows = np.zeros((padded(weight.shape[0], 4), padded(weight.shape[1], 16)), np.int8)
     rows[: weight.shape[0], : weight.shape[1]] = weight
     return {
@@ -60,7 +60,7 @@ def dense_weight(weight: Array) -> Mapping[str, Array]:
 
 
 def dsp_dense_weight(weight: Array) -> Array:
-    """(n_outputs / 4, k / 4, 8) int32 of doubled pairs (0, 2) and (1, 3) of four inputs."""
+    """Return (n_outputs / 4, k / 4, 8) int32, pairs (0, 2) and (1, 3) of inputs."""
     n_outputs, k = (padded(n, 4) for n in weight.shape)
     doubled = np.zeros((n_outputs, k), np.int64)
     doubled[: weight.shape[0], : weight.shape[1]] = 2 * weight.astype(np.int64)
@@ -70,7 +70,7 @@ def dsp_dense_weight(weight: Array) -> Array:
 
 
 def depthwise_weight(weight: Array) -> Mapping[str, Array]:
-    """Weights (length, n_chans) of ``edge_depthwise``."""
+    """Return the weights (length, n_chans) of ``edge_depthwise``."""
     rows = np.zeros((weight.shape[0], padded(weight.shape[1], 8)), np.int8)
     rows[:, : weight.shape[1]] = weight
     return {
@@ -81,7 +81,7 @@ def depthwise_weight(weight: Array) -> Mapping[str, Array]:
 
 
 def dsp_depthwise_weight(weight: Array) -> Array:
-    """(n_chans / 4, length / 2, 4) int32 of doubled pairs of taps; channels 0, 2, 1, 3."""
+    """Return (n_chans / 4, length / 2, 4) int32 of doubled pairs of taps."""
     length, n_chans = padded(weight.shape[0], 2), padded(weight.shape[1], 4)
     doubled = np.zeros((length, n_chans), np.int64)
     doubled[: weight.shape[0], : weight.shape[1]] = 2 * weight.astype(np.int64)
@@ -90,7 +90,7 @@ def dsp_depthwise_weight(weight: Array) -> Array:
 
 
 def float_fours(weight: Array, bias: Array) -> tuple[Array, Array]:
-    """Weights (n_outputs, length, n_inputs) with four outputs side by side, and their biases."""
+    """Return weights (n_outputs, length, n_inputs) with four outputs side by side."""
     n_outputs, length, n_inputs = weight.shape
     rows = np.zeros((padded(n_outputs, 4), length, n_inputs), weight.dtype)
     rows[:n_outputs] = weight
@@ -99,16 +99,16 @@ def float_fours(weight: Array, bias: Array) -> tuple[Array, Array]:
 
 
 def pairs(low: Array, high: Array) -> Array:
-    """Two int16 in an int32, the first in the lower half."""
+    """Pack two int16 into an int32, the first in the lower half."""
     words = (low.astype(np.int64) & 0xFFFF) | ((high.astype(np.int64) & 0xFFFF) << 16)
     return words.astype(np.uint32).view(np.int32)
 
 
 def rows_padded(rows: Array, to: int) -> Array:
-    """Rows of zeros added until their number is a multiple of ``to``."""
+    """Add rows of zeros until their number is a multiple of ``to``."""
     return np.pad(rows, ((0, padded(len(rows), to) - len(rows)), (0, 0)))
 
 
 def padded(count: int, to: int) -> int:
-    """The next multiple of ``to``."""
+    """Return the next multiple of ``to``."""
     return -(-count // to) * to

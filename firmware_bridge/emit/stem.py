@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The stem's emitter: tile sizes, scratch memory and weights of ``edge_stem.h`` for every port."""
+"""Emit the stem: tile sizes, scratch memory and weights for every port."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LARGEST_BLOCK = 48
 
 @dataclass(frozen=True)
 class Tiling:
-    """How the pool's windows are cut into blocks and tiles; in outputs of the temporal filter."""
+    """How the pool's windows are cut into blocks and tiles, in outputs of the temporal filter."""
 
     block: int
     tile_blocks: int
@@ -44,17 +44,17 @@ class Tiling:
 
     @property
     def n_outputs(self) -> int:
-        """Of a tile; even."""
+        """The outputs of a tile; the number is even."""
         return self.block * self.tile_blocks
 
     @property
     def n_open(self) -> int:
-        """Pool windows that a block may belong to."""
+        """The number of pool windows that a block may belong to."""
         return -(-self.pool_blocks // self.pool_stride)
 
 
 def tiling(length: int, stride: int, n_windows: int) -> Tiling:
-    """Blocks divide the pool's length and its stride, so that every block sum is made once."""
+    """Choose blocks that divide the pool's length and stride, so that each is summed once."""
     common = math.gcd(length, stride)
     block = max(b for b in range(1, LARGEST_BLOCK + 1) if common % b == 0)
     fitting = [n for n in range(1, 2 * LARGEST_BLOCK) if n * block % 2 == 0]
@@ -69,7 +69,7 @@ def tiling(length: int, stride: int, n_windows: int) -> Tiling:
 
 
 def emit_stem(graph: QGraph, stem: Stem, model: str) -> Emission:
-    """A call of ``edge_stem`` with its constants."""
+    """Return a call of ``edge_stem`` with its constants."""
     mix, temporal = stem.mix.output, stem.temporal.output
     of_mix, of_temporal = scaling.of_conv(graph, stem.mix), scaling.of_conv(graph, stem.temporal)
     mix_weight = graph.constants[f"{mix}.weight"][:, 0, 0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The stem's weights in every port's layout; ``c/edge_stem_*.h`` say what reads them."""
+"""Arrange the stem's weights for every port; ``kernels/edge_stem_*.h`` read them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIELD_BITS = 21
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """Weights and factors of mix and temporal filter, by port."""
+    """The weights and factors of mix and temporal filter, by port."""
 
     mix_weight: Layouts
     mix_scaling: Layouts
@@ -31,7 +31,7 @@ class Packed:
 
 
 def fields_hold(filters: Array) -> bool:
-    """Whether doubled taps (n_mixed, length) keep every packed sum within its field."""
+    """Return whether doubled taps (n_mixed, length) keep every packed sum in its field."""
     largest = int(np.abs(filters.astype(np.int64)).sum(1).max())
     return bool(2 * largest * 128 < 2 ** (FIELD_BITS - 1))
 
@@ -39,7 +39,7 @@ def fields_hold(filters: Array) -> bool:
 def pack(
     mix_weight: Array, of_mix: Scaling, filters: Array, of_temporal: Scaling, fast: bool
 ) -> Packed:
-    """Every layout; the plain one only where the fast kernels' bounds do not hold.
+    """Return every layout; the plain one only where the fast kernels' bounds do not hold.
 
     Parameters
     ----------
@@ -78,14 +78,14 @@ def pack(
 
 
 def pair_order(n_chans: int) -> list[tuple[int, int]]:
-    """Channels that the dsp port holds in one word; ``n_chans`` itself stands for none."""
+    """Return the channels that share a word in the dsp port; ``n_chans`` stands for none."""
     whole = n_chans // 4 * 4
     order = [(c + k, c + k + 2) for c in range(0, whole, 4) for k in (0, 1)]
     return order + [(c, min(c + 1, n_chans)) for c in range(whole, n_chans, 2)]
 
 
 def dsp_mix_weight(weight: Array) -> Array:
-    """(n_mixed, n_chans) as (n_mixed / 4, n_pairs, 4) int32 of doubled pairs."""
+    """Arrange (n_mixed, n_chans) as (n_mixed / 4, n_pairs, 4) int32 of doubled pairs."""
     n_mixed, n_chans = weight.shape
     doubled = np.zeros((padded(n_mixed, 4), n_chans + 1), np.int64)
     doubled[:n_mixed, :n_chans] = 2 * weight.astype(np.int64)
@@ -95,7 +95,7 @@ def dsp_mix_weight(weight: Array) -> Array:
 
 
 def dsp_taps(filters: Array) -> Array:
-    """(n_mixed, length) as (n_mixed, n_taps) int32 of packed doubled taps."""
+    """Arrange (n_mixed, length) as (n_mixed, n_taps) int32 of packed doubled taps."""
     n_mixed, length = filters.shape
     n_taps = (length + 2) // 2
     shifted = np.zeros((n_mixed, 2 * n_taps), np.int64)
@@ -105,7 +105,7 @@ def dsp_taps(filters: Array) -> Array:
 
 
 def neon_mix_weight(weight: Array) -> Array:
-    """(n_mixed, n_chans) as (n_mixed / 8, n_chans / 2, 8, 2) int8, an even number of pairs."""
+    """Arrange (n_mixed, n_chans) as (n_mixed / 8, n_chans / 2, 8, 2) int8."""
     n_mixed, n_chans = weight.shape
     filled = np.zeros((padded(n_mixed, 8), padded(n_chans, 4)), np.int8)
     filled[:n_mixed, :n_chans] = weight
@@ -114,7 +114,7 @@ def neon_mix_weight(weight: Array) -> Array:
 
 
 def neon_taps(filters: Array) -> Array:
-    """(n_mixed, length) as (n_mixed / 8, length rounded up to 2, 8) int8."""
+    """Arrange (n_mixed, length) as (n_mixed / 8, length rounded up to 2, 8) int8."""
     n_mixed, length = filters.shape
     filled = np.zeros((padded(n_mixed, 8), padded(length, 2)), np.int8)
     filled[:n_mixed, :length] = filters
@@ -122,7 +122,7 @@ def neon_taps(filters: Array) -> Array:
 
 
 def neon_tap_pairs(filters: Array) -> Array:
-    """(n_mixed, length) as (n_mixed / 8, n_taps, 2, 8, 2) int8: pairs of taps.
+    """Arrange (n_mixed, length) as (n_mixed / 8, n_taps, 2, 8, 2) int8, pairs of taps.
 
     For outputs at even positions, then for those at odd ones, which begin half a pair later; a
     filter of even length gets a zero before it.
@@ -137,7 +137,7 @@ def neon_tap_pairs(filters: Array) -> Array:
 
 
 def dot_mix_weight(weight: Array) -> Array:
-    """(n_mixed, n_chans) as (n_mixed / 4, n_chans / 16, 4, 16) int8."""
+    """Arrange (n_mixed, n_chans) as (n_mixed / 4, n_chans / 16, 4, 16) int8."""
     n_mixed, n_chans = weight.shape
     filled = np.zeros((padded(n_mixed, 4), padded(n_chans, 16)), np.int8)
     filled[:n_mixed, :n_chans] = weight
@@ -146,7 +146,7 @@ def dot_mix_weight(weight: Array) -> Array:
 
 
 def dot_taps(filters: Array) -> Array:
-    """(n_mixed, length) as (n_mixed, n_shifted, 4, 4) int8: four taps, shifted by 0 ... 3."""
+    """Arrange (n_mixed, length) as (n_mixed, n_shifted, 4, 4) int8, taps shifted by 0 ... 3."""
     n_mixed, length = filters.shape
     shifted = np.zeros((n_mixed, 4, 4 * _shifted(length)), np.int8)
     for shift in range(4):
@@ -155,7 +155,7 @@ def dot_taps(filters: Array) -> Array:
 
 
 def mve_rows(rows: Array) -> Array:
-    """(n_mixed, n) int8, both rounded up, to 2 and to 16."""
+    """Round (n_mixed, n) int8 up to multiples of 2 and of 16."""
     n_mixed, length = rows.shape
     filled = np.zeros((padded(n_mixed, 2), padded(length, 16)), np.int8)
     filled[:n_mixed, :length] = rows
@@ -163,7 +163,7 @@ def mve_rows(rows: Array) -> Array:
 
 
 def mve_mix_scaling(scaling: Scaling) -> Array:
-    """(n_mixed / 2, 3, 4) int32: bias, multiplier, minus right shift of two channels, twice."""
+    """Return (n_mixed / 2, 3, 4) int32: factors of two channels, each twice."""
     columns = np.stack([scaling.bias, scaling.multiplier, scaling.shift], axis=1)
     twos = rows_padded(columns, 2).reshape(-1, 2, 3).transpose(0, 2, 1)
     return np.repeat(twos, 2, axis=2).astype(np.int32)
@@ -175,7 +175,7 @@ def _shifted(length: int) -> int:
 
 
 def macros(mix_weight: Array, filters: Array) -> Mapping[str, int]:
-    """Turns of inner loops that are constants of the model."""
+    """Return the turns of inner loops, which are constants of the model."""
     n_chans, length = int(mix_weight.shape[1]), int(filters.shape[1])
     return {
         "EDGE_STEM_LENGTH": length,
@@ -189,7 +189,7 @@ def macros(mix_weight: Array, filters: Array) -> Mapping[str, int]:
 
 
 def scratch_bytes(mix_weight: Array, filters: Array, tile: tuple[int, int, int], fast: bool) -> int:
-    """Working memory of the port that needs most.
+    """Return the working memory of the port that needs most.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Run a generated signal chain on this machine: compiled as a shared library, called by ctypes."""
+"""Compile a generated signal chain for this machine, and call it by ctypes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class SignalLibrary:
     handle: Any
 
     def steps(self, counts: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Frames (n, n_inputs) from rest to steps of the int8 input (n, n_chans), not rounded."""
+        """Return frames (n, n_inputs), from rest, as unrounded int8 steps (n, n_chans)."""
         kind = np.int32 if self.chain.steps_bits else np.float32
         return self._run("signal_steps", counts, kind) / 2.0**self.chain.steps_bits
 
     def frames(self, counts: NDArray[np.int32]) -> NDArray[np.int8]:
-        """Frames (n, n_inputs) from rest to int8 frames (n, n_chans)."""
+        """Return frames (n, n_inputs), from rest, as int8 frames (n, n_chans)."""
         return np.asarray(self._run("signal", counts, np.int8))
 
     def _run(self, function: str, counts: NDArray[np.int32], kind: type) -> NDArray[Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Run the streaming engine on this machine: compiled as a shared library, called by ctypes."""
+"""Compile the streaming engine for this machine, and call it by ctypes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Run generated C on this machine: compiled as a shared library, called by ctypes."""
+"""Compile generated C for this machine, and call it by ctypes."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ class Library:
     others: Mapping[str, tuple[tuple[int, int], Quant]] = field(default_factory=dict)
 
     def infer(self, windows: Int8) -> Int16:
-        """(n, n_times, n_chans) int8, sample-major, to logits (n, n_outputs) int16."""
+        """Compute logits (n, n_outputs) int16 of windows (n, n_times, n_chans) int8."""
         return self._run("infer", windows, np.int16)
 
     def sums(self, windows: Int8) -> NDArray[np.int32]:
-        """The head's sums, (n, n_outputs) int32."""
+        """Compute the head's sums, (n, n_outputs) int32."""
         return self._run("infer_sums", windows, np.int32)
 
     def infer_float(self, windows: Int8) -> NDArray[np.float32]:
-        """The sums scaled to float, (n, n_outputs) float32."""
+        """Compute the sums scaled to float, (n, n_outputs) float32."""
         return self._run("infer_float", windows, np.float32)
 
     def prepared(self) -> Callable[[Int8], tuple[NDArray[Any], ...]]:
-        """From a window (n_times, n_chans), contiguous, to logits in int16 and the others.
+        """Return a function from a contiguous window to logits in int16 and the others.
 
         State and outputs lie in memory of the function's own, which the next call overwrites.
         """
@@ -131,7 +131,7 @@ def build(
 
 
 def load(files: Mapping[str, str], name: str, others: Sequence[str] = ()) -> Library:
-    """Compile sources by file name, which give ``others`` too; in this process once.
+    """Compile sources by file name, once in this process; they give ``others``, too.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The memory plan: where in the caller's struct every tensor and scratch buffer lies, and when.
+"""Plan where in the caller's struct every tensor and scratch buffer lies, and when.
 
-Greedy by size, as TFLite Micro plans (Pisarchyk and Lee 2020, arXiv:2001.03288): the largest buffer
-first, each at the lowest offset where nothing that lives at the same time lies.
+The plan is greedy by size, as TFLite Micro's is (Pisarchyk and Lee 2020, arXiv:2001.03288): the
+largest buffer comes first, and each lies at the lowest offset where nothing lives at the same time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Buffer:
     last: int
 
     def meets(self, other: Buffer) -> bool:
-        """Whether both are alive at some step."""
+        """Return whether both are alive at some step."""
         return self.first <= other.last and other.first <= self.last
 
 
@@ -45,28 +45,28 @@ class Placed:
 
 @dataclass(frozen=True)
 class Plan:
-    """Buffers in the order in which they come alive."""
+    """Placed buffers in the order in which they come alive."""
 
     placed: tuple[Placed, ...]
 
     @property
     def n_bytes(self) -> int:
-        """Size of the arena, slack included."""
+        """The size of the arena, slack included."""
         end = max((p.end for p in self.placed), default=0)
         return aligned(end) + SLACK_BYTES if self.placed else 0
 
     def offset(self, name: str) -> int:
-        """Where a buffer lies."""
+        """Return where a buffer lies."""
         return next(p.offset for p in self.placed if p.buffer.name == name)
 
 
 def aligned(n_bytes: int) -> int:
-    """The next multiple of :data:`ALIGNMENT`."""
+    """Return the next multiple of :data:`ALIGNMENT`."""
     return -(-n_bytes // ALIGNMENT) * ALIGNMENT
 
 
 def plan(buffers: Sequence[Buffer]) -> Plan:
-    """Place every buffer; the same plan whenever the buffers are the same."""
+    """Place every buffer; the plan is the same whenever the buffers are."""
     placed: list[Placed] = []
     for buffer in sorted(buffers, key=lambda b: (-b.n_bytes, b.first, b.name)):
         offset = 0
@@ -81,7 +81,7 @@ def plan(buffers: Sequence[Buffer]) -> Plan:
 
 
 def whole(n_bytes: int) -> Plan:
-    """A plan of which only the size is known."""
+    """Return a plan of which only the size is known."""
     if n_bytes == 0:
         return Plan(())
     return Plan((Placed(Buffer("everything", n_bytes - SLACK_BYTES, 0, 0), 0),))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the C engine runs: a :class:`QGraph`'s nodes, fused where that saves memory and time.
+"""Turn a graph's nodes into what the C engine runs, fused where that saves memory and time.
 
-Three rewritings, all of them exact because they evaluate the reference itself:
+There are three rewritings, all of them exact because they evaluate the reference itself:
 
 * a chain of element-wise int8 functions of one tensor becomes a :class:`Lookup` of 256 entries, be
   it an ELU, a LeakyReLU or ``x * sigmoid(x)``;
@@ -48,7 +48,7 @@ ELEMENTWISE = (Activation, Relu, LeakyRelu, Multiply, Quantize, Dequantize)
 
 @dataclass(frozen=True)
 class Lookup:
-    """``output[i] = table[input[i] + 128]``."""
+    """A table of 256 entries: ``output[i] = table[input[i] + 128]``."""
 
     output: str
     input: str
@@ -65,13 +65,13 @@ class TabledConv:
 
     @property
     def input(self) -> str:
-        """The tensor it reads."""
+        """The tensor that it reads."""
         return self.node.input
 
 
 @dataclass(frozen=True)
 class Stem:
-    """Mix, temporal filter, table and pool over a whole window, in tiles."""
+    """Mix, temporal filter, table and pool over a whole window, computed in tiles."""
 
     output: str
     mix: Conv
@@ -81,7 +81,7 @@ class Stem:
 
     @property
     def input(self) -> str:
-        """The tensor it reads."""
+        """The tensor that it reads."""
         return self.mix.input
 
 
@@ -89,14 +89,14 @@ Operation = Node | Lookup | TabledConv | Stem
 
 
 def reads(operation: Operation) -> tuple[str, ...]:
-    """Names of the tensors an operation reads."""
+    """Return the names of the tensors that an operation reads."""
     if isinstance(operation, Lookup | TabledConv | Stem):
         return (operation.input,)
     return inputs_of(operation)
 
 
 def schedule(graph: QGraph) -> tuple[Operation, ...]:
-    """The operations of a graph up to its head, in the order in which they run."""
+    """Return a graph's operations up to its head, in the order in which they run."""
     nodes: list[Operation] = list(graph.nodes[: graph.nodes.index(graph.head) + 1])
     return tuple(_fuse_stem(graph, _fuse_tables(graph, _collapse(graph, nodes))))
 
@@ -170,7 +170,7 @@ def _without_unread(graph: QGraph, operations: Sequence[Operation]) -> list[Oper
 
 
 def readers(operations: Sequence[Operation]) -> Mapping[str, list[Operation]]:
-    """The operations that read each tensor."""
+    """Return the operations that read each tensor."""
     found: dict[str, list[Operation]] = {}
     for operation in operations:
         for name in reads(operation):
@@ -245,5 +245,5 @@ def _is_stem(
 
 
 def is_alias(operation: Operation) -> bool:
-    """Whether an operation only renames what it reads."""
+    """Return whether an operation only renames what it reads."""
     return isinstance(operation, Reshape)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Requantization constants of every operation, from the same functions as the reference.
+"""Compute the requantization constants of every operation with the reference's own functions.
 
-An accumulator becomes an int8 value by a 31-bit multiplier and a shift per output channel
-(:mod:`quantize.graph.arithmetic`). Bounds are proven here, at generation time, so that the kernels
+An accumulator becomes an int8 value by a 31-bit multiplier and a shift for each output channel
+(:mod:`quantize.graph.arithmetic`). Bounds are proved here, when code is generated, so that kernels
 need no check: which sums fit in 32 bits, and where the short form of requantization is exact.
 """
 
@@ -33,7 +33,7 @@ Int64 = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """How accumulators of raw (not centred) int8 values become int8 values, per output channel.
+    """How accumulators of raw (not centred) int8 values become int8 values, by channel.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Scaling:
 
     @property
     def is_short(self) -> bool:
-        """Whether every shift is to the right by 1 ... 22 bits and twice the sum fits in 32 bits.
+        """Whether all shifts go right by 1 ... 22 bits and twice the sum fits in 32 bits.
 
         Then double rounding is ``(high(2 * sum * multiplier) + half + (sum < 0 ? -1 : 0)) >> e``,
         and the zero point can be added before the shift.
@@ -68,7 +68,7 @@ class Scaling:
 
 
 def of_conv(graph: QGraph, node: Conv) -> Scaling:
-    """Of an int8 convolution.
+    """Return the scaling of an int8 convolution.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def of_conv(graph: QGraph, node: Conv) -> Scaling:
 
 
 def of_pool(graph: QGraph, node: AveragePool) -> Scaling | None:
-    """Of a pool that requantizes: of ``POOL_WEIGHT * sum``; None where it keeps its scale."""
+    """Return the scaling of a pool that requantizes; None if it keeps its scale."""
     source, target = graph.quant(node.input), graph.quant(node.output)
     if source == target:
         return None
@@ -96,7 +96,7 @@ def of_pool(graph: QGraph, node: AveragePool) -> Scaling | None:
 
 
 def of_mean(graph: QGraph, node: Mean) -> Scaling:
-    """Of a sum over all samples; TFLite divides the multiplier by their number."""
+    """Return the scaling of a sum over all samples; the multiplier is divided by their number."""
     source, target = graph.quant(node.input), graph.quant(node.output)
     n = graph[node.input].shape[2]
     multiplier, shift = quantize_multiplier(_ratio(source, target))
@@ -111,7 +111,7 @@ def of_mean(graph: QGraph, node: Mean) -> Scaling:
 
 
 def of_multiply(graph: QGraph, node: Multiply) -> Scaling:
-    """Of a product of two centred values."""
+    """Return the scaling of a product of two centred values."""
     a, b, target = graph.quant(node.input), graph.quant(node.other), graph.quant(node.output)
     real = float(np.float32(a.scale)) * float(np.float32(b.scale)) / float(np.float32(target.scale))
     return _bounded(
@@ -121,14 +121,14 @@ def of_multiply(graph: QGraph, node: Multiply) -> Scaling:
 
 @dataclass(frozen=True, eq=False)
 class SumScaling:
-    """Factors of a sum: multiplier and right shift of either input, and of what they add up to."""
+    """The factors of a sum: a multiplier and right shift of both inputs and of the result."""
 
     inputs: tuple[int, int, int, int]
     total: Scaling
 
 
 def of_sum(graph: QGraph, node: Arithmetic) -> SumScaling:
-    """Of a sum or difference; inputs come to twice the larger scale, so factors are at most 1/2."""
+    """Return the scaling of a sum or difference; both inputs come to twice the larger scale."""
     a, b, target = graph.quant(node.input), graph.quant(node.other), graph.quant(node.output)
     (first, second), _ = add_factors(a, b, target)
     twice = 2 * max(float(np.float32(quant.scale)) for quant in (a, b))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pieces of C: identifiers, constants in the layouts that the ports want, emissions."""
+"""Write pieces of C: identifiers, constants in every port's layout, calls."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ DEEPEST = 12
 
 
 def refuse_name(name: str) -> None:
-    """Raise unless a model may be called so.
+    """Raise unless a model may have this name.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def refuse_name(name: str) -> None:
 
 
 def identifier(name: str) -> str:
-    """A tensor's name as a C identifier; ``stem_pool.blocks`` is ``stem_pool_blocks``.
+    """Turn a tensor's name into a C identifier, ``stem_pool.blocks`` into ``stem_pool_blocks``.
 
     Lower case, so that it is no macro, and no word that C, its library or a kernel has taken.
     """
@@ -146,7 +146,7 @@ class Constant:
     layouts: Mapping[str, NDArray[Any]]
 
     def text(self) -> str:
-        """The definitions, chosen by the preprocessor."""
+        """Return the definitions, among which the preprocessor chooses."""
         parts: list[str] = []
         for port, values in self.layouts.items():
             if port == "plain":
@@ -161,7 +161,7 @@ class Constant:
 
 
 def array(name: str, values: NDArray[Any]) -> str:
-    """One array definition, ``values`` flattened."""
+    """Return one array definition with ``values`` flattened."""
     flat = values.ravel()
     kind = {"f": "float"}.get(flat.dtype.kind, f"{flat.dtype.name}_t")
     suffix = "u" if flat.dtype.kind == "u" else ""
@@ -195,7 +195,7 @@ def float_literal(value: float) -> str:
 
 
 def wrapped(words: Iterable[str]) -> list[str]:
-    """Lines of an initializer."""
+    """Return the lines of an initializer."""
     lines, line = [], "   "
     for word in words:
         if len(line) + len(word) + 2 > LINE:
@@ -207,7 +207,7 @@ def wrapped(words: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class Emission:
-    """What one operation becomes.
+    """What one operation becomes: a call, constants, scratch memory.
 
     Attributes
     ----------
@@ -231,12 +231,12 @@ class Emission:
 
 
 def scratch(output: str) -> str:
-    """The pointer to the scratch memory of the operation that writes ``output``."""
+    """Return the pointer to the scratch memory of the operation that writes ``output``."""
     return f"{identifier(output)}_scratch"
 
 
 def call(function: str, *arguments: object) -> str:
-    """A call statement, wrapped."""
+    """Return a call statement, wrapped."""
     for argument in (function, *arguments):
         expression(str(argument))
     text = f"{function}({', '.join(map(str, arguments))});"
@@ -272,20 +272,20 @@ def indented(text: str) -> str:
 
 
 def table_constant(model: str, output: str, table: Iterable[int]) -> Constant:
-    """A 256-entry table as a constant."""
+    """Return a 256-entry table as a constant."""
     values = np.array(list(table), np.int8)
     comment = f"{output}: outputs for -128 ... 127"
     return Constant(symbol(model, output, "table"), comment, {"plain": values})
 
 
 def shape_text(graph: QGraph, name: str) -> str:
-    """``(n_times, n_chans)`` of a tensor in a comment."""
+    """Write ``(n_times, n_chans)`` of a tensor for a comment."""
     n_times, n_chans = time_and_channels(graph, name)
     return f"({n_times}, {n_chans})"
 
 
 def time_and_channels(graph: QGraph, name: str) -> tuple[int, int]:
-    """Samples and channels of a tensor (1, 1, n_times, n_chans), or (1, n) as one sample."""
+    """Return samples and channels of a tensor; (1, n) counts as one sample."""
     shape = graph[name].shape
     return (shape[-2], shape[-1]) if len(shape) > 2 else (1, shape[-1])
 

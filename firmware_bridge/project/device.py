@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Devices: one TOML file each, found by listing ``devices/``, or a file that the user names.
+"""Read devices: one TOML file each, in ``devices/``, or a file that the user names.
 
 Other packages add devices by entry points of the group ``edge.boards``: ``my-board``
 names a package whose folder holds ``my-board.toml``.
@@ -25,7 +25,7 @@ GROUP = "edge.boards"
 
 @dataclass(frozen=True)
 class Sources:
-    """Where each figure was read: a repository's ``owner/name``, a file in it, and what it says."""
+    """Where each figure was read: a repository's ``owner/name``, a file in it, what it says."""
 
     core: str
     ram_bytes: str
@@ -35,7 +35,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Device:
-    """A microcontroller or computer as a budget.
+    """A microcontroller or computer as a budget of memory.
 
     Attributes
     ----------
@@ -59,12 +59,12 @@ class Device:
 
     @property
     def processor(self) -> Core:
-        """What compilers are told."""
+        """The core, with what compilers are told for it."""
         return cores.CORES[self.core]
 
 
 def names(folder: Path = FOLDER) -> tuple[str, ...]:
-    """Names of all devices, those of other packages among them."""
+    """Return the names of all devices, including those of other packages."""
     return tuple(sorted({*(path.stem for path in folder.glob("*.toml")), *plugins.offered(GROUP)}))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What ``edge firmware`` writes: files, and what they take of a device's memory."""
+"""Say what ``edge firmware`` writes, and what it takes of a device's memory."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Golden:
 
     @property
     def window_bytes(self) -> int:
-        """Of one window."""
+        """The size of one window."""
         return int(self.windows[0].size)
 
     def fitting(self, flash_bytes: int) -> Golden:
-        """As many as fit into that much flash, at least one."""
+        """Return as many windows as fit into that much flash, at least one."""
         count = max(1, min(N_GOLDEN, flash_bytes // self.window_bytes))
         return Golden(self.windows[:count], self.logits[:count], self.steps)
 
@@ -60,7 +60,7 @@ STACK = "stack of a call"
 
 @dataclass(frozen=True)
 class Program:
-    """One of the forms in which a model is linked into a firmware, and what that takes.
+    """One of the forms in which a model is linked into a firmware, and what it takes.
 
     ``form`` is ``windowed`` (a whole window a call) or ``streaming`` (sample by sample).
     """
@@ -70,22 +70,22 @@ class Program:
 
     @property
     def ram_bytes(self) -> int:
-        """Everything together."""
+        """The RAM of everything together."""
         return sum(use.ram_bytes for use in self.uses)
 
     @property
     def flash_bytes(self) -> int:
-        """Everything together."""
+        """The flash of everything together."""
         return sum(use.flash_bytes for use in self.uses)
 
     def beside(self, others: Sequence[Use]) -> Program:
-        """The same with what runs before a call of it; of two stacks the deeper one counts."""
+        """Return the program with what runs before a call of it; the deeper stack counts."""
         uses = (*self.uses, *others)
         stacks = sorted((u for u in uses if u.what == STACK), key=lambda use: use.ram_bytes)
         return Program(self.form, (*(u for u in uses if u.what != STACK), *stacks[-1:]))
 
     def over(self, device: Device) -> list[str]:
-        """What there is too little of."""
+        """Return what there is too little of."""
         largest = max(self.uses, key=lambda use: use.ram_bytes)
         needs = [
             ("bytes of RAM", self.ram_bytes, device.ram_bytes),
@@ -115,7 +115,7 @@ class Project:
 
 
 def refuse(programs: Sequence[Program], device: Device) -> None:
-    """Raise when a device has too little memory for one of the programs, each by itself.
+    """Raise if a device has too little memory for one of the programs, each by itself.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def refuse(programs: Sequence[Program], device: Device) -> None:
 
 
 def golden_header(name: str, golden: Golden) -> bytes:
-    """``NAME_golden.h``."""
+    """Return the text of ``NAME_golden.h``."""
     return render(
         "golden.h",
         name=name,
@@ -157,7 +157,7 @@ def numbers(values: NDArray[Any]) -> Code:
 
 
 def document(project: Project, device_name: str, device: Device, **values: Any) -> dict[str, Any]:
-    """What the folder is, for programs: ``firmware.json`` and ``--json``.
+    """Return what the folder is, for programs: ``firmware.json`` and ``--json``.
 
     ``ram_bytes`` and ``flash_bytes`` are the largest of all programs.
     """
@@ -181,7 +181,7 @@ def document(project: Project, device_name: str, device: Device, **values: Any) 
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether a folder looks like something that ``edge firmware`` wrote."""
+    """Return whether a folder looks like something that ``edge firmware`` wrote."""
     try:
         found = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The signal contract in C: ``NAME_signal.h`` and ``NAME_signal.c``, from counts to int8 frames.
+"""Write the signal contract in C: ``NAME_signal.h`` and ``NAME_signal.c``, from counts to int8.
 
-counts -> reference -> filter -> scaling -> quantization, what :mod:`edge.signal.chain` and
-``SignalContract.scale`` do in Python; the unit is in the last factor. Two arithmetics: ``float``
-for cores with an FPU, ``fixed`` for others. Which number formats they use was decided by
-measurement (``python -m benchmarks.studies.signal_chain``).
+The steps are reference, filter, scaling and quantization, as :mod:`edge.signal.chain` and
+``SignalContract.scale`` do them in Python; the unit is in the last factor. There are two
+arithmetics: ``float`` for cores with an FPU, ``fixed`` for others. Measurements decided which
+number formats they use (``python -m benchmarks.studies.signal_chain``).
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ class SignalChain:
 
 
 def increments(section: tuple[float, ...]) -> Section:
-    """A second-order section b0 b1 b2 a0 a1 a2 as d0 d1 d2 c1 c2, see ``edge_chain.h``."""
+    """Rewrite a section b0 b1 b2 a0 a1 a2 as d0 d1 d2 c1 c2, see ``edge_chain.h``."""
     b0, b1, b2, a0, a1, a2 = section
     assert a0 == 1
     return b0, 2 * b0 + b1, math.fsum((b0, b1, b2)), 2 + a1, math.fsum((1, a1, a2))
 
 
 def balanced(sos: tuple[tuple[float, ...], ...]) -> tuple[list[Section], float]:
-    """Sections that lose little to rounding: what removes drift first, and gains moved.
+    """Order sections and move gains so that rounding loses little; drift is removed first.
 
     Behind every section the largest gain so far is one; what remains at the end is the factor that
     is returned. scipy puts all of the gain into the first section, behind which little is left of a
@@ -92,7 +92,7 @@ def balanced(sos: tuple[tuple[float, ...], ...]) -> tuple[list[Section], float]:
 def generate(
     contract: SignalContract, name: str = "edge", arithmetic: str = "float"
 ) -> SignalChain:
-    """The C of a contract.
+    """Return the C of a contract.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The signal contract: everything between the electrode and the window that the decoder sees.
+"""Describe everything between the electrode and the window that the decoder sees.
 
 One chain serves training, calibration, export and the device (:mod:`edge.signal.chain`)::
 
     counts -> unit -> reference -> filter -> scaling -> quantization -> window
 
-What nobody told us is stored as unknown, never guessed.
+What nobody told us is stored as unknown and never guessed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Scaling:
-    """``(x - mean) / std`` per channel.
+    """How each channel is scaled before the network: ``(x - mean) / std``, or not at all.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Scaling:
 
 @dataclass(frozen=True)
 class SignalContract:
-    """What a decoder expects of the signal.
+    """What a decoder expects of the signal: channels, unit, rate, filter, window.
 
     Attributes
     ----------
@@ -127,11 +127,11 @@ class SignalContract:
 
     @property
     def n_chans(self) -> int | None:
-        """Number of channels, where the names are known."""
+        """The number of channels, where their names are known."""
         return None if self.channels is None else len(self.channels)
 
     def scale(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Windows (n, n_chans, n_times) in the contract's unit to what the network sees.
+        """Scale windows (n, n_chans, n_times) in the contract's unit for the network.
 
         Moving standardization needs the signal before the window, so there it is part of what
         makes windows (:mod:`edge.signal.chain`) and nothing is left to do here.
@@ -143,7 +143,7 @@ class SignalContract:
         return np.asarray((windows - mean) / std, np.float32)
 
     def with_counts(self, uv_per_count: float | None) -> SignalContract:
-        """The same contract with what a count of the converter stands for, where that is given.
+        """Return the contract with what a count of the converter stands for.
 
         Raises
         ------
@@ -160,7 +160,7 @@ class SignalContract:
         return replace(self, uv_per_count=uv_per_count)
 
     def fitted(self, windows: NDArray[np.float32]) -> SignalContract:
-        """The same contract with per-channel scaling fitted on training windows.
+        """Return the contract with per-channel scaling fitted on training windows.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class SignalContract:
         return replace(self, scaling=fitted)
 
     def unstreamable(self) -> tuple[str, ...]:
-        """Why a live signal cannot be made into what this decoder expects; empty where it can."""
+        """Say why a live signal cannot be what this decoder expects, if so."""
         unknown = [
             what
             for what, absent in (
@@ -200,7 +200,7 @@ class SignalContract:
         return tuple(reasons)
 
     def channel_name(self, index: int) -> str:
-        """Name of a channel, or its number where names are unknown."""
+        """Return a channel's name, or its number where names are unknown."""
         return str(index) if self.channels is None else self.channels[index]
 
     def refuse(self, windows: NDArray[np.float32], where: str, n_chans: int | None = None) -> None:
@@ -237,7 +237,7 @@ class SignalContract:
 
 
 def is_real(array: Any) -> bool:
-    """Whether an array holds integers or real numbers."""
+    """Return whether an array holds integers or real numbers."""
     return np.issubdtype(array.dtype, np.integer) or np.issubdtype(array.dtype, np.floating)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The C of one beat: the stem, then every stage on its fresh, left and right positions.
+"""Write the C of one beat: the stem, then every stage on its fresh, left and right positions.
 
 A stage's positions are rows of one array, fresh ones first, then those on the right, then those on
 the left, so that every operation but the first runs once over all of them. Where several beats
@@ -22,13 +22,13 @@ Move = Callable[[str, int, int], str]
 
 
 def gathers(stage: StreamStage) -> bool:
-    """Whether left positions read from the ring and the buffer, which lie apart."""
+    """Return whether left positions lie apart, in the ring and in the buffer."""
     return bool(stage.left.n and stage.left.ahead and stage.left.first < stage.entry.span.low)
 
 
 @dataclass(frozen=True)
 class Beat:
-    """Writes the body of ``NAME_beat``.
+    """A writer of the body of ``NAME_beat``.
 
     ``memory`` is what the offset of every buffer is called, by the buffer's name.
     """
@@ -38,7 +38,7 @@ class Beat:
     memory: Mapping[str, str]
 
     def lines(self, stem: Emission, parts: Sequence[Sequence[Part]]) -> Iterator[str]:
-        """Blocks of statements."""
+        """Return blocks of statements."""
         yield from _block(self.plan.stem.output, 0, self._stem(stem))
         first = 1
         for stage, functions in zip(self.plan.stages, parts, strict=True):
@@ -46,7 +46,7 @@ class Beat:
             first += len(functions)
 
     def at(self, buffer: str, n_bytes: int = 0) -> str:
-        """The address of a buffer, or so many bytes behind it.
+        """Return the address of a buffer.
 
         In parentheses, so that a compiler sees one offset: clang spends an addition on two.
         """
@@ -54,7 +54,7 @@ class Beat:
         return f"arena + ({place} + {n_bytes})" if n_bytes else f"arena + {place}"
 
     def buffer(self, kept: Kept, position: int, ahead: int = 0) -> str:
-        """The address of a position in a kept tensor's buffer."""
+        """Return the address of a position in a kept tensor's buffer."""
         row = position + ahead * kept.span.step - kept.origin
         return self.at(f"{kept.name} kept", row * kept.row_bytes)
 

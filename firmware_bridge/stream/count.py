@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A number with a name in the generated C."""
+"""Represent a number that has a name in the generated C."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From a :class:`QGraph` to the streaming engine: ``NAME_stream.h``, ``NAME_stream.c``, kernels.
+"""Generate the streaming engine from a :class:`QGraph`: ``NAME_stream.h`` and ``NAME_stream.c``.
 
-Frames in, a decision every ``hop`` of them out: the integers of the windowed engine on the same
-window. What is kept and computed is :mod:`firmware_bridge.stream.plan` 's; kernels behind the stem
-are the windowed engine's own, on fewer positions.
+Frames go in, and a decision comes out every ``hop`` of them: the integers of the windowed engine on
+the same window. :mod:`firmware_bridge.stream.plan` says what is kept and computed; kernels behind
+the stem are the windowed engine's own, on fewer positions.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ class StreamFirmware(Firmware):
 
     @property
     def state_bytes(self) -> int:
-        """Size of the struct that the caller owns."""
+        """The size of the struct that the caller owns."""
         return super().state_bytes + COUNTER_BYTES * len(self.counters)
 
 
 def generate_stream(
     graph: QGraph, hop: int, name: str = "edge", origin: Origin | None = None
 ) -> StreamFirmware:
-    """The streaming C of an int8 graph.
+    """Return the streaming C of an int8 graph.
 
     Raises
     ------

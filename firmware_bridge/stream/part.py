@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The operations of the streaming engine on as many positions as it needs.
+"""Run the windowed engine's operations on as many positions as the streaming engine needs.
 
-A stage's operation is a function of any number of positions; what follows the stages computes no
-position that nothing reads.
+A stage's operation becomes a function of any number of positions; what follows the stages computes
+no position that nothing reads.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Part:
 
 
 def part_of(graph: QGraph, name: str, stage: StreamStage, operation: Operation) -> Part:
-    """One operation of a stage as a function ``NAME_<output>_part``."""
+    """Return one operation of a stage as a function ``NAME_<output>_part``."""
     segments = (stage.fresh, stage.left, stage.right)
     largest = max(1, sum(s.n for s in segments))
     at_once = largest
@@ -113,7 +113,7 @@ def _resized(graph: QGraph, operation: Operation, n: Count) -> tuple[QGraph, Ope
 
 
 def only_read(graph: QGraph, operations: Sequence[Operation], aliases: Mapping[str, str]) -> QGraph:
-    """The graph with element-wise tensors as long as what is read of them.
+    """Shorten element-wise tensors of a graph to what is read of them.
 
     A pool leaves the last positions alone where its stride does not divide their number.
     """

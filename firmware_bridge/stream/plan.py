@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a streaming engine keeps, and which positions it computes at which beat.
+"""Plan what a streaming engine keeps, and which positions it computes at which beat.
 
 The engine's beat is the stride of the input pool: so many samples are mixed and filtered at a time,
 and every tensor moves on by a whole number of positions. A decision falls on every
-``hop / stride``-th beat. The mathematics are :mod:`quantize.graph.streaming` 's; here it is
-applied to operations instead of nodes, and the stem, which is one operation, is cut by filter
-outputs.
+``hop / stride``-th beat. :mod:`quantize.graph.streaming` has the mathematics; here it is applied to
+operations instead of nodes, and the stem, which is one operation, is cut by filter outputs.
 """
 
 from __future__ import annotations
@@ -61,28 +60,28 @@ class StemPlan:
 
     @property
     def n_fresh(self) -> int:
-        """Blocks that see no edge and end in a beat."""
+        """The blocks that see no edge and end in a beat."""
         return self.beat // self.block
 
     @property
     def late(self) -> int:
-        """Outputs of the next beat that the last left block needs; 0 where it is complete."""
+        """The outputs of the next beat that the last left block needs; 0 if none."""
         return max(0, self.offset + self.tail - self.beat) if self.n_left else 0
 
     @property
     def row(self) -> int:
-        """Mixed samples per channel: history, this beat (even), zeros behind the window."""
+        """The mixed samples per channel: history, this beat (even), zeros behind the window."""
         return self.length - 1 + self.beat + max(self.n_last, self.beat % 2)
 
     @property
     def n_sums(self) -> int:
-        """Block sums that a beat gives: fresh, left, right."""
+        """The block sums that a beat gives: fresh, left, right."""
         return self.n_fresh + self.n_left + self.n_right
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A tensor between stages.
+    """A tensor between stages, of which some positions are kept.
 
     Its buffer holds, one behind the other, the positions on the left where ``whole``, those of the
     interior from ``oldest`` on, and those on the right. What is left of windows ahead lies in a
@@ -109,7 +108,7 @@ class Kept:
 
     @property
     def row_bytes(self) -> int:
-        """Of a position."""
+        """The bytes of a position."""
         return self.n_chans * self.item_bytes
 
 
@@ -129,13 +128,13 @@ class Segment:
 
     @property
     def n(self) -> int:
-        """Positions."""
+        """The number of positions."""
         return self.end - self.begin
 
 
 @dataclass(frozen=True)
 class StreamStage:
-    """Operations from one kept tensor to the next; only the first reads more than one position."""
+    """Operations between two kept tensors; only the first reads several positions."""
 
     operations: tuple[Operation, ...]
     entry: Kept
@@ -147,7 +146,7 @@ class StreamStage:
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """All of it. ``beats`` is the number of beats between decisions."""
+    """The whole plan; ``beats`` is the number of beats between decisions."""
 
     n_times: int
     hop: int
@@ -169,7 +168,7 @@ class StreamPlan:
 
 
 def plan(graph: QGraph, operations: Sequence[Operation], hop: int) -> StreamPlan:
-    """The plan of a schedule (aliases resolved).
+    """Plan a schedule whose aliases are resolved.
 
     Raises
     ------
@@ -206,7 +205,7 @@ def plan(graph: QGraph, operations: Sequence[Operation], hop: int) -> StreamPlan
 
 
 def keeps_sums(stem: Stem) -> bool:
-    """Whether a pool window is more than a block, so that sums are kept and not pooled values."""
+    """Return whether a pool window is more than a block, so that sums are kept."""
     tiles = tiling(stem.pool.length, stem.pool.stride, 1)
     return (tiles.pool_blocks, tiles.pool_stride) != (1, 1)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The streaming stem's emitter: one beat of mix, filter, table and block sums."""
+"""Emit the streaming stem: one beat of mix, filter, table and block sums."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FROM_PORTS = {"dsp": "dsp", "neon": "neon", "dot": "neon", "plain": "plain"}
 
 @dataclass(frozen=True)
 class StemMemory:
-    """Bytes that the stem keeps between beats, and needs while one runs."""
+    """The bytes that the stem keeps between beats, and needs while one runs."""
 
     rows: int
     carries: int
@@ -31,7 +31,7 @@ class StemMemory:
 
 
 def memory_of(plan: StemPlan, n_mixed: int, n_chans: int) -> StemMemory:
-    """Sizes for the port that needs most."""
+    """Return the sizes for the port that needs most."""
     ends = plan.beat + plan.n_last + plan.pad
     pairs = 2 * len(pair_order(n_chans)) * ((plan.beat + 1) // 2)
     dsp = 4 * (pairs + 2 * words(plan)) + ends + 32
@@ -46,7 +46,7 @@ def memory_of(plan: StemPlan, n_mixed: int, n_chans: int) -> StemMemory:
 
 
 def words(plan: StemPlan) -> int:
-    """Of a packed row of the dsp port: as many as its filter may read."""
+    """Return the words of a packed row of the dsp port, as many as its filter may read."""
     sums = max(plan.beat + plan.n_last, plan.pad) // 2 + 3
     return max(sums, plan.row // 2 + 1) + (plan.length + 2) // 2 + 3
 
@@ -57,7 +57,7 @@ def shape_name(model: str) -> str:
 
 
 def shape_definition(graph: QGraph, plan: StreamPlan, model: str) -> str:
-    """``edge_beats_shape`` of a model."""
+    """Return the ``edge_beats_shape`` of a model."""
     stem, beat = plan.stem, plan.stem_plan
     tiles = tiling(stem.pool.length, stem.pool.stride, graph[stem.output].shape[2])
     inner = shape_values(graph, stem, tiles)
@@ -77,7 +77,7 @@ def shape_definition(graph: QGraph, plan: StreamPlan, model: str) -> str:
 
 
 def emit_stream_stem(graph: QGraph, plan: StreamPlan, model: str) -> Emission:
-    """A call of ``edge_beats`` with its constants."""
+    """Return a call of ``edge_beats`` with its constants."""
     stem = plan.stem
     mix, temporal = stem.mix.output, stem.temporal.output
     of_mix, of_temporal = scaling.of_conv(graph, stem.mix), scaling.of_conv(graph, stem.temporal)
