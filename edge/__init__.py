@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Take a trained EEG decoder to the device that is worn; the Python API is :mod:`edge.api`."""
+"""Take a trained EEG decoder to the device that is worn; :mod:`edge.api` has the functions."""
 
 from __future__ import annotations
 

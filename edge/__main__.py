@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``python -m edge``."""
+"""Run the command line as ``python -m edge``."""
 
 from edge.cli import main
 

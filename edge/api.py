@@ -281,7 +281,7 @@ def verify(bundle: Bundle | StrPath) -> tuple[Check, ...]:
 
 
 def opened(bundle: Bundle | StrPath) -> Bundle:
-    """A bundle as it is, or the one at a path."""
+    """Return a bundle as it is, or open the one at a path."""
     return bundle if isinstance(bundle, Bundle) else bundles.read(Path(bundle))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The command line: arguments in, results on stdout, everything else on stderr, one exit code.
+"""Run the command line: results go to stdout, everything else to stderr, with one exit code.
 
 A command is a file of ``edge/commands``, or a module that another package offers by an entry point
 of the group ``edge.commands``; each has a :class:`click.Command` called ``command``. Heavy modules
@@ -31,10 +31,10 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 
 class Commands(click.Group):
-    """All commands by name; one of another package that cannot be loaded fails when it is used."""
+    """All commands by name; one that cannot be loaded fails when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of all commands."""
+        """Return the names of all commands."""
         return list(registry.names(registry.COMMANDS))
 
     def get_command(
@@ -42,7 +42,7 @@ class Commands(click.Group):
         ctx: click.Context,
         cmd_name: str,
     ) -> click.Command | None:
-        """The command of a name; None where there is none."""
+        """Return the command of a name, or None if there is none."""
         if cmd_name not in registry.names(registry.COMMANDS):
             return None
         try:
@@ -54,7 +54,7 @@ class Commands(click.Group):
 
 
 def commands() -> dict[str, click.Command]:
-    """Every command by its name; loads them all."""
+    """Load every command and return them by name."""
     context = click.Context(cli)
     every = ((name, cli.get_command(context, name)) for name in cli.list_commands(context))
     return {name: command for name, command in every if command is not None}
@@ -81,7 +81,7 @@ def cli(context: click.Context) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry point: run a command and exit with its code."""
+    """Run a command and exit with its code; the entry point of the program."""
     _open_descriptors()
     code = _main(arguments)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The error classes, handed on from :mod:`quantize.errors` under the name that users import."""
+"""Hand the error classes on from :mod:`quantize.errors`, under the name that users import."""
 
 from __future__ import annotations
 

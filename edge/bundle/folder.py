@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write a bundle's folder: beside its destination, then renamed.
+"""Write a bundle's folder beside its destination, and rename it when it is complete.
 
-So there is the old bundle or the new one and never a mixture.
+So the destination holds the old bundle or the new one, and never a mixture.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from quantize import plain
 
 
 def is_bundle(folder: Path) -> bool:
-    """Whether a folder looks like something :func:`writing` wrote."""
+    """Return whether a folder looks like something that :func:`writing` wrote."""
     try:
         document = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError):
@@ -76,7 +76,7 @@ def clear(out: Path) -> None:
 
 @contextmanager
 def writing(out: Path) -> Iterator[Path]:
-    """A temporary folder beside ``out`` that becomes ``out`` when the block ends without error.
+    """Yield a temporary folder that becomes ``out`` when the block ends without error.
 
     Raises
     ------
@@ -144,19 +144,19 @@ def write_content(path: Path, content: Content) -> None:
 
 
 def read_content(path: Path) -> Content:
-    """What :func:`write_content` wrote."""
+    """Read what :func:`write_content` wrote."""
     if path.is_file():
         return path.read_bytes()
     return {file.name: file.read_bytes() for file in sorted(path.iterdir())}
 
 
 def content_sha256(content: Content) -> str:
-    """sha256 of an artifact, see :class:`~edge.spec.Artifact`."""
+    """Return the sha256 of an artifact, see :class:`~edge.spec.Artifact`."""
     return plain.sha256(_joined(content))
 
 
 def content_bytes(content: Content) -> int:
-    """Size of an artifact."""
+    """Return the size of an artifact."""
     return len(_joined(content))
 
 
@@ -167,6 +167,6 @@ def _joined(content: Content) -> bytes:
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """sha256 of every file but the manifest, by name relative to the folder."""
+    """Return the sha256 of every file but the manifest, by name in the folder."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
     return {str(p.relative_to(folder)): plain.sha256(p.read_bytes()) for p in files}

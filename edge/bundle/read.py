@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Open a bundle: its manifest, and every file checked against it."""
+"""Open a bundle: read its manifest, and check every file against it."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ from quantize.graph import qgraph
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk, its manifest read and its files checked."""
+    """A bundle on disk whose manifest was read and whose files were checked."""
 
     folder: Path
     manifest: Manifest
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What every artifact gives, in its order."""
+        """What every file gives, in its order."""
         return (qgraph.LOGITS, *self.manifest.others)
 
     def parity(self, output: str) -> tuple[Parity, ...]:
-        """How one of the outputs compared when the bundle was exported."""
+        """Return how one of the outputs compared when the bundle was exported."""
         if output == qgraph.LOGITS:
             return self.manifest.parity
         return self.manifest.others[output].parity
 
     def contract(self) -> SignalContract:
-        """The signal contract."""
+        """Return the signal contract."""
         return plain.read(self.folder / CONTRACT, SignalContract)
 
     def graph(self) -> qgraph.QGraph:
-        """The integer graph.
+        """Return the integer graph.
 
         Raises
         ------
@@ -72,12 +72,12 @@ class Bundle:
             raise IncompatibleError(f"{stem}.json is not a valid graph: {error}.") from None
 
     def golden(self) -> dict[str, NDArray[Any]]:
-        """Golden windows ``x`` and every rung's logits on them, by name."""
+        """Return golden windows ``x`` and every rung's logits on them, by name."""
         with np.load(self.folder / GOLDEN, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
 
     def decisions(self) -> dict[str, NDArray[np.int16]]:
-        """Labels and every rung's decisions on all windows compared; empty in older bundles.
+        """Return labels and every rung's decisions on all compared windows, by name.
 
         Paired statistics of one rung against another need no more (see
         :mod:`benchmarks.measure.statistics`).
@@ -134,21 +134,21 @@ def _read(folder: Path) -> Bundle:
 
 
 def runnable_names(opened: Bundle) -> tuple[str, ...]:
-    """What ``edge run --target`` takes for this bundle."""
+    """Return what ``edge run --target`` takes for this bundle."""
     targets = dict.fromkeys(artifact.target for artifact in opened.manifest.artifacts)
     integer = (REFERENCE,) if opened.manifest.recipe is not None else ()
     return (*targets, *integer, FLOAT)
 
 
 def refuse_target(opened: Bundle, target: str) -> None:
-    """Raise for a target that this bundle cannot run."""
+    """Raise if the bundle cannot run a target."""
     names = runnable_names(opened)
     if target not in names:
         raise UsageError(invalid_value("--target", target, names))
 
 
 def refuse_outputs(opened: Bundle, names: Iterable[str]) -> None:
-    """Raise for an output that this bundle does not give."""
+    """Raise if the bundle does not give an output."""
     for name in names:
         if name not in opened.outputs:
             raise UsageError(
@@ -158,5 +158,5 @@ def refuse_outputs(opened: Bundle, names: Iterable[str]) -> None:
 
 
 def target_names() -> tuple[str, ...]:
-    """Every target there is."""
+    """Return the names of all targets."""
     return registry.names(registry.TARGETS)

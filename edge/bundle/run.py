@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Run and verify what is in a bundle; torch only where an artifact needs it."""
+"""Run and verify what is in a bundle; torch is needed only where an artifact needs it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ONLY_PRECISION = {bundle_types.REFERENCE: Precision.INT8, bundle_types.FLOAT: Pr
 
 
 def read_windows(path: Path, contract: SignalContract, n_chans: int) -> NDArray[np.float32]:
-    """Windows (n, n_chans, n_times), filtered and not scaled, from an ``.npy`` file.
+    """Read windows (n, n_chans, n_times), filtered and not scaled, from an ``.npy`` file.
 
     Raises
     ------
@@ -67,13 +67,13 @@ def read_windows(path: Path, contract: SignalContract, n_chans: int) -> NDArray[
 
 
 def open_runnable(opened: Bundle, name: str, precision: str | None = None) -> Runnable:
-    """The logits of :func:`open_values`."""
+    """Return a function that computes logits, see :func:`open_values`."""
     run = open_values(opened, name, precision)
     return lambda windows: run(windows)[LOGITS]
 
 
 def open_values(opened: Bundle, name: str, precision: str | None = None) -> Runner:
-    """A runnable of a bundle by the name that ``edge run --target`` takes.
+    """Open a runnable of a bundle by the name that ``edge run --target`` takes.
 
     It takes scaled windows, and quantizes them itself; it gives :attr:`Bundle.outputs`.
 
@@ -100,7 +100,7 @@ def open_values(opened: Bundle, name: str, precision: str | None = None) -> Runn
 
 
 def runtimes(artifact: Artifact) -> Mapping[str, Loader]:
-    """Ways to run an artifact, see :mod:`edge.targets.base`."""
+    """Return the ways to run an artifact, see :mod:`edge.targets.base`."""
     return target.load(artifact.target).RUNTIMES
 
 
@@ -142,7 +142,7 @@ def run(
     *,
     names: Sequence[str] = (LOGITS,),
 ) -> Values:
-    """Scale, quantize and run windows; write what they give.
+    """Scale, quantize and run windows, and write what they give.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def _save(out: Path, values: Values) -> None:
 
 @dataclass(frozen=True)
 class Check:
-    """One runnable against the golden vectors of its bundle.
+    """How one runnable compared with the golden vectors of its bundle.
 
     ``max_steps`` is measured against the reference's logits and None for float; ``same_bits`` says
     whether this machine gave the stored bits; ``problem`` is empty where it holds.
@@ -214,7 +214,7 @@ class Check:
 
 
 def verify(folder: Path) -> tuple[Check, ...]:
-    """Check a bundle's hashes, then every runnable against the golden vectors.
+    """Check a bundle's hashes, then compare every runnable with the golden vectors.
 
     A runtime that is not installed is skipped, with the line that installs it.
 
@@ -255,7 +255,7 @@ def refuse(checks: Sequence[Check]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """What a runnable gave when it was exported, and what it is held to."""
+    """What a runnable gave when it was exported, and how close it must come to that."""
 
     stored: Logits
     against: Logits

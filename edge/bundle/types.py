@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a bundle holds: the names of its files, and its manifest.
+"""Define what a bundle holds: the names of its files, and its manifest.
 
 A bundle is one folder with everything that firmware, a Raspberry Pi or a reviewer needs:
 ``manifest.json`` (what it is and what was measured), ``contract.json``, ``config.json`` and
@@ -43,7 +43,7 @@ FLOAT = "float"
 
 @dataclass(frozen=True)
 class DataRecord:
-    """What a bundle was calibrated and measured on; ``scaling`` is the contract's kind of it.
+    """What a bundle was calibrated and measured on.
 
     ``majority_share`` is the most frequent class's share of the held-out windows, and ``left_out``
     the labelled windows that touch a span marked bad; None and 0 in bundles of before.
@@ -61,7 +61,7 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class Output:
-    """What artifacts give beside the logits, in the order of the manifest.
+    """Something that every file gives beside the logits, and how it compared.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle is; no dates, so that the same export gives the same bytes.
+    """What a bundle is and what was measured; no dates, so that bytes repeat.
 
     ``others`` is what artifacts give beside the logits, by name; absent where that is nothing.
     Version 1 had logits of 8 bits.
@@ -99,7 +99,7 @@ class Manifest:
     others: Mapping[str, Output] = field(default_factory=dict, metadata=plain.IF_ANY)
 
     def artifact(self, target: str, precision: str | None) -> Artifact:
-        """The artifact of a target; int8 where there is a choice and none was asked for.
+        """Return the artifact of a target; int8 where nothing else was asked for.
 
         Raises
         ------

@@ -25,7 +25,7 @@ ACTIVATION = "activation"
 
 
 def network_class() -> Any:
-    """The class ``braindecode.models.AttentionBaseNet``."""
+    """Return the class ``braindecode.models.AttentionBaseNet``."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from braindecode.models import AttentionBaseNet
@@ -121,7 +121,7 @@ def _refuse_large(module: Any, spec: ModelSpec) -> None:
 
 
 def refuse_broken(module: Any, spec: ModelSpec) -> None:
-    """Run one window of noise.
+    """Run one window of noise, and raise if the network fails on it.
 
     Raises
     ------

@@ -35,7 +35,7 @@ HUB = "_hub_mixin_config"
 
 @dataclass(frozen=True)
 class Description:
-    """What a configuration says.
+    """What a configuration says about a network.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Description:
 
     @property
     def channels(self) -> tuple[str, ...] | None:
-        """Names of the channels, where they are known."""
+        """The names of the channels, where they are known."""
         if not self.chs_info:
             return None
         return tuple(str(channel.get("ch_name")) for channel in self.chs_info)
@@ -74,7 +74,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def describe(config: Mapping[str, Any], where: str) -> Description:
-    """The network that a ``get_config()`` describes.
+    """Return the network that a ``get_config()`` describes.
 
     Raises
     ------
@@ -167,7 +167,7 @@ TRAINING_NAMES: Mapping[str, str] = MappingProxyType(
 
 
 def from_hyper_parameters(hyper: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A configuration out of what Lightning's ``save_hyperparameters`` wrote.
+    """Make a configuration of what Lightning's ``save_hyperparameters`` wrote.
 
     Returns
     -------

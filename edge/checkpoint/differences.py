@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Name what sets a module apart from the ``AttentionBaseNet`` that its configuration describes."""
+"""Name what sets a module apart from the network that its configuration describes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SILENT = (nn.Dropout, nn.Identity)
 
 
 def refuse_own_code(chain: tuple[Any, ...]) -> None:
-    """Raise where code that no bundle has runs in a model's forward pass.
+    """Raise if code that no bundle has runs in a model's forward pass.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _called(hook: Any) -> str:
 
 
 def refuse_other_parts(given: nn.Module, described: nn.Module) -> None:
-    """Raise where a module has other layers than its configuration describes.
+    """Raise if a module has other layers than its configuration describes.
 
     Parameters
     ----------

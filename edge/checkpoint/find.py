@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which model ``--mode``, ``--checkpoint`` and ``--data`` mean together, and on which data."""
+"""Find which model ``--mode``, ``--checkpoint`` and ``--data`` mean, and on which data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A model with a contract, and windows apart by role; ``origin`` names the model in words."""
+    """A model with its contract, and its windows for training and for measuring."""
 
     model: FloatModel
     contract: SignalContract

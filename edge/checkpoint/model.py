@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a checkpoint is in memory: a braindecode module, and what is known about it."""
+"""Hold a checkpoint in memory: a braindecode module, and what is known about it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class FloatModel:
-    """A braindecode module in evaluation mode, what it is, and what it expects of the signal.
+    """A braindecode module in evaluation mode, its sizes, and its contract.
 
     ``channels`` are the names in braindecode's ``chs_info``, where the model has it; ``notes`` say
     what of a checkpoint was left out. ``given`` is a copy of the live module that this model was

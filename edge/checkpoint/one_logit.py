@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write a head of one logit as an equal one of two.
+"""Rewrite a head of one logit as an equal one of two.
 
 A network that was trained with a binary cross-entropy gives one logit ``z`` and decides for the
 second class where ``z > 0``. The bundles' decisions are the largest of several logits. With
@@ -25,7 +25,7 @@ NOTE = (
 
 
 def as_two(model: FloatModel) -> FloatModel:
-    """The same decisions from two logits; a model with more than one is returned as it is."""
+    """Return a model with two logits that decides alike; others are returned as they are."""
     if model.spec.n_outputs != 1:
         return model
     spec = replace(model.spec, n_outputs=2)

@@ -68,13 +68,13 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Opaque:
-    """A value that was recognized and is of no use here: a device, a set, a random state."""
+    """A value that is recognized and of no use here: a device, a set, a random state."""
 
     path: str
 
 
 class ForbiddenError(Exception):
-    """A pickle that calls something which is not in :data:`CALLS`; the message is its name."""
+    """Raised for a pickle that calls something which is not in :data:`CALLS`."""
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Tensor:

@@ -8,7 +8,7 @@ from edge.errors import IncompatibleError
 
 
 def changes(model: FloatModel) -> dict[str, tuple[int, int]]:
-    """Lengths that braindecode changed unasked because the window is short: (asked, built)."""
+    """Return lengths that braindecode changed because the window is short: (asked, built)."""
     block, attention = model.module.input_block, model.module.channel_attention_block
     built = {
         "temp_filter_length_inp": block.temporal_conv.kernel_size[1],
@@ -23,7 +23,7 @@ def changes(model: FloatModel) -> dict[str, tuple[int, int]]:
 
 
 def shortened(model: FloatModel) -> str | None:
-    """:func:`changes` in words; None if there are none."""
+    """Say in words what :func:`changes` found; None if there is nothing."""
     found = [f"{name} {asked} -> {built}" for name, (asked, built) in changes(model).items()]
     if not found:
         return None

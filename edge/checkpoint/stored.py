@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tensors that still lie in a file: what they are is known, their values are not read yet.
+"""Describe tensors that still lie in a file: what they are is known, their values are not read yet.
 
 A file is judged by what it says of its tensors, names and shapes, against the network that they
 should fit. Values are read last, and only those that fit, so that a hostile file costs neither
@@ -32,12 +32,12 @@ MAX_RANK = 8
 
 
 class MalformedError(Exception):
-    """A file that is not what its format says; the message ends a sentence that begins with it."""
+    """Raised for a file that is not what its format says."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor of a checkpoint.
+    """A tensor of a checkpoint whose values are read when they are asked for.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ def _kept(value: torch.Tensor) -> Stored:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """Open a file of weights; gives the file and its size in bytes.
+    """Open a file of weights, and yield it with its size in bytes.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def _is_size(value: object) -> bool:
 
 
 def refuse_budget(n_bytes: int, what: str) -> None:
-    """Raise where reading ``n_bytes`` would be too much.
+    """Raise if reading ``n_bytes`` would be too much.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def view(
 
 
 def shown(value: object) -> str:
-    """A value from a file as one can print it: numbers and text alone are spelt out."""
+    """Write a value from a file so that it can be printed: numbers and text alone are spelt out."""
     if isinstance(value, str | int | float | None):
         text = repr(value)
         return text if len(text) <= 80 else f"{text[:77]}..."
@@ -154,6 +154,6 @@ def shown(value: object) -> str:
 
 
 def printable(name: object) -> str:
-    """A name from a file as one can print it: no control characters, not too long."""
+    """Write a name from a file so that it can be printed: no control characters, not too long."""
     text = repr(str(name))[1:-1]
     return text if len(text) <= 80 else f"{text[:77]}..."

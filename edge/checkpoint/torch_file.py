@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Open what ``torch.save`` wrote, without PyTorch: an archive, or the form from before PyTorch 1.6.
+"""Open what ``torch.save`` wrote, without PyTorch, in its present form and its old one.
 
-The archive is a zip file whose members are not compressed: ``NAME/data.pkl`` describes the object,
-``NAME/data/KEY`` holds the values of a storage. The old form is five pickles and then the storages,
-each behind its number of values.
+The present form is a zip archive whose members are not compressed: ``NAME/data.pkl`` describes the
+object, ``NAME/data/KEY`` holds the values of a storage. The form from before PyTorch 1.6 is five
+pickles and then the storages, each behind its number of values.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def _places(path: Path, start: int, keys: list[str], value: Any) -> dict[str, tu
 
 
 def tensors(value: Any) -> dict[int, pickled.Tensor]:
-    """Every tensor in plain data, by identity, however deep it lies."""
+    """Return every tensor in plain data, by identity, however deep it lies."""
     found: dict[int, pickled.Tensor] = {}
     seen: set[int] = set()
     waiting = [value]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Find the network inside of what people wrap around it: compilers, trainers, pipelines."""
+"""Find the network inside what people wrap around it: compilers, trainers, pipelines."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_WRAPPERS = 8
 
 
 def unwrap(given: Any) -> tuple[Any, ...]:
-    """Everything from what was given down to the network, the network last.
+    """Return everything from what was given down to the network, the network last.
 
     Raises
     ------

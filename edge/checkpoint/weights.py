@@ -44,13 +44,13 @@ FORMS = (
 
 @dataclass(frozen=True)
 class Files:
-    """Where a checkpoint's configuration and weights are; the weights may bring their own."""
+    """Where a checkpoint's configuration and weights are."""
 
     config: Path | None
     weights: Path
 
     def beside(self, name: str) -> Path | None:
-        """Another file of the checkpoint; None where there is none, or weights came alone."""
+        """Return another file of the checkpoint, or None if there is none."""
         if self.config is None or self.config.name != CONFIG:
             return None
         path = self.config.parent / name
@@ -58,7 +58,7 @@ class Files:
 
 
 def find(spec: str | Path) -> Files:
-    """The files behind what the user typed.
+    """Find the files behind what the user typed.
 
     Raises
     ------
@@ -234,14 +234,14 @@ RENAMED = MappingProxyType({"classifier.": "final_layer."})
 
 @dataclass(frozen=True)
 class Fitted:
-    """The network's tensors, and what a file has beside them, in words."""
+    """The network's tensors, and in words what a file has beside them."""
 
     tensors: Mapping[str, torch.Tensor]
     notes: tuple[str, ...] = ()
 
 
 def fit(state: State, expected: Mapping[str, torch.Tensor], where: str) -> Fitted:
-    """The weights under the names that the model has.
+    """Return the weights under the names that the model has.
 
     A prefix is taken off that the names of all its tensors share (``module.`` of DataParallel,
     ``_orig_mod.`` of torch.compile, ``model.`` of Lightning). What stands outside of it, and a

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What ``edge doctor`` finds on this machine, without importing anything heavy."""
+"""Examine this machine for ``edge doctor`` without importing anything heavy."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Tool:
-    """A program, under the first of its names that is found; what for, and how to install it."""
+    """A program, what it is for, and the line that installs it."""
 
     names: tuple[str, ...]
     purpose: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge check``: every mode on every runtime."""
+"""Provide ``edge check``, which tries every mode on every runtime."""
 
 from __future__ import annotations
 

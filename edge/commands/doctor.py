@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge doctor``: what is installed, and the line that installs what is not."""
+"""Provide ``edge doctor``, which says what is installed and what installs the rest."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def command(as_json: bool, verbose: bool) -> None:
 
 
 def table(findings: Sequence[Finding]) -> Table:
-    """The report for people."""
+    """Return the report for people."""
     from rich.table import Table
 
     made = Table(title="edge doctor", title_justify="left")

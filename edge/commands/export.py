@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge export``: from a checkpoint to a bundle of artifacts, each run and compared."""
+"""Provide ``edge export``, which makes a bundle of a checkpoint and compares every file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge firmware``."""
+"""Provide ``edge firmware``, which writes a bundle as sources for a device."""
 
 from __future__ import annotations
 

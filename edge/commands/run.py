@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge run``: windows from a file through one runnable of a bundle."""
+"""Provide ``edge run``, which runs windows from a file through a bundle."""
 
 from __future__ import annotations
 

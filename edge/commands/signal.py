@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge signal``: the signal contract as C."""
+"""Provide ``edge signal``, which writes the signal contract as C."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge stream``: decode a live signal."""
+"""Provide ``edge stream``, which decodes a live signal."""
 
 from __future__ import annotations
 

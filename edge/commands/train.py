@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge train``: a checkpoint from recordings, saved as braindecode saves it."""
+"""Provide ``edge train``, which trains a checkpoint on recordings."""
 
 from __future__ import annotations
 

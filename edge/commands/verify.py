@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge verify``: whether a bundle still computes what it computed when it was exported."""
+"""Provide ``edge verify``, which checks that a bundle still computes what it did."""
 
 from __future__ import annotations
 

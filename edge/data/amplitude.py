@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether samples can be EEG in the unit that a file says, judged by how far they deviate.
+"""Judge whether samples can be EEG in the unit that a file says, by how far they deviate.
 
 The deviation is that of one-second blocks about their own mean, its median over blocks and
 channels: neither an electrode's offset, nor drift, nor a burst of artifacts moves it much. Scalp
@@ -20,7 +20,7 @@ UV_PER = {"uV": 1.0, "mV": 1e3, "V": 1e6}
 
 
 def deviation(samples: Samples, sfreq: float) -> float:
-    """Typical deviation of samples (n_chans, n), in their own unit; 0 where nothing moves."""
+    """Return the typical deviation of samples (n_chans, n), in their own unit."""
     block = max(2, round(sfreq))
     n_blocks = samples.shape[1] // block
     if not n_blocks:
@@ -34,12 +34,12 @@ def deviation(samples: Samples, sfreq: float) -> float:
 
 
 def is_plausible(deviation_uv: float) -> bool:
-    """Whether a deviation can be EEG's; nothing can be said of a signal that stands still."""
+    """Return whether a deviation can be EEG's; a signal that stands still passes."""
     return deviation_uv == 0 or LEAST_UV <= deviation_uv <= MOST_UV
 
 
 def likely_unit(deviation_of_numbers: float) -> str | None:
-    """The unit in which numbers of some deviation would most likely be EEG; None for none.
+    """Return the unit in which numbers of some deviation would most likely be EEG.
 
     >>> likely_unit(7.0), likely_unit(7e-6), likely_unit(1e9)
     ('uV', 'V', None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""BIDS: recordings whose events and channel names are in tables beside them."""
+"""Read BIDS, where events and channel names are in tables beside the recordings."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ ELSEWHERE = {"derivatives", "sourcedata", "code"}
 
 
 def is_bids(folder: Path) -> bool:
-    """Whether a folder is a BIDS data set or a subject or session of one."""
+    """Return whether a folder is a BIDS data set or a subject or session of one."""
     return (folder / "dataset_description.json").is_file() or bool(
         re.match(r"(sub|ses)-", folder.resolve().name)
     )
 
 
 def candidates(folder: Path) -> Iterator[Path]:
-    """Files of EEG in a data set."""
+    """Return the files of EEG in a data set."""
     for path in folder.rglob("*_eeg.*"):
         if not ELSEWHERE.intersection(path.relative_to(folder).parts):
             yield path
 
 
 def open_recording(path: Path, hints: Hints) -> Description | Trials:
-    """A recording with the events and channel names of the files beside it.
+    """Describe a recording with the events and channel names of the files beside it.
 
     The table of channels is in the file's order.
 

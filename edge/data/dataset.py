@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A data set: labelled windows in groups, the signal they were cut from, and its contract."""
+"""Hold a data set: labelled windows in groups, the signal behind them, and its contract."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Recording:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Windows (n, n_chans, n_times) float32, filtered, not scaled, in the contract's unit.
+    """Labelled windows, filtered and not scaled, in the contract's unit, with their groups.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     def select(self, keep: NDArray[np.bool_]) -> Dataset:
-        """The part whose windows are marked; recordings whose group keeps no window leave too."""
+        """Return the part whose windows are marked."""
         groups = set(self.groups[keep].tolist())
         return replace(
             self,
@@ -117,13 +117,13 @@ class Dataset:
         return np.split(keep, edges)[:-1] if len(edges) else []
 
     def group_names(self) -> tuple[str, ...]:
-        """Groups in the order in which they first appear."""
+        """Return the groups in the order in which they first appear."""
         return tuple(dict.fromkeys(self.groups.tolist()))
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Training and held-out part, apart by group; ``rule`` says how in words."""
+    """A training part and a held-out part that share no group; ``rule`` says how in words."""
 
     train: Dataset
     test: Dataset
@@ -206,7 +206,7 @@ def _fits(recording: Recording, onsets: NDArray[np.int64], n_times: int) -> NDAr
 
 
 def refuse_empty_classes(dataset: Dataset, where: str) -> None:
-    """Raise when a class of the contract has no window."""
+    """Raise if a class of the contract has no window."""
     counts = np.bincount(dataset.labels, minlength=len(dataset.contract.classes))
     empty = [c for c, n in zip(dataset.contract.classes, counts, strict=True) if n == 0]
     if empty:
@@ -306,7 +306,7 @@ def _digest(window: NDArray[np.float32]) -> bytes:
 
 
 def training_windows(train: Dataset) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Windows and labels to train on: every event, and its shifted copies where asked."""
+    """Return windows and labels to train on: every event, and shifted copies if asked."""
     windows, labels = [train.windows], [train.labels]
     for shift in train.shifts:
         for recording in train.recordings:
@@ -319,7 +319,7 @@ def training_windows(train: Dataset) -> tuple[NDArray[np.float32], NDArray[np.in
 def calibration_windows(
     train: Dataset, note: Callable[[str], None] = lambda _: None
 ) -> NDArray[np.float32]:
-    """Windows to calibrate on, from the training part only.
+    """Return windows to calibrate on, from the training part only.
 
     All labelled windows, evenly thinned to at most ``MAX_WINDOWS``. Where they are fewer than
     ``ENOUGH_WINDOWS`` and the recordings are known, windows that slide over them fill up: on the

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a recording is, whatever file it lies in: one value, made by one reader.
+"""Describe a recording, whatever file it lies in, as one value that one reader makes.
 
 Training (:mod:`edge.data.raws`) and live replay (:mod:`edge.stream.sources.file`) take channels,
 units, ranges, rates, joints and annotations from here and nowhere else, so that they cannot
@@ -62,12 +62,12 @@ class Hints:
     options: Mapping[str, Argument] = field(default_factory=dict)
 
     def text(self, option: str) -> str | None:
-        """An option that is a text, None where it is not given."""
+        """Return an option that is a text, or None if it is not given."""
         value = self.options.get(option)
         return None if value is None else str(value)
 
     def number(self, option: str) -> float | None:
-        """An option that is a positive number, None where it is not given.
+        """Return an option that is a positive number, or None if it is not given.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class Span:
     stop_s: float
 
     def samples(self, sfreq: float) -> tuple[int, int]:
-        """First sample and the one after the last, at a rate."""
+        """Return the first sample and the one after the last, at a rate."""
         return round(self.start_s * sfreq), round(self.stop_s * sfreq)
 
 
@@ -189,7 +189,7 @@ class Description:
         return self.path.name
 
     def channel(self, name: str) -> Channel:
-        """The channel of a name."""
+        """Return the channel of a name."""
         return next(channel for channel in self.channels if channel.name == name)
 
     def read(self, names: Sequence[str], start: int, stop: int) -> Samples:
@@ -228,13 +228,13 @@ class Description:
         )
 
     def bad_spans(self) -> tuple[Annotation, ...]:
-        """Annotations that mark bad signal."""
+        """Return the annotations that mark bad signal."""
         return tuple(a for a in self.annotations if a.is_bad)
 
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """Windows that were cut elsewhere, as MNE's epochs and EEGLAB's data sets of trials hold them.
+    """Windows that were cut elsewhere, as MNE's epochs and EEGLAB's trials hold them.
 
     Attributes
     ----------
@@ -263,7 +263,7 @@ class Trials:
 
 
 def understood(written: str) -> str:
-    """The unit that a file's spelling means, or ``unknown``.
+    """Return the unit that a file's spelling means, or ``unknown``.
 
     >>> understood("µV"), understood(".V")
     ('uV', 'unknown')
@@ -272,6 +272,6 @@ def understood(written: str) -> str:
 
 
 def split_at(joints: Sequence[int], n_samples: int, sfreq: float) -> tuple[Span, ...]:
-    """Pieces of a recording that begins anew at each of some samples."""
+    """Return the pieces of a recording that begins anew at each of some samples."""
     edges = sorted({0, n_samples, *(joint for joint in joints if 0 < joint < n_samples)})
     return tuple(Span(a / sfreq, b / sfreq) for a, b in itertools.pairwise(edges))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the events of recordings are called, and what to say where a contract knows others."""
+"""Name the events of recordings, and say what is there where a contract knows others."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SHOWN = 12
 
 
 def names(annotations: Iterable[Annotation]) -> Counter[str]:
-    """How often each event occurs; marks of joints and of bad spans are no events."""
+    """Count how often each event occurs; marks of joints and of bad spans are no events."""
     return Counter(a.text for a in annotations if not (a.is_joint or a.is_bad))
 
 
 def refuse_strangers(where: str, rules: Iterable[tuple[Mapping[str, str], Counter[str]]]) -> None:
-    """Raise when a class has no event in any of the files that its rules are about.
+    """Raise if a class has no event in any of the files that its rules are about.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def refuse_strangers(where: str, rules: Iterable[tuple[Mapping[str, str], Counte
 
 
 def counted(there: Counter[str]) -> str:
-    """``'T1' (15), 'T2' (14)``, the most frequent first."""
+    """Write ``'T1' (15), 'T2' (14)``, the most frequent first."""
     ordered = sorted(there.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{name!r} ({count})" for name, count in ordered[:SHOWN])
     left = len(ordered) - SHOWN

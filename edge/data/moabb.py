@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``moabb:NAME:SUBJECT``: a public data set through MOABB, which fetches and keeps it."""
+"""Read ``moabb:NAME:SUBJECT``, a public data set that MOABB fetches and keeps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BAND_HZ = (4.0, 40.0)
 
 
 def read(spec: str, file: ContractFile | None, keep_bad: bool = False) -> Dataset:
-    """A subject's sessions, labelled with the data set's own events.
+    """Read a subject's sessions, labelled with the data set's own events.
 
     Without a contract file: every EEG channel, the data set's rate and interval, 4-40 Hz. With one,
     its ``[[events]]`` name the data set's classes (for files ``*``), or are left out.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Windows from an ``.npz`` file: ``X``, ``y`` and what else is known of them."""
+"""Read windows from an ``.npz`` file: ``X``, ``y`` and what else is known of them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read(path: Path, spec: str, file: ContractFile | None) -> Dataset:
 def from_arrays(
     arrays: Mapping[str, Any], path: Path, spec: str, file: ContractFile | None = None
 ) -> Dataset:
-    """The same from arrays in memory; messages call them ``path``."""
+    """Take windows from arrays in memory; messages call them ``path``."""
     x, y = np.asarray(arrays["X"]), np.asarray(arrays["y"])
     if x.ndim != 3 or y.shape != x.shape[:1] or not is_real(x):
         raise UsageError(

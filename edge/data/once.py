@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A recording is read once, however often and in whatever form it is stored.
+"""Read a recording once, however often and in whatever form it is stored.
 
 A recording that is read twice lies on both sides of a split and makes any accuracy perfect. Parts
 of a split recording and links are known by their files; copies, also in another format, by their
@@ -40,7 +40,7 @@ class Opened:
 
 
 def by_file(opened: Sequence[Opened]) -> tuple[list[Opened], tuple[str, ...]]:
-    """Without those whose files are read with another one already, and a note for each of them.
+    """Leave out recordings whose files another one reads already, with a note for each.
 
     Of two that share a file the one with more of them stays; of links, what is no link.
     """
@@ -71,7 +71,7 @@ def _identity(path: Path) -> tuple[int, int]:
 def by_signal(
     read: Sequence[tuple[Opened, list[Recording]]], sfreq: float
 ) -> tuple[list[tuple[Opened, list[Recording]]], tuple[str, ...]]:
-    """Without copies of a recording, and a note for each of them.
+    """Leave out copies of a recording, with a note for each.
 
     Raises
     ------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which columns of a recording a contract means: the same for training and for replay."""
+"""Pick the columns of a recording that a contract means, in training as in replay."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REPLAY = Voice(
 
 @dataclass(frozen=True)
 class Picks:
-    """Columns of a recording for a contract.
+    """The columns of a recording that a contract means.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ def pick(
     voice: Voice = TRAINING,
     believe_unit: bool = False,
 ) -> Picks:
-    """The columns of a contract's channels, if every one of them can be believed.
+    """Return the columns of a contract's channels if every one of them can be believed.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def pick(
 def samples(
     recording: Description, picks: Picks, contract: SignalContract, start: int, stop: int
 ) -> Samples:
-    """(n_chans, stop - start) in the contract's unit, order and reference."""
+    """Return samples (n_chans, stop - start) in the contract's unit, order and reference."""
     volts = recording.read(picks.columns, start, stop)
     if contract.reference == AVERAGE:
         volts = chain.rereferenced(volts, None)
@@ -220,6 +220,6 @@ def _deviation(recording: Description, chosen: Sequence[Channel], sfreq: float) 
 
 
 def some(names: Sequence[str], limit: int = 80) -> str:
-    """Names with commas between them, the first of very many."""
+    """Join names with commas, the first of very many."""
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

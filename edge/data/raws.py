@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A described recording under a contract: its signal through the chain, and its labelled events.
+"""Apply a contract to a described recording: filter its signal, and label its events.
 
-Nothing is resampled, and nothing is filtered across a joint: where recordings were put together, or
+Nothing is resampled, and nothing is filtered across a joint. Where recordings were put together, or
 a recorder paused, the filter starts anew, as it would on a device that was switched off, and no
 window lies across.
 """

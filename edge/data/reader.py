@@ -53,7 +53,7 @@ class Format(Protocol):
 
 @cache
 def formats() -> dict[str, Format]:
-    """Every format by name."""
+    """Return every format by name."""
     return {
         name: cast(Format, registry.load(registry.FORMATS, name, "format"))
         for name in registry.names(registry.FORMATS)
@@ -61,18 +61,18 @@ def formats() -> dict[str, Format]:
 
 
 def suffixes() -> tuple[str, ...]:
-    """Every suffix that some format reads, sorted."""
+    """Return every suffix that some format reads, sorted."""
     return tuple(sorted({suffix for each in formats().values() for suffix in each.SUFFIXES}))
 
 
 def suffix_of(path: Path) -> str:
-    """The longest known suffix that a file's name ends in, in lower case; empty where none."""
+    """Return the longest known suffix of a file's name, in lower case, or an empty text."""
     name = path.name.lower()
     return max((s for s in suffixes() if name.endswith(s)), key=len, default="")
 
 
 def is_candidate(path: Path) -> bool:
-    """Whether a file of a folder is a recording; hidden files never are.
+    """Return whether a file of a folder is a recording; hidden files never are.
 
     A text file is one only when a format knows its first lines.
     """
@@ -87,7 +87,7 @@ def _reading(suffix: str) -> dict[str, Format]:
 
 
 def options_of(each: Format) -> dict[str, str]:
-    """What a format can be told, by name."""
+    """Return what a format can be told, by name."""
     return dict(getattr(each, "OPTIONS", {}))
 
 
@@ -118,7 +118,7 @@ def open_recording(path: Path, hints: Hints = NO_HINTS) -> Description | Trials:
 
 
 def open_continuous(path: Path, hints: Hints = NO_HINTS) -> Description:
-    """The same, for who needs a signal and not windows of one.
+    """Describe a recording as :func:`open_recording` does, and refuse windows.
 
     Raises
     ------

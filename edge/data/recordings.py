@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A recording, a folder of recordings, or a BIDS data set, labelled as a contract file says."""
+"""Read a recording, a folder of them, or a BIDS data set, labelled as a contract file says."""
 
 from __future__ import annotations
 

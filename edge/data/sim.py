@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Simulated motor imagery: data made in code, seeded, always called simulated.
+"""Simulate motor imagery in code, from a seed; the result is always called simulated.
 
-A continuous recording per session, as a headset would deliver it: pink background from sources all
-over the scalp, an occipital alpha, mu (11 Hz) and beta (21 Hz) rhythms over the motor strip that
-wax and wane, electrode offsets, line noise and blinks. Imagining a movement desynchronizes the
-rhythms over its area: left hand C4, right hand C3, feet Cz, tongue the lower strip on both sides
-(Pfurtscheller & Lopes da Silva 1999). How much differs from trial to trial, which is what limits a
-decoder; the constants below put a float model at 75-90 % of four classes.
+There is one continuous recording for each session, as a headset would deliver it: a pink background
+from sources all over the scalp, an occipital alpha, mu (11 Hz) and beta (21 Hz) rhythms over the
+motor strip that wax and wane, electrode offsets, line noise and blinks. Imagining a movement
+desynchronizes the rhythms over its area: left hand C4, right hand C3, feet Cz, tongue the lower
+strip on both sides (Pfurtscheller & Lopes da Silva 1999). How much differs from trial to trial,
+which is what limits a decoder; the constants below put a float model at 75-90 % of four classes.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _contract(file: ContractFile) -> SignalContract:
 
 
 def positions(channels: tuple[str, ...]) -> NDArray[np.float64]:
-    """Unit vectors from the head's centre to electrodes of the 10-10 system, (n, 3)."""
+    """Return unit vectors from the head's centre to electrodes of the 10-10 system, (n, 3)."""
     places = _electrodes()
     missing = [name for name in channels if name not in places]
     if missing:

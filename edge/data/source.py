@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What ``--data`` says: ``sim[:SEED]``, ``moabb:NAME:SUBJECT``, a file, a folder of recordings."""
+"""Read what ``--data`` names: ``sim[:SEED]``, ``moabb:NAME:SUBJECT``, a file, a folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.signal.contract_file import ContractFile
 
 
 def read(spec: str, file: ContractFile | None = None, keep_bad: bool = False) -> Dataset:
-    """Windows, labels and contract behind a ``--data`` argument.
+    """Return windows, labels and contract behind a ``--data`` argument.
 
     With ``keep_bad`` windows may touch spans that are marked bad.
 
@@ -46,7 +46,7 @@ def read(spec: str, file: ContractFile | None = None, keep_bad: bool = False) ->
 
 
 def refuse_absent(spec: str) -> None:
-    """Raise where ``--data`` names a file or a folder that is not there.
+    """Raise if ``--data`` names a file or a folder that does not exist.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge firmware``: from a bundle to a folder that a firmware engineer builds and drops in.
+"""Write a bundle as a folder that a firmware engineer builds and drops in.
 
-What is written is an engine's affair, a file of :mod:`edge.firmware.engines`; it is checked
-against the device before anything is written, and written beside its destination and renamed.
+An engine, a file of :mod:`edge.firmware.engines`, says what is written. It is checked against the
+device before anything is written, and written beside its destination and renamed.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ class Chain:
 
     @property
     def files(self) -> dict[str, bytes]:
-        """Sources by name."""
+        """Return sources by name."""
         return {} if self.made is None else {n: t.encode() for n, t in self.made.files.items()}
 
 
 @dataclass(frozen=True)
 class Job:
-    """What an engine works from.
+    """Everything that an engine works from.
 
     Attributes
     ----------
@@ -90,17 +90,17 @@ class Job:
     check: Callable[[Sequence[Program]], None]
 
     def program(self, form: str, *uses: Use) -> Program:
-        """A model's program, the signal chain counted in."""
+        """Return a model's program with the signal chain counted in."""
         return Program(form, uses).beside(self.chain.uses)
 
     def golden(self, graph: QGraph) -> Golden:
-        """The bundle's golden windows as integers."""
+        """Return the bundle's golden windows as integers."""
         found = self.opened.golden()
         windows = found["x_int8"].reshape(-1, *graph[graph.input].shape[-2:])
         return Golden(windows, found[bundle_types.STORED], FINER if graph.float_nodes() else 0)
 
     def fitting(self, golden: Golden, programs: Sequence[Program]) -> Golden:
-        """As many golden windows as the flash holds beside all programs, linked together."""
+        """Return as many golden windows as the flash holds beside all programs."""
         twice = (len(programs) - 1) * sum(use.flash_bytes for use in self.chain.uses)
         taken = sum(program.flash_bytes for program in programs) - twice
         return golden.fitting(self.device.flash_bytes - taken)
@@ -118,11 +118,11 @@ class Engine(Protocol):
     FORMS: tuple[str, ...]
 
     def make(self, job: Job) -> Project:
-        """All that is to be written, apart from the signal chain."""
+        """Return all that is to be written, apart from the signal chain."""
 
 
 def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
-    """Write a bundle's firmware, and say what it is.
+    """Write a bundle's firmware, and return what it is.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def _engine(name: str) -> Engine:
 
 
 def memory_table(programs: Sequence[Program], device: Device) -> Table:
-    """Who uses what, program by program, and what is left."""
+    """Return a table of who uses what, program by program, and what is left."""
     made = Table(title=device.title, title_justify="left")
     made.add_column("what", no_wrap=True)
     for column in ("RAM bytes", "flash bytes"):

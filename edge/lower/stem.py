@@ -165,7 +165,7 @@ class Silu(nn.Module):
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape to the same shape."""
+        """Map any shape to the same shape."""
         return torch.mul(x, self.sigmoid(x))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether Python finds our four packages, or something else under their names.
+"""Notice when Python finds something else under the names of our four packages.
 
 ``quantize`` and ``benchmarks`` are names that other people use too: a script of that name beside
 the user's own, or a package installed later, comes first on the path and ours is not found.
@@ -19,13 +19,13 @@ HERE = Path(__file__).resolve().parents[2]
 
 
 def foreign() -> dict[str, str]:
-    """Our names that Python finds elsewhere, and the path that it finds."""
+    """Return our names that Python finds elsewhere, and the paths that it finds."""
     found = ((name, _origin(name)) for name in PACKAGES)
     return {name: path for name, path in found if path is not None and not _is_ours(name, path)}
 
 
 def refuse() -> None:
-    """Raise where one of our packages is not the one that Python finds.
+    """Raise if one of our packages is not the one that Python finds.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def take_ours() -> None:
 
 
 def advice(path: str) -> str:
-    """What to do about it, in one sentence."""
+    """Say in one sentence what to do about it."""
     return f"rename {path}, or start 'edge' where it does not come first on Python's path"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What C++ prints: runtimes say why they fail on file descriptor 2 and nowhere else."""
+"""Capture what C++ prints; runtimes say why they fail on file descriptor 2 and nowhere else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def captured() -> Iterator[list[str]]:
-    """What is printed on file descriptor 2 in the block; one string in the list when it ended."""
+    """Yield a list that holds what file descriptor 2 was given when the block has ended."""
     text: list[str] = []
     kept = os.dup(2)
     with tempfile.NamedTemporaryFile() as file:

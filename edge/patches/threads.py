@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""PyTorch on one thread, where its operations are too small for two.
+"""Run PyTorch on one thread where its operations are too small for two.
 
 Calibration and comparison run a network of two million multiplications window by window. Threads
 gain nothing there, and where another program has the second core every operation waits for the
@@ -17,7 +17,7 @@ import torch
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """One thread inside, as many as before afterwards; a decorator too."""
+    """Use one thread inside the block, and as many as before afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -48,7 +48,7 @@ def _name(name: str, prefix: str = "") -> _Name:
 
 @cache
 def ensure_tosa() -> bool:
-    """Make ``import tosa_serializer`` work; True with the real one, False with the stub."""
+    """Make ``import tosa_serializer`` work; return whether it is the real one."""
     try:
         importlib.import_module(MODULE)
     except ImportError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Versions of what is installed, without importing it."""
+"""Read the versions of installed packages without importing them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PACKAGES = (
 
 
 def installed(package: str) -> str | None:
-    """Version of a distribution, None where it is not installed."""
+    """Return the version of a distribution, or None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -29,6 +29,6 @@ def installed(package: str) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Every package of :data:`PACKAGES` that is installed."""
+    """Return the version of every package of :data:`PACKAGES` that is installed."""
     found = ((package, installed(package)) for package in PACKAGES)
     return {package: version for package, version in found if version is not None}

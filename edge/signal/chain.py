@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The signal contract applied to a continuous signal, whole or sample by sample, to the same bits.
+"""Apply a signal contract to a continuous signal, whole or sample by sample, to the same bits.
 
 Training, calibration and export cut their windows out of what :func:`apply` returns; a live signal
 goes through :class:`Chain`; `edge run` is given windows of it.
@@ -22,7 +22,7 @@ PER_VOLT: Mapping[str, float] = {"uV": 1e6, "mV": 1e3, "V": 1.0}
 def rereferenced(
     samples: NDArray[np.float64], reference: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
-    """Samples (n_chans, n) less ``reference`` (n,), or less their own average where it is None.
+    """Subtract ``reference`` (n,) from samples (n_chans, n), or their average if None.
 
     Channels are added one after the other: ``mean`` has another order for a single sample.
     """
@@ -39,12 +39,12 @@ class Chain:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the signal: what comes next has nothing to do with what was."""
+        """Forget the signal; what comes next has nothing to do with what was."""
         self.filter = filters.Running(self.contract.filter)
         self.moving = _moving(self.contract)
 
     def push(self, samples: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The next samples (n_chans, n) in the contract's unit and reference.
+        """Process the next samples (n_chans, n) in the contract's unit and reference.
 
         Returns
         -------
@@ -60,7 +60,7 @@ class Chain:
 
 
 def apply(contract: SignalContract, samples: NDArray[np.float64]) -> NDArray[np.float32]:
-    """A whole recording (n_chans, n_samples) through a contract's chain."""
+    """Process a whole recording (n_chans, n_samples)."""
     return Chain(contract).push(samples)
 
 
@@ -74,7 +74,7 @@ def _moving(contract: SignalContract) -> MovingStandardization | None:
 
 
 class MovingStandardization:
-    """``(x - mean) / max(eps, std)``, both exponential averages over the past, in float64.
+    """The function ``(x - mean) / max(eps, std)`` with both averaged over the past.
 
     The averages are weighted means, weights ``(1 - factor_new) ** age`` over what has been seen
     (pandas' ``ewm(alpha=factor_new)`` with ``adjust``), as in braindecode's
@@ -87,7 +87,7 @@ class MovingStandardization:
         self.states = [np.zeros((1, 1))] * 3
 
     def push(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The next samples (n_chans, n), standardized."""
+        """Standardize the next samples (n_chans, n)."""
         weight = self._decaying_sum(0, np.ones((1, samples.shape[1])))
         centred = samples - self._decaying_sum(1, samples) / weight
         variance = self._decaying_sum(2, centred**2) / weight

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The contract file: a TOML file that says how recordings become labelled windows.
+"""Read the contract file, a TOML file that says how recordings become labelled windows.
 
 ``edge train --example-contract`` prints :data:`EXAMPLE`; its comments are the documentation.
 """
@@ -33,7 +33,7 @@ FORBID_OTHER_KEYS: Forbid = {"extra": "forbid"}
 
 @dataclass(frozen=True)
 class SignalSection:
-    """``[signal]``."""
+    """The table ``[signal]``: channels, rate, unit, reference."""
 
     channels: tuple[str, ...]
     sfreq: float
@@ -48,7 +48,7 @@ class SignalSection:
 
 @dataclass(frozen=True)
 class FilterSection:
-    """``[filter]``."""
+    """The table ``[filter]``: a causal band-pass or high-pass, and a notch."""
 
     low_hz: float
     high_hz: float | None = None
@@ -59,7 +59,7 @@ class FilterSection:
 
 @dataclass(frozen=True)
 class ScalingSection:
-    """``[scaling]``."""
+    """The table ``[scaling]``: how each channel is scaled."""
 
     kind: Literal["per_channel", "moving", "none"] = "per_channel"
     factor_new: float | None = None
@@ -67,7 +67,7 @@ class ScalingSection:
     __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
 
     def scaling(self) -> Scaling:
-        """The contract's scaling, not fitted yet."""
+        """Return the contract's scaling, which is not fitted yet."""
         if self.kind != "moving":
             return Scaling(self.kind)
         factor_new = FACTOR_NEW if self.factor_new is None else self.factor_new
@@ -76,7 +76,7 @@ class ScalingSection:
 
 @dataclass(frozen=True)
 class WindowSection:
-    """``[window]``."""
+    """The table ``[window]``: length, start, hop and shifted copies."""
 
     n_times: int
     start_s: float = 0.0
@@ -87,7 +87,7 @@ class WindowSection:
 
 @dataclass(frozen=True)
 class EventRule:
-    """``[[events]]``: what the annotations of some files mean."""
+    """A table of ``[[events]]``: what the annotations of some files mean."""
 
     files: tuple[str, ...]
     classes: Mapping[str, str]
@@ -96,7 +96,7 @@ class EventRule:
 
 @dataclass(frozen=True)
 class SplitSection:
-    """``[split]``."""
+    """The table ``[split]``: which files are held out."""
 
     holdout: tuple[str, ...] = ()
     __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
@@ -104,7 +104,7 @@ class SplitSection:
 
 @dataclass(frozen=True)
 class ContractFile:
-    """The whole file.
+    """Everything that a contract file says.
 
     Attributes
     ----------
@@ -125,18 +125,18 @@ class ContractFile:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Every class once, in the order of the file; the order of the logits."""
+        """Every class once, in the order of the file, which is that of the logits."""
         return tuple(dict.fromkeys(c for rule in self.events for c in rule.classes.values()))
 
     def rule(self, file_name: str) -> EventRule | None:
-        """The first rule whose pattern matches a file's name."""
+        """Return the first rule whose pattern matches a file's name."""
         for rule in self.events:
             if any(_matches(file_name, pattern) for pattern in rule.files):
                 return rule
         return None
 
     def contract(self) -> SignalContract:
-        """The signal contract, scaling not fitted yet."""
+        """Return the signal contract, whose scaling is not fitted yet."""
         settings = Filter("none")
         if self.filter is not None:
             f = self.filter
@@ -167,7 +167,7 @@ def _with_small_suffix(name: str) -> str:
 
 
 def parse(text: str, where: str) -> ContractFile:
-    """A contract file's text as a value.
+    """Parse the text of a contract file.
 
     Raises
     ------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Causal filters as second-order sections, designed by scipy, run from rest."""
+"""Design causal filters as second-order sections with scipy, and run them from rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def design(
     sfreq: float,
     notch_hz: float | None = None,
 ) -> Filter:
-    """A Butterworth band-pass, or a high-pass without ``high_hz``, and a notch where asked.
+    """Design a Butterworth band-pass, or a high-pass without ``high_hz``, and a notch if asked.
 
     There is none without a lower edge: the offset of an electrode is a thousand times the signal.
 
@@ -59,7 +59,7 @@ def design(
 
 
 class Running:
-    """A filter that is fed piece by piece, in float64; the same bits however it is cut.
+    """A filter that is fed piece by piece, in float64, with bits that do not depend on the cuts.
 
     The first sample is subtracted first: a filter with a lower edge removes a constant anyway, and
     starting at rest from zero then has no step to ring on. A device does the same with integers.
@@ -71,7 +71,7 @@ class Running:
         self.state = np.zeros(0)
 
     def push(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The next samples (n_chans, n), filtered."""
+        """Filter the next samples (n_chans, n)."""
         if not len(self.sos):
             return samples
         if self.first is None:
@@ -87,7 +87,7 @@ def apply(settings: Filter, samples: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def settling(settings: Filter, share: float = 0.01) -> int:
-    """Samples until what a filter makes of a unit step stays below ``share``."""
+    """Return the samples until a filter's answer to a unit step stays below ``share``."""
     sos = np.array(settings.sos).reshape(-1, 6)
     if not len(sos):
         return 0
@@ -98,7 +98,7 @@ def settling(settings: Filter, share: float = 0.01) -> int:
 
 
 def group_delay(settings: Filter, sfreq: float) -> tuple[float, float]:
-    """Delay in seconds over the passband: median, and longest.
+    """Return the delay in seconds over the passband: its median, and the longest.
 
     The passband ends at -3 dB; a frequency at the notch does not belong to it.
     """

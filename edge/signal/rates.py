@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether two sampling rates are the same, and how they are written where they are not."""
+"""Compare sampling rates, and write those that differ with enough digits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TOLERANCE_PPM = 100.0
 
 
 def agree(one: float, other: float) -> bool:
-    """Whether two rates in Hz are one nominal rate, within :data:`TOLERANCE_PPM`.
+    """Return whether two rates in Hz are one nominal rate, within :data:`TOLERANCE_PPM`.
 
     >>> agree(250.0, 249.99975), agree(250.0, 249.9)
     (True, False)
@@ -17,7 +17,7 @@ def agree(one: float, other: float) -> bool:
 
 
 def words(*rates_hz: float) -> tuple[str, ...]:
-    """Rates as texts of as few digits as tell them apart.
+    """Write rates with as few digits as tell them apart.
 
     >>> words(250.0, 249.9), words(250.0, 249.99975)
     (('250', '249.9'), ('250', '249.99975'))

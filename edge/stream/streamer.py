@@ -68,11 +68,11 @@ class Engine(Protocol):
         """Take samples (n, n_chans), scaled and, where int8, quantized."""
 
     def reset(self) -> None:
-        """Forget all samples: the next decision falls on the next whole window."""
+        """Forget all samples; the next decision falls on the next whole window."""
 
 
 class NumpyEngine:
-    """A graph in numpy, float or integer."""
+    """An engine that runs a graph in numpy, float or integer."""
 
     def __init__(self, graph: QGraph, hop: int) -> None:
         self._streaming = Streaming(graph, hop)
@@ -80,7 +80,7 @@ class NumpyEngine:
         self.input_quant = graph[graph.input].quant
 
     def push(self, frames: Array) -> list[Decision]:
-        """See :class:`Engine`."""
+        """Take samples, see :class:`Engine`."""
         found = []
         for step in self._streaming.push(frames):
             stored = None if self.input_quant is None else step.logits.stored[0]
@@ -88,12 +88,12 @@ class NumpyEngine:
         return found
 
     def reset(self) -> None:
-        """See :class:`Engine`."""
+        """Forget all samples, see :class:`Engine`."""
         self._streaming.reset()
 
 
 class CEngine:
-    """The generated C, compiled for this machine."""
+    """An engine that runs the generated C, compiled for this machine."""
 
     def __init__(self, graph: QGraph, hop: int) -> None:
         self._stream = host_stream.open_stream(generate_stream(graph, hop))
@@ -102,14 +102,14 @@ class CEngine:
         self.input_quant: Quant | None = graph.quant(graph.input)
 
     def push(self, frames: Array) -> list[Decision]:
-        """See :class:`Engine`."""
+        """Take samples, see :class:`Engine`."""
         return [
             Decision(sample, reference.dequantize(stored, self._target), stored)
             for sample, stored in self._stream.push(frames)
         ]
 
     def reset(self) -> None:
-        """See :class:`Engine`."""
+        """Forget all samples, see :class:`Engine`."""
         self._stream.reset()
 
 
@@ -145,7 +145,7 @@ ENGINES: Mapping[str, Callable[[Bundle, int], Engine]] = MappingProxyType(
 
 
 def open_engine(opened: Bundle, name: str = "reference", hop: int | None = None) -> Engine:
-    """An engine of a bundle.
+    """Open an engine of a bundle.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ class Streamer:
         return self.engine.push(self.prepare(samples))
 
     def prepare(self, samples: Array) -> Array:
-        """Samples as the network's input holds them, (n, n_chans) int8 or float32."""
+        """Return samples as the network's input holds them, (n, n_chans)."""
         if samples.ndim != 2 or samples.shape[1] != self.n_chans:
             raise IncompatibleError(
                 f"Samples have shape {samples.shape}; expected (n, {self.n_chans})."
@@ -217,6 +217,6 @@ class Streamer:
 
 
 def open_stream(opened: Bundle, engine: str = "reference", hop: int | None = None) -> Streamer:
-    """A bundle's decoder for a continuous signal; see :func:`open_engine`."""
+    """Open a bundle's decoder for a continuous signal; see :func:`open_engine`."""
     n_chans = opened.manifest.model.n_chans
     return Streamer(opened.contract(), n_chans, open_engine(opened, engine, hop))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""c: C99 for any processor, no runtime and no heap; :mod:`firmware_bridge` writes it.
+"""Provide the target ``c``: C99 for any processor, without a runtime and a heap.
 
-A folder of sources: ``edge.c``, ``edge.h`` and the kernels that the network needs; windows are
-(n_times, n_chans) int8, sample-major as an ADC delivers, logits (n_outputs,) int16. The struct that
-the caller owns is all the memory there is. ``edge firmware`` writes the same for a device, with the
-name of one's own choice, a build and a test that runs there.
+:mod:`firmware_bridge` writes a folder of sources: ``edge.c``, ``edge.h`` and the kernels that the
+network needs. Windows are (n_times, n_chans) int8, sample-major as an ADC delivers, and logits are
+(n_outputs,) int16. The struct that the caller owns is all the memory there is. ``edge firmware``
+writes the same for a device, with a name of one's own choice, a build and a test that runs there.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
 
 
 def write(sources: Sources, precision: Precision) -> Mapping[str, bytes]:
-    """The sources by file name, the same bytes whenever the graph is the same."""
+    """Return the sources by file name, the same bytes whenever the graph is the same."""
     graph = sources.graph(precision)
     origin = Origin(
         installed("eeg-edge") or "from source", graph_files.digest(graph), sources.ch_names
@@ -76,12 +76,12 @@ def write(sources: Sources, precision: Precision) -> Mapping[str, bytes]:
 
 
 def compiled(files: Mapping[str, bytes], others: Sequence[str] = ()) -> host.Library:
-    """The sources, compiled for this machine."""
+    """Compile the sources for this machine."""
     return host.load({name: data.decode() for name, data in files.items()}, NAME, others)
 
 
 def load(files: Mapping[str, bytes], others: Sequence[str] = (), _: int = 1) -> Session:
-    """The sources, compiled for this machine; one thread whatever is asked for."""
+    """Compile the sources for this machine; there is one thread whatever is asked for."""
     library = compiled(files, others)
 
     def encode(window: NDArray[np.float32]) -> NDArray[np.int8]:

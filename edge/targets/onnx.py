@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""onnx: ONNX Runtime, and every tool that reads quantized ONNX (QDQ).
+"""Provide the target ``onnx``: ONNX Runtime, and every tool that reads quantized ONNX (QDQ).
 
-Written node by node from :class:`QGraph`; input (1, n_chans, 1, n_times) and logits (1, n_outputs),
-both float32. In int8 every tensor passes through QuantizeLinear and DequantizeLinear, weights are
-int8 and biases int32 in the file, and the operations stand between them in float, as the QDQ
-convention has it: a runtime fuses what it has an integer kernel for. What ONNX Runtime's CPU
-kernels do is :data:`ABILITIES`; a test holds that table against the graph that ONNX Runtime made.
+The file is written node by node from :class:`QGraph`. Input (1, n_chans, 1, n_times) and logits
+(1, n_outputs) are both float32. In int8 every tensor passes through QuantizeLinear and
+DequantizeLinear, weights are int8 and biases int32 in the file, and the operations stand between
+them in float, as the QDQ convention has it: a runtime fuses what it has an integer kernel for. What
+ONNX Runtime's CPU kernels do is :data:`ABILITIES`, and a test compares that table with the graph
+that ONNX Runtime made.
 
 Activations are stored as uint8, 128 above the graph's int8: the same steps, and the pair of types
 (uint8 times int8) that ONNX Runtime fuses throughout; with int8 it left the gate in float.
@@ -108,7 +109,7 @@ ACTIVATIONS: Mapping[str, str] = MappingProxyType(
 
 
 def write(sources: Sources, precision: Precision) -> bytes:
-    """The ``.onnx`` file, checked by ``onnx.checker``; the same bytes whenever the graph is."""
+    """Write the ``.onnx`` file, checked by ``onnx.checker``; equal graphs give equal bytes."""
     return _Writer(sources.graph(precision)).run()
 
 
@@ -316,7 +317,7 @@ def _channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def load(data: bytes, others: Sequence[str] = (), threads: int = 1) -> Session:
-    """The file in ONNX Runtime's CPU kernels."""
+    """Load the file in ONNX Runtime's CPU kernels."""
     session = _session(data, threads)
     name = session.get_inputs()[0].name
 

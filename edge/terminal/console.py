@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where words go: results to stdout, progress and notes to stderr, toolchains' chatter nowhere.
+"""Send words where they belong: results to stdout, notes to stderr, toolchains' chatter nowhere.
 
 Torch, ExecuTorch and LiteRT print from C++ as well as from Python, so file descriptors 1 and 2 are
 pointed at a temporary file while the tool works, and our own words go to copies made before.
@@ -28,18 +28,18 @@ PIPE_WIDTH = 140
 
 @dataclass(frozen=True)
 class Console:
-    """Our two voices."""
+    """A pair of voices: results on stdout, notes and progress on stderr."""
 
     out: RichConsole
     err: RichConsole
 
     def note(self, text: str) -> None:
-        """A line on stderr; where that takes none, the work goes on."""
+        """Print a line on stderr."""
         with contextlib.suppress(OSError):
             self.err.print(text, soft_wrap=True)
 
     def print(self, result: Table | str) -> None:
-        """A result on stdout.
+        """Print a result on stdout.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class Console:
 
     @contextlib.contextmanager
     def waiting(self, text: str) -> Iterator[None]:
-        """A spinner on stderr, where that is a terminal, while something has no steps to count."""
+        """Show a spinner on stderr, if that is a terminal, while something has no steps."""
         if self.err.is_terminal:
             with self.err.status(text):
                 yield
@@ -68,7 +68,7 @@ class Console:
 
     @contextlib.contextmanager
     def progress(self, title: str, total: int) -> Iterator[Callable[[str], None]]:
-        """A bar on stderr; the function it yields moves it on by one and names what comes next.
+        """Show a bar on stderr; the function that it yields moves it on by one step.
 
         Where stderr is not a terminal, steps are printed as lines instead, some ten of them.
         """
@@ -109,7 +109,7 @@ def _console(stream: TextIO) -> RichConsole:
 
 @contextlib.contextmanager
 def console(verbose: bool, quiet: bool = False) -> Iterator[Console]:
-    """Our console, everything else that is printed captured unless ``verbose``.
+    """Yield our console, and capture everything else that is printed unless ``verbose``.
 
     What was captured is thrown away at the end, and kept in a file only if the process dies. When
     ``quiet``, notes and progress are thrown away too.

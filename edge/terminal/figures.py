@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Figures as SVG: readable without colour, text as text, byte-identical when repeated."""
+"""Draw figures as SVG: readable without colour, text as text, byte-identical when repeated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHADES = {"activation": "0.4", "weight": "0.75"}
 
 
 def sensitivity(report: Sensitivity, path: Path) -> None:
-    """What rounding each tensor alone does to the logits, and what sparing it would give back."""
+    """Draw what rounding each tensor alone does to the logits, and what sparing it gives."""
     plt = pyplot()
     shown = [effect for effect in report.effects if effect.alone.sqnr_db is not None]
     shown = shown[:MAX_BARS][::-1]
@@ -50,7 +50,7 @@ def save(figure: Any, path: Path) -> None:
 
 
 def pyplot() -> Any:
-    """matplotlib without a display, with fixed identifiers and searchable text in its SVG."""
+    """Return matplotlib without a display, with fixed identifiers and text as text in SVG."""
     import matplotlib as mpl
 
     mpl.use("svg")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What commands have in common: types of arguments, options, and how one is run.
+"""Share what commands have in common: types of arguments, options, and how one is run.
 
 Commands of other packages may use it as ours do (``edge/commands``).
 """
@@ -37,7 +37,7 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
     name = "A,B,…"
 
     def convert(self, value: Any, *_: object) -> tuple[str, ...]:
-        """Split at commas; empty parts are dropped."""
+        """Split a text at commas; empty parts are dropped."""
         if isinstance(value, tuple):
             return value
         names = tuple(part.strip() for part in str(value).split(",") if part.strip())
@@ -46,7 +46,7 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         return names
 
     def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
-        """Names of the kind, the last of a list."""
+        """Complete the last name of a list."""
         if self.kind is None:
             return []
         before, _, last = incomplete.rpartition(",")
@@ -66,7 +66,7 @@ class Real(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> float:
-        """As click does, and neither NaN nor infinite."""
+        """Convert a text to a finite number in the range."""
         number = float(super().convert(value, param, context))
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, context)
@@ -74,27 +74,27 @@ class Real(click.FloatRange):
 
 
 class Mode(click.ParamType):  # type: ignore[type-arg]
-    """The name of an attention mode; refused later, in one voice with everything else."""
+    """The name of an attention mode, which is checked later."""
 
     name = "MODE"
 
     def convert(self, value: Any, *_: object) -> str:
-        """As it is."""
+        """Return the text as it is."""
         return str(value)
 
     def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
-        """Modes that begin like this."""
+        """Return the modes that begin like this."""
         found = registry.names(registry.MODES)
         return [CompletionItem(name) for name in found if name.startswith(incomplete)]
 
 
 class Arguments(click.ParamType):  # type: ignore[type-arg]
-    """``NAME=VALUE``, the value a JSON scalar or a word."""
+    """A pair ``NAME=VALUE`` whose value is a JSON scalar or a word."""
 
     name = "NAME=VALUE"
 
     def convert(self, value: Any, *_: object) -> tuple[str, Any]:
-        """Split at the first ``=``."""
+        """Split a text at the first ``=``."""
         if isinstance(value, tuple):
             return value
         key, separator, text = str(value).partition("=")
@@ -107,7 +107,7 @@ class Arguments(click.ParamType):  # type: ignore[type-arg]
 
 
 def common(function: F) -> F:
-    """Options that every command has."""
+    """Add the options that every command has."""
     decorated = click.option(
         "-v", "--verbose", is_flag=True, help="Show what the toolchains print, on stderr."
     )(function)
@@ -132,7 +132,7 @@ uv_per_count = click.option(
 
 
 def print_json(console: Console, value: Any) -> None:
-    """A value as one JSON document on stdout."""
+    """Print a value as one JSON document on stdout."""
     from quantize import plain as manifest
 
     console.print(manifest.to_json(value))

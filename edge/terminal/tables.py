@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Results as tables for people; every figure is in the manifest for programs."""
+"""Show results as tables for people; the manifest has every figure for programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNEVEN = 1.2
 
 
 def export_table(made: Manifest) -> Table:
-    """Every artifact: size, verdict, and how well it follows the float model."""
+    """Return a row for each artifact: size, verdict, how well it follows float."""
     kind = "simulated " if made.data.simulated else ""
     title = f"mode {made.model.mode}, {made.source}"
     caption = (
@@ -71,7 +71,7 @@ def _interval(p: Proportion) -> str:
 
 
 def float_lines(made: Manifest) -> list[str]:
-    """What stays float in int8 artifacts, one line for each reason."""
+    """Return a line for each reason why something stays float in int8 artifacts."""
     return [
         f"float in {artifact.target}: {line}"
         for artifact in made.artifacts
@@ -100,7 +100,7 @@ def among_classes(majority: float, balanced: float, kappa: float) -> str:
 
 
 def other_lines(made: Manifest) -> list[str]:
-    """What artifacts give beside the logits."""
+    """Return lines on what artifacts give beside the logits."""
     return [
         f"{name} beside the logits: {other.shape[0]} channels of {other.shape[1]} tokens"
         for name, other in made.others.items()
@@ -108,7 +108,7 @@ def other_lines(made: Manifest) -> list[str]:
 
 
 def verify_table(checks: Iterable[Check]) -> Table:
-    """Every runnable against the golden vectors."""
+    """Return a row for every runnable and how it compared with the golden vectors."""
     table = Table(title="golden vectors", title_justify="left")
     table.add_column("runnable", no_wrap=True)
     for column in ("windows", "max steps", "max relative error", "same bits"):
@@ -127,7 +127,7 @@ def verify_table(checks: Iterable[Check]) -> Table:
 
 
 def check_table(report: Report) -> Table:
-    """Every mode on every runtime: the verdict, and what running it gave."""
+    """Return every mode on every runtime: the verdict, and what running it gave."""
     table = Table(
         title="modes on runtimes",
         caption="SQNR and agreement against braindecode on held-out windows; steps against the "
@@ -160,7 +160,7 @@ def _run(cell: Cell) -> Sequence[str]:
 
 
 def check_lines(report: Report) -> list[str]:
-    """Why cells are not FULL or were not run, cells with the same reason together."""
+    """Say why cells are not FULL or were not run, those with the same reason together."""
     runtimes: dict[tuple[str, str], list[str]] = {}
     for cell in report.cells:
         for line in _why(cell):

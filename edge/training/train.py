@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge train``: from recordings to a checkpoint that braindecode can load."""
+"""Train on recordings and write a checkpoint that braindecode can load."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TrainRequest:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model, and its accuracy and scores on windows that it has not seen."""
+    """A trained model and its accuracy on windows that it has not seen."""
 
     model: FloatModel
     accuracy: Proportion

@@ -96,7 +96,7 @@ class Mlp(nn.Module):
         self.fc2 = mixing(*linear(second))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, n_tokens) to the same."""
+        """Map (batch, n_channels, 1, n_tokens) to the same shape."""
         out: Tensor = self.fc2(self.relu(self.fc1(x)))
         return out
 
@@ -118,7 +118,7 @@ class NegativeEntropy(nn.Module):
             self.mean_product = mixing(row)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, 1) over time, (batch, 1, 1, n_tokens) over channels."""
+        """Return (batch, n_channels, 1, 1) over time, (batch, 1, 1, n_tokens) over channels."""
         u = torch.sub(x, max_over_time(x) if self.over_time else max_over_channels(x))
         exp = torch.exp(u)
         product = torch.mul(exp, u)
@@ -143,7 +143,7 @@ class NormalizedEntropy(nn.Module):
         self.maximum = max_over_channels if over_time else max_over_time
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, 1) over time, (batch, 1, 1, n_tokens) over channels."""
+        """Return (batch, n_channels, 1, 1) over time, (batch, 1, 1, n_tokens) over channels."""
         g = self.entropy(x)
         h = self.negative(g)
         largest = self.maximum(g)
@@ -184,7 +184,7 @@ class ChannelScore(nn.Module):
         self.entropy = NormalizedEntropy(n_channels, over_time=True)
 
     def forward(self, x: Tensor, largest: Tensor) -> Tensor:
-        """Before the sigmoid, (batch, n_channels, 1, 1); ``largest`` of the smoothed tokens."""
+        """Return the score before the sigmoid, (batch, n_channels, 1, 1)."""
         mean = self.mean_score(self.mean_relu(self.of_mean(mean_over_time(x))))
         peak = self.max_score(self.max_relu(self.of_max(largest)))
         entropy = self.entropy_score(self.entropy_relu(self.of_entropy(self.entropy(x))))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A ``.pte`` for ``--engine executorch``: int8 throughout, the reference's integers."""
+"""Write a ``.pte`` for ``--engine executorch``, int8 throughout, with the reference's integers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from quantize.graph.qgraph import (
 
 @dataclass(frozen=True)
 class Program:
-    """A ``.pte`` file, the operators it calls (``namespace::name.overload``), and its memory plan.
+    """A ``.pte`` file, the operators it calls (``namespace::name.overload``), its memory plan.
 
     ``planned_bytes`` are the buffers that the caller gives, the window's among them.
     """
@@ -38,13 +38,13 @@ class Program:
 
 
 def narrowed(graph: QGraph, wide: Golden) -> Golden:
-    """Golden vectors whose logits have the 8 bits of ExecuTorch's Cortex-M operators."""
+    """Return golden vectors whose logits have 8 bits, as ExecuTorch's Cortex-M operators do."""
     logits = reference.finish(graph, graph.nodes, {graph.input: wide.windows[:, None]}).stored
     return replace(wide, logits=logits)
 
 
 def write(graph: QGraph, core: str, golden: Golden) -> Program:
-    """The program for a core, compared with the golden logits before.
+    """Write the program for a core, after comparing it with the golden logits.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def _program(lowered: Any) -> Program:
 
 
 def network(graph: QGraph, ops: Any) -> Any:
-    """:func:`edge.targets.executorch.cortex_m.network` of a graph in int8 throughout.
+    """Build :func:`edge.targets.executorch.cortex_m.network` of a graph in int8 throughout.
 
     Raises
     ------

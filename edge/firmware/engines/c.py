@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""c: the C99 of :mod:`firmware_bridge`, a build for host and device, and a test that runs there."""
+"""Provide the engine ``c``: C99, a build for host and device, and a test that runs there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMS = ("windowed", "streaming")
 
 
 def make(job: Job) -> Project:
-    """Sources, windowed and streaming, ``CMakeLists.txt``, ``device.cmake``, ``main.c``, README.
+    """Write sources, windowed and streaming, the build, ``main.c`` and a README.
 
     Raises
     ------

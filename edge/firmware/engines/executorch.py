@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""executorch: a program for ExecuTorch's Cortex-M backend, and what its runtime is built with."""
+"""Provide the engine ``executorch``: a program for ExecuTorch's Cortex-M backend."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RUNTIME = "not counted: ExecuTorch's wheels hold no runtime and no kernels to me
 
 
 def make(job: Job) -> Project:
-    """The ``.pte`` file, also as an aligned array, its operators, and its memory plan.
+    """Write the ``.pte`` file, also as an aligned array, its operators, and its memory plan.
 
     Raises
     ------

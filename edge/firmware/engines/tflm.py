@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""tflm: the bundle's .tflite for TensorFlow Lite Micro, with exactly the operators it needs."""
+"""Provide the engine ``tflm``: the bundle's .tflite for TensorFlow Lite Micro."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ RESOLVER: Mapping[str, str] = MappingProxyType(
 
 
 def make(job: Job) -> Project:
-    """The file as an aligned array, the resolver, the arena's size, and a test.
+    """Write the file as an aligned array, the resolver, the arena's size, and a test.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def make(job: Job) -> Project:
 
 
 def operators(data: bytes) -> tuple[str, ...]:
-    """Builtin operators of a file, sorted."""
+    """Return the builtin operators of a file, sorted."""
     from ai_edge_litert import schema_py_generated as schema
 
     names = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}

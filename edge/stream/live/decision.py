@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From logits to a decision: smoothing, a threshold with hysteresis, abstention."""
+"""Turn logits into decisions, with smoothing, a threshold with hysteresis, and abstention."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Decider:
         self.choice: int | None = None
 
     def abstain(self, why: str) -> Decision:
-        """No decision, and nothing of before counts any more."""
+        """Decide nothing, and forget what was before."""
         self.recent.clear()
         self.choice = None
         return Decision(None, why)
@@ -97,6 +97,6 @@ class Decider:
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities (n_outputs,)."""
+    """Return probabilities (n_outputs,) of logits."""
     powers = np.exp(logits.astype(np.float64) - logits.max())
     return np.asarray(powers / powers.sum())

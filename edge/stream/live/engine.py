@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which decoder a stream is fed to: an exact streaming engine, or whole windows by any runnable."""
+"""Choose the decoder of a stream: an exact streaming engine, or whole windows by a runtime."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Streamer(Protocol):
     """A decoder with its state: :class:`edge.stream.streamer.Streamer`, or :class:`Windowed`."""
 
     def push(self, samples: NDArray[np.float32]) -> list[Decision]:
-        """The next samples (n, n_chans), filtered, not scaled."""
+        """Take the next samples (n, n_chans), filtered and not scaled."""
 
     def reset(self) -> None:
         """Forget every sample."""
 
 
 class Windowed:
-    """Every window computed whole, by anything that runs scaled windows."""
+    """A decoder that computes every window whole, by anything that runs windows."""
 
     def __init__(self, contract: SignalContract, runnable: Runnable) -> None:
         self.contract, self.runnable = contract, runnable
@@ -45,7 +45,7 @@ class Windowed:
         self.first = self.seen = 0  # of the window that is next, and of the sample that is next
 
     def push(self, samples: NDArray[np.float32]) -> list[Decision]:
-        """The next samples (n, n_chans), filtered, not scaled."""
+        """Take the next samples (n, n_chans), filtered and not scaled."""
         held = np.concatenate([self.kept.reshape(-1, samples.shape[1]), samples])
         self.seen += len(samples)
         offset = self.seen - len(held)  # number of the first one held
@@ -68,7 +68,7 @@ def streamer(
     target: str | None,
     note: Callable[[str], None],
 ) -> tuple[str, Streamer]:
-    """The decoder of a bundle that takes samples, and what it is called.
+    """Return the decoder of a bundle that takes samples, and its name.
 
     Parameters
     ----------

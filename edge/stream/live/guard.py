@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The integrity of a frame stream: what was lost is filled or found out, what is broken is marked.
+"""Guard the integrity of a stream: fill small gaps, restart after large ones, mark broken channels.
 
 A gap of a few samples is bridged by straight lines. After a longer one, or when the device comes
 back, everything behind begins anew, as it would on a device that was switched off: filter, network,
-smoothing. A channel that stands still or sits at the end of its range marks its samples as faulty;
-no decision is made on a window that holds one.
+smoothing. A channel that stands still or sits at the end of its range marks its samples as faulty,
+and no decision is made on a window that holds one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RAIL_SAMPLES = 3
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What is bridged, and what is a fault.
+    """How long a gap is bridged, and what counts as a fault.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Stretch:
 
 @dataclass
 class Counts:
-    """Frames since the beginning."""
+    """Counts of frames since the beginning."""
 
     received: int = 0
     repeated: int = 0
@@ -95,7 +95,7 @@ class Counts:
 
 
 class Guard:
-    """Blocks of picked frames in, stretches without holes out."""
+    """A filter of blocks: picked frames go in, stretches without holes come out."""
 
     def __init__(
         self, channels: tuple[str, ...], limits: NDArray[np.float64], tolerance: Tolerance
@@ -114,12 +114,12 @@ class Guard:
         self.fault = [""] * n
 
     def take_events(self) -> list[Event]:
-        """What happened since the last call."""
+        """Return what happened since the last call."""
         events, self.events = self.events, []
         return events
 
     def push(self, block: Block) -> list[Stretch]:
-        """The next block, its frames picked already."""
+        """Take the next block, whose frames are picked already."""
         self.counts.received += len(block.numbers)
         if block.restart:
             self.last = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The connection to a source: a stall is noticed, a lost device connected again, with back-off."""
+"""Keep the connection to a source: notice a stall, and connect again with longer pauses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Patience:
 
 @dataclass
 class LinkCounts:
-    """Since the beginning."""
+    """Counts of stalls and connections since the beginning."""
 
     stalls: int = 0
     disconnects: int = 0
@@ -72,7 +72,7 @@ class Link:
         self.is_new = True
 
     def read(self) -> Block | None:
-        """What has arrived, numbered on from before the last interruption; None for nothing yet.
+        """Return what has arrived, numbered across interruptions, or None for nothing yet.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class Link:
         return self._renumbered(block)
 
     def close(self) -> None:
-        """Let the device go."""
+        """Close the connection to the device."""
         self.source.close()
 
     def _renumbered(self, block: Block) -> Block:

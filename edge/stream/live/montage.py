@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A source held to a contract: which of its channels, in which order, in which unit."""
+"""Match a source with a contract: which of its channels, in which order and unit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Montage:
     factor: float
 
     def samples(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Picked frames (n, n_picks) as (n_chans, n) in the contract's reference and unit."""
+        """Return picked frames (n, n_picks) as (n_chans, n) in the contract's unit."""
         columns = np.ascontiguousarray(frames.T)
         if self.reference == AVERAGE:
             columns = rereferenced(columns, None)
@@ -50,7 +50,7 @@ class Montage:
 
 
 def montage(header: Header, contract: SignalContract) -> Montage:
-    """Hold a source to a contract.
+    """Match a source with a contract, or refuse it.
 
     Raises
     ------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge stream``: a source through a contract's chain into a decoder, decision by decision."""
+"""Run ``edge stream``: a source goes through a contract's chain into a decoder."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Settings:
     limit_s: float | None = None
 
     def tolerance(self, sfreq: float) -> Tolerance:
-        """The same in samples; one lost sample is always bridged."""
+        """Return the tolerance in samples; one lost sample is always bridged."""
         return Tolerance(max(1, round(self.max_gap_s * sfreq)), max(3, round(self.flat_s * sfreq)))
 
 
@@ -105,7 +105,7 @@ class Decoder:
         self.bad_why = ""
 
     def push(self, block: Block) -> list[Moment]:
-        """Decisions that a block of the source completes."""
+        """Return the decisions that a block of the source completes."""
         picked = replace(block, samples=block.samples[:, self.montage.picks])
         return [
             moment for stretch in self.guard.push(picked) for moment in self._decide(stretch, block)
@@ -175,7 +175,7 @@ class Decoder:
 
 
 def refuse_unstreamable(contract: SignalContract) -> None:
-    """Raise where a live signal cannot be made into what a decoder expects.
+    """Raise if a live signal cannot be what the decoder expects.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def refuse_unstreamable(contract: SignalContract) -> None:
 
 @dataclass
 class Session:
-    """A stream being decoded; :meth:`run` is the story."""
+    """A stream that is being decoded; :meth:`run` tells the whole story."""
 
     contract: SignalContract
     connect: Callable[[], Source]
@@ -208,7 +208,7 @@ class Session:
     latencies_ms: list[float] = field(default_factory=list)
 
     def run(self) -> Line:
-        """Decode until the signal ends, the limit is reached or ``stop`` is set; the summary."""
+        """Decode until the signal ends, the limit is reached or ``stop`` is set."""
         refuse_unstreamable(self.contract)
         self.link = Link(self.connect, self.settings.patience, self._note, self.stop, self.clock)
         try:
@@ -288,7 +288,7 @@ class Session:
             sink.write(line)
 
     def summary(self) -> Line:
-        """Counts since the beginning."""
+        """Return the counts since the beginning."""
         latency = np.percentile(self.latencies_ms or [0.0], PERCENTILES)
         return {
             "kind": "summary",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where decisions go: JSON lines in a file or on stdout, a stream of the Lab Streaming Layer.
+"""Send decisions on: as JSON lines to a file or stdout, or to the Lab Streaming Layer.
 
 Every line is written and flushed as soon as it is known, so that nothing is lost however the
 program ends.
@@ -25,17 +25,17 @@ LSL = "lsl:"
 
 
 class Sink(Protocol):
-    """Something that takes lines (plain data, ``kind`` says what each is)."""
+    """Something that takes lines of plain data, whose ``kind`` says what each is."""
 
     def write(self, line: Line) -> None:
-        """One line."""
+        """Take one line."""
 
     def close(self) -> None:
-        """No more will come."""
+        """Close the sink; no more lines will come."""
 
 
 def rounded(value: Any) -> Any:
-    """Plain data with floats to six significant digits, arrays as lists."""
+    """Return plain data with floats to six significant digits, arrays as lists."""
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -48,26 +48,26 @@ def rounded(value: Any) -> Any:
 
 
 def text(line: Line) -> str:
-    """A line as JSON."""
+    """Return a line as JSON."""
     return json.dumps(rounded(line), ensure_ascii=False, allow_nan=False)
 
 
 class Printed:
-    """JSON lines to a function that prints."""
+    """A sink that hands JSON lines to a function that prints."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self.write_text = write
 
     def write(self, line: Line) -> None:
-        """One line."""
+        """Print one line."""
         self.write_text(text(line))
 
     def close(self) -> None:
-        """Stdout stays open."""
+        """Do nothing, since stdout stays open."""
 
 
 class JsonLines:
-    """JSON lines in a file, each handed to the operating system at once.
+    """A sink that writes JSON lines to a file, each handed to the operating system at once.
 
     The file is begun with the first line, so that a source that is refused leaves an older one be.
     """
@@ -77,7 +77,7 @@ class JsonLines:
         self.file: FileIO | None = None
 
     def write(self, line: Line) -> None:
-        """One line."""
+        """Write one line."""
         rest = (text(line) + "\n").encode()
         try:
             self.file = self.file or self.path.open("wb", buffering=0)
@@ -120,7 +120,7 @@ class LslStream:
         self.outlet = StreamOutlet(info)
 
     def write(self, line: Line) -> None:
-        """A decision; other lines have no place in a stream of numbers."""
+        """Send a decision; other lines have no place in a stream of numbers."""
         if line["kind"] != "decision":
             return
         import numpy as np

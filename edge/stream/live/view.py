@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a terminal shows of a stream while it runs, and the table that is left at its end."""
+"""Show a stream on the terminal while it runs, and a table at its end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OUTLIER = 4.0
 
 
 class View:
-    """A live picture, redrawn ten times a second at most."""
+    """A live picture that is redrawn ten times a second at most."""
 
     def __init__(self, console: RichConsole) -> None:
         self.live = Live(console=console, auto_refresh=False, transient=True)
@@ -38,7 +38,7 @@ class View:
         self.live.stop()
 
     def show(self, session: Session) -> None:
-        """Draw, where the last picture is old enough."""
+        """Draw the picture if the last one is old enough."""
         now_s = time.monotonic()
         if now_s - self.drawn_s >= PERIOD_S:
             self.drawn_s = now_s
@@ -46,7 +46,7 @@ class View:
 
 
 def picture(session: Session) -> Group:
-    """Decision, probabilities, integrity and quality of every channel."""
+    """Return decision, probabilities, integrity and the quality of every channel."""
     return Group(_headline(session), _classes(session), _integrity(session), _quality(session))
 
 
@@ -124,7 +124,7 @@ ROWS: Mapping[str, str] = {
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table:
-    """What a stream was, at its end."""
+    """Return the table that stands at the end of a stream."""
     table = Table(title="stream", title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From what a device tells of its frames, a packet counter or timestamps, to their numbers."""
+"""Number frames by what a device tells of them, a packet counter or timestamps."""
 
 from __future__ import annotations
 

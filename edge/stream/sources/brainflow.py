@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""brainflow: any board that BrainFlow knows, by its name.
+"""Provide the source ``brainflow``: any board that BrainFlow knows, by its name.
 
 ``brainflow:synthetic``, ``brainflow:cyton --arg serial_port=/dev/ttyUSB0``: the names are those of
 ``BoardIds`` without ``_BOARD``, the parameters those of ``BrainFlowInputParams``. One more,
@@ -75,7 +75,7 @@ class Board:
         self.told = ""
 
     def read(self, timeout_s: float) -> Block | None:
-        """Everything that has arrived."""
+        """Return everything that has arrived."""
         end_s = time.monotonic() + timeout_s
         enough = FIRST_FRAMES if self.numbering is None else 1
         try:
@@ -105,7 +105,7 @@ class Board:
         self.numbering = Counted(modulus) if counts else Stamped(self.header.sfreq)
 
     def close(self) -> None:
-        """Stop the board and let it go."""
+        """Stop the board and close the connection."""
         for let_go in (self.board.stop_stream, self.board.release_session):
             with contextlib.suppress(self.error):
                 let_go()

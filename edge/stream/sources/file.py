@@ -66,7 +66,7 @@ class _Track:
 
 
 class Replay:
-    """Recordings as a source."""
+    """Recordings that are replayed as a source."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Replay:
         self.start_s = clock()
 
     def read(self, timeout_s: float) -> Block | None:
-        """The next block, once its last sample is due."""
+        """Return the next block once its last sample is due."""
         if self.waiting is None:
             self.waiting = next(self.blocks, None)
         if self.waiting is None:
@@ -98,7 +98,7 @@ class Replay:
         return block
 
     def close(self) -> None:
-        """Nothing to let go."""
+        """Do nothing; files are closed already."""
 
     def _blocks(self, tracks: Sequence[_Track]) -> Iterator[Block]:
         paced = math.isfinite(self.rate)

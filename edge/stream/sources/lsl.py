@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""lsl: a stream of the Lab Streaming Layer, by its name.
+"""Provide the source ``lsl``: a stream of the Lab Streaming Layer, by its name.
 
-``lsl:NAME``; ``--arg source_id=ID`` where several have one, ``--arg timeout=SECONDS`` to look for
-it longer.
+``lsl:NAME`` names it; ``--arg source_id=ID`` where several have one name, ``--arg timeout=SECONDS``
+to look for it longer.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Inlet:
         self.numbering = Stamped(self.header.sfreq)
 
     def read(self, timeout_s: float) -> Block | None:
-        """Everything that has arrived."""
+        """Return everything that has arrived."""
         end_s = time.monotonic() + timeout_s
         while True:
             try:
@@ -93,7 +93,7 @@ class Inlet:
         return Block(frames, self.numbering.push(stamps), taken_s, 1 / self.header.sfreq)
 
     def close(self) -> None:
-        """Let the stream go."""
+        """Close the stream."""
         self.inlet.close_stream()
 
 

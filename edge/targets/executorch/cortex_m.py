@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The integer graph in ExecuTorch's Cortex-M operators, which call CMSIS-NN.
+"""Write the integer graph in ExecuTorch's Cortex-M operators, which call CMSIS-NN.
 
 The flow that ExecuTorch ships (``executorch.backends.cortex_m``: a quantizer, passes, these
 operators) would quantize the network a second time, knows no ELU, and averages with the input's
-scale. Its operators take plain integers, though, and one of them looks values up in a table; so the
+scale. Its operators take plain integers, though, and one of them looks values up in a table. So the
 program is written from the one integer graph, node by node, and gives the reference's integers: an
 activation is its table, a pool or a mean a depthwise convolution with equal weights, a difference a
 sum with a negative multiplier, a value for all channels, or one channel of all, a convolution whose
 weights are ones and zeros. Nodes in float are left to ExecuTorch's portable kernels. A convolution
 writes what it reads, int8, and so the logits have 8 bits here (:func:`narrowed`).
 
-ExecuTorch's wheel has no C++ kernels of this backend: what runs here are the implementations in
-Python that it ships beside its operators, bit for bit CMSIS-NN's by their word.
+ExecuTorch's wheel has no C++ kernels of this backend. What runs here are the implementations in
+Python that it ships beside its operators, which it says are CMSIS-NN's bit for bit.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ ONE = (2**30, 1)
 
 
 def operators() -> Any:
-    """``torch.ops.cortex_m``; the backend's quantizer has to be imported before them.
+    """Return ``torch.ops.cortex_m``, after the backend's quantizer has been imported.
 
     Raises
     ------
@@ -81,13 +81,13 @@ def operators() -> Any:
 
 
 def narrowed(graph: QGraph) -> QGraph:
-    """The graph with logits of 8 bits, whose range is that of the sums in calibration."""
+    """Return the graph with logits of 8 bits, in the range of the sums in calibration."""
     quant = graph[graph.output].quant
     return graph if quant is None else with_logits(graph, Quant(quant.step, 0))
 
 
 def network(graph: QGraph, ops: Any) -> Any:
-    """A module that computes a graph: (1, n_chans, 1, n_times) int8, channels last, to its logits.
+    """Build a module that computes a graph on (1, n_chans, 1, n_times) int8, channels last.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def network(graph: QGraph, ops: Any) -> Any:
 
 
 def lower(module: Any, window: Any, core: str) -> Any:
-    """ExecuTorch's program of a module for a core, scratch memory sized as CMSIS-NN says.
+    """Lower a module for a core to ExecuTorch's program, scratch memory sized as CMSIS-NN says.
 
     Parameters
     ----------
@@ -160,12 +160,12 @@ def lower(module: Any, window: Any, core: str) -> Any:
 
 
 def to_int8(graph: QGraph, name: str, x: Any) -> Any:
-    """A float tensor as the integers of a tensor of the graph."""
+    """Quantize a float tensor as a tensor of the graph is."""
     return _ops().quantize_per_tensor(x, *_grid(graph, name))
 
 
 def to_float(graph: QGraph, name: str, x: Any) -> Any:
-    """The integers of a tensor of the graph as float."""
+    """Return the integers of a tensor of the graph as float."""
     return _ops().dequantize_per_tensor(x, *_grid(graph, name))
 
 

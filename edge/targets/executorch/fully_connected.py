@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Convolutions of floats with int8 weights, as XNNPACK has them: fully connected.
+"""Rewrite float convolutions with int8 weights as XNNPACK has them: fully connected.
 
 XNNPACK multiplies floats by int8 weights with a scale per output, but not in its convolutions. A
 convolution over one sample is a fully connected layer of the channels, a longer one of the samples
@@ -27,7 +27,7 @@ TO_ROWS, FROM_ROWS = [0, 2, 3, 1], [0, 3, 1, 2]
 
 
 def rewrite(module: Any) -> Any:
-    """The graph, its float convolutions with one scale for int8 weights in a form XNNPACK runs.
+    """Return the graph with its float convolutions in a form that XNNPACK runs.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def _prime_factors(number: int) -> Iterator[int]:
 
 
 def weights(module: Any, name: str, weight: NDArray[np.int8], scales: NDArray[np.float32]) -> Any:
-    """A node that gives int8 weights (n_outputs, …) as the rows of a fully connected layer."""
+    """Add a node that gives int8 weights (n_outputs, …) as rows of a fully connected layer."""
     n_outputs = len(weight)
     arguments = (
         constant(module, f"{name}_rows", weight.reshape(n_outputs, -1)),
@@ -113,7 +113,7 @@ def weights(module: Any, name: str, weight: NDArray[np.int8], scales: NDArray[np
 
 
 def constant(module: Any, name: str, value: NDArray[Any]) -> Any:
-    """A node that gives a constant, stored in the module."""
+    """Add a node that gives a constant, stored in the module."""
     module.register_buffer(name, torch.from_numpy(np.array(value, order="C")))
     node = module.graph.get_attr(name)
     node.meta["val"] = getattr(module, name)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""executorch: a ``.pte`` program for ExecuTorch with the XNNPACK delegate.
+"""Provide the target ``executorch``: a ``.pte`` program for ExecuTorch with XNNPACK.
 
-Lowered from the same Q/DQ graph that :class:`QGraph` is read from, as one delegate. Input
-(1, n_chans, 1, n_times) and logits (1, n_outputs), both float32; quantization of the input is the
-program's first step. The logits are left as the head's sums in float32, which never tie.
+It is lowered, as one delegate, from the same Q/DQ graph that :class:`QGraph` is read from. Input
+(1, n_chans, 1, n_times) and logits (1, n_outputs) are both float32, and quantization of the input
+is the program's first step. The logits are left as the head's sums in float32, which never tie.
 
-Left out on purpose: XNNPACK's softmax, which ExecuTorch 1.4 computes over the wrong axis after a
+XNNPACK's softmax is left out on purpose: ExecuTorch 1.4 computes it over the wrong axis after a
 convolution, without an error.
 """
 
@@ -70,7 +70,7 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
 
 
 def write(sources: Sources, precision: Precision) -> bytes:
-    """The program, lowered by ExecuTorch.
+    """Write the program; ExecuTorch lowers it.
 
     Raises
     ------
@@ -221,7 +221,7 @@ def _shape(node: Any) -> tuple[int, ...]:
 
 
 def planned_bytes(data: bytes) -> int:
-    """Memory that ExecuTorch plans for a program's tensors, its input included."""
+    """Return the memory that ExecuTorch plans for a program's tensors and its input."""
     from executorch.exir._serialize._program import deserialize_pte_binary
 
     plan = deserialize_pte_binary(data).program.execution_plan[0]
@@ -229,7 +229,7 @@ def planned_bytes(data: bytes) -> int:
 
 
 def load(data: bytes, others: Sequence[str] = (), threads: int = 1) -> Session:
-    """The program in ExecuTorch's own runtime."""
+    """Load the program in ExecuTorch's own runtime."""
     try:
         import torch
         from executorch.extension.pybindings import _portable_lib

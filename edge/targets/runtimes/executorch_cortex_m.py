@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""executorch-cortex-m: ExecuTorch with its Cortex-M backend (CMSIS-NN); no ``--targets`` name.
+"""Provide the runtime ``executorch-cortex-m``: ExecuTorch's Cortex-M backend (CMSIS-NN).
 
-The program of :mod:`edge.targets.executorch.cortex_m` with float32 in and out, lowered to a
-``.pte`` with its memory planned, scratch buffers of CMSIS-NN for a Cortex-M55 included. What runs
-here, and is compared, are the operators' implementations in Python.
+No ``--targets`` name belongs to it. The program of :mod:`edge.targets.executorch.cortex_m`, with
+float32 in and out, is lowered to a ``.pte`` with its memory planned, scratch buffers of CMSIS-NN
+for a Cortex-M55 included. What runs here, and is compared, are the operators' implementations in
+Python.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class _Program(nn.Module):
 
 
 def build(sources: Sources) -> Built:
-    """The program's size and memory plan, and its operators in Python."""
+    """Return the program's operators in Python, with its size and memory plan."""
     graph = cortex_m.narrowed(sources.graph(Precision.INT8))
     program = _Program(graph).eval()
     _, _, n_times, n_chans = graph[graph.input].shape

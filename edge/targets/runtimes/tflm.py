@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""tflm: TensorFlow Lite Micro, its interpreter on this machine; ``--targets tflite``.
+"""Provide the runtime ``tflm``: TensorFlow Lite Micro's interpreter, for ``--targets tflite``.
 
-The same file as LiteRT's; its reference kernels are the arithmetic that
-:mod:`quantize.graph.reference` computes, so its integers are held to be the same, each of them.
+It runs the same file as LiteRT. Its reference kernels are the arithmetic that
+:mod:`quantize.graph.reference` computes, so its integers must be equal to the reference's.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ARENA_BYTES = 2**22
 
 
 def build(sources: Sources) -> Built:
-    """The file in the interpreter, and the arena that it takes."""
+    """Load the file in the interpreter, and ask for the arena that it takes."""
     data = tflite.write(sources, Precision.INT8)
     graph = sources.graph(Precision.INT8)
     with stderr.captured():
@@ -66,7 +66,7 @@ def build(sources: Sources) -> Built:
 
 
 def infer(data: bytes, stored: NDArray[np.int8]) -> NDArray[np.int16]:
-    """Logits of an int8 file for every row of ``stored``, the input tensor's own integers."""
+    """Compute an int8 file's logits for every row of ``stored``, the input's own integers."""
     with stderr.captured():
         interpreter = _interpreter(data)
         outputs = []
@@ -78,7 +78,7 @@ def infer(data: bytes, stored: NDArray[np.int8]) -> NDArray[np.int16]:
 
 
 def arena_bytes(data: bytes) -> int:
-    """What a file takes of the interpreter's arena on this machine, whose pointers have 64 bits.
+    """Return the bytes of the arena that a file takes on this machine of 64 bits.
 
     Raises
     ------

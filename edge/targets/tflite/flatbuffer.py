@@ -40,7 +40,7 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]  # generated, untype
 
 
 class FileBuilder:
-    """One subgraph; tensors and operators are added in the order in which they run."""
+    """A builder of one subgraph; tensors and operators come in the order in which they run."""
 
     def __init__(self, description: str) -> None:
         self.model = schema.ModelT()
@@ -57,7 +57,7 @@ class FileBuilder:
         self._buffers: dict[bytes, int] = {}
 
     def tensor(self, name: str, shape: Sequence[int], quant: Quant | None) -> int:
-        """An activation, integers with ``quant`` or float32 without; returns its index."""
+        """Add an activation, integers with ``quant`` or else float32; return its index."""
         dtype = np.dtype(np.float32) if quant is None else quant.dtype
         parameters = None if quant is None else _quantization([quant.scale], quant.zero_point, 0)
         return self._tensor(name, shape, dtype, parameters)
@@ -65,7 +65,7 @@ class FileBuilder:
     def constant(
         self, name: str, data: NDArray[Any], scale: NDArray[np.float32] | None, axis: int = 0
     ) -> int:
-        """A constant with its bytes in the file, equal ones once; ``scale`` runs along ``axis``."""
+        """Add a constant, equal ones once; ``scale`` runs along ``axis``."""
         parameters = None if scale is None else _quantization(scale.tolist(), 0, axis)
         index = self._tensor(name, data.shape, data.dtype, parameters)
         payload = np.ascontiguousarray(data).tobytes()
@@ -85,7 +85,7 @@ class FileBuilder:
         output: int,
         options: Any = None,
     ) -> None:
-        """An operator by its schema name, e.g. ``CONV_2D``."""
+        """Add an operator by its schema name, e.g. ``CONV_2D``."""
         builtin = getattr(schema.BuiltinOperator, code)
         key = (builtin, version)
         if key not in self._codes:
@@ -112,7 +112,7 @@ class FileBuilder:
         self.model.signatureDefs = [made]
 
     def finish(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
-        """The file."""
+        """Return the bytes of the file."""
         self.subgraph.inputs, self.subgraph.outputs = list(inputs), list(outputs)
         builder = flatbuffers.Builder(1024)
         builder.Finish(self.model.Pack(builder), b"TFL3")

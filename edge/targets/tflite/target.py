@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""tflite: LiteRT (ai-edge-litert), tflite-runtime and TensorFlow Lite Micro.
+"""Provide the target ``tflite``: LiteRT (ai-edge-litert), tflite-runtime, TensorFlow Lite Micro.
 
-Written operator by operator from :class:`QGraph`, so that the file computes the reference's
+The file is written operator by operator from :class:`QGraph`, so that it computes the reference's
 integers: input (1, 1, n_times, n_chans) sample-major as an ADC delivers, logits (1, n_outputs);
-int8 in and int16 out, or float32. Needs neither torch nor a converter.
+int8 in and int16 out, or float32. Neither torch nor a converter is needed.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
 
 
 def write(sources: Sources, precision: Precision) -> bytes:
-    """The ``.tflite`` file, the same bytes whenever the graph is the same."""
+    """Write the ``.tflite`` file, the same bytes whenever the graph is the same."""
     return writer.encode(sources.graph(precision))
 
 
 def load(
     data: bytes, others: Sequence[str] = (), threads: int = 1, *, delegate: bool = True
 ) -> Session:
-    """The file in LiteRT, or in tflite-runtime where that is what is installed."""
+    """Load the file in LiteRT, or in tflite-runtime if that is what is installed."""
     interpreter = open_interpreter(data, threads, delegate=delegate)
     source = interpreter.get_input_details()[0]
     target, *rest = interpreter.get_output_details()
@@ -92,7 +92,7 @@ def load(
 
 
 def open_interpreter(data: bytes, threads: int = 1, *, delegate: bool = True) -> Any:
-    """The interpreter, its tensors allocated.
+    """Return the interpreter with its tensors allocated.
 
     Parameters
     ----------
@@ -123,14 +123,14 @@ RUNTIMES: Mapping[str, Loader] = MappingProxyType(
 
 
 def encode(samples: NDArray[np.float32], details: Mapping[str, Any]) -> NDArray[Any]:
-    """Samples as the interpreter's input tensor holds them."""
+    """Return samples as the interpreter's input tensor holds them."""
     if details["dtype"] is np.float32:
         return samples
     return quantize(samples, _quant(details))
 
 
 def decode(stored: NDArray[Any], details: Mapping[str, Any]) -> NDArray[np.float32]:
-    """The interpreter's output tensor as float32."""
+    """Return the interpreter's output tensor as float32."""
     if details["dtype"] is np.float32:
         return stored
     return dequantize(stored, _quant(details))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes a ``.tflite`` file operator by operator, so that it computes the reference's integers."""
+"""Write a ``.tflite`` file operator by operator, with the reference's integers."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ AXES = {"time": 2, "channels": 3}
 
 
 def encode(graph: QGraph) -> bytes:
-    """The ``.tflite`` file of a graph, the same bytes whenever the graph is the same."""
+    """Return the ``.tflite`` file of a graph, the same bytes whenever the graph is the same."""
     return _Writer(graph).run()
 
 

@@ -23,7 +23,7 @@ HAZARDS = (
 
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
-    """Reasons why the arguments cannot work."""
+    """Say why the arguments cannot work; empty if they can."""
     wrong = forms.refuse_reduction(spec, 4, forms.n_channels(spec))
     if forms.n_channels(spec) < 2:
         wrong += ("ch_dim must be at least 2 for cat: entropies are compared. Try 16.",)
@@ -49,14 +49,14 @@ class TokenScore(nn.Module):
         self.conv = forms.convolution(forms.double(block.conv.weight)[:, :, 0], bias)
 
     def forward(self, x: Tensor, largest: Tensor) -> Tensor:
-        """Before the sigmoid, (batch, n_channels, 1, n_tokens)."""
+        """Return the score before the sigmoid, (batch, n_channels, 1, n_tokens)."""
         shared = torch.add(self.mean(x), self.weighted(self.entropy(x)))
         out: Tensor = self.conv(torch.add(self.spread(shared), self.peak(largest)))
         return out
 
 
 class Cat(nn.Module):
-    """The deploy form."""
+    """The gate in operations that every runtime has."""
 
     def __init__(self, block: Any, n_channels: int) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Cat(nn.Module):
         self.token_share = forms.scaling(shares[1].expand(n_channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, n_tokens) to the same shape."""
+        """Map (batch, n_channels, 1, n_tokens) to the same shape."""
         largest = forms.max_over_time(self.blur(x))
         channels = self.channel_share(self.channel_sigmoid(self.channels(x, largest)))
         tokens = self.token_share(self.token_sigmoid(self.tokens(x, largest)))
@@ -77,5 +77,5 @@ class Cat(nn.Module):
 
 
 def deploy(block: Any, n_channels: int, n_tokens: int) -> nn.Module:
-    """The gate's deploy form, from braindecode's ``CAT``."""
+    """Return the gate's deploy form, made from braindecode's ``CAT``."""
     return Cat(block, n_channels)

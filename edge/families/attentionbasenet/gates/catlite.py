@@ -22,7 +22,7 @@ HAZARDS = (
 
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
-    """Reasons why the arguments cannot work."""
+    """Say why the arguments cannot work; empty if they can."""
     wrong = forms.refuse_reduction(spec, 4, forms.n_channels(spec))
     if forms.n_channels(spec) < 2:
         wrong += ("ch_dim must be at least 2 for catlite: entropies are compared. Try 16.",)
@@ -30,7 +30,7 @@ def limits(spec: ModelSpec) -> tuple[str, ...]:
 
 
 class CatLite(nn.Module):
-    """The deploy form."""
+    """The gate in operations that every runtime has."""
 
     def __init__(self, block: Any, n_channels: int) -> None:
         super().__init__()
@@ -39,11 +39,11 @@ class CatLite(nn.Module):
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, n_tokens) to the same shape."""
+        """Map (batch, n_channels, 1, n_tokens) to the same shape."""
         largest = forms.max_over_time(self.blur(x))
         return torch.mul(x, self.sigmoid(self.channels(x, largest)))
 
 
 def deploy(block: Any, n_channels: int, n_tokens: int) -> nn.Module:
-    """The gate's deploy form, from braindecode's ``CATLite``."""
+    """Return the gate's deploy form, made from braindecode's ``CATLite``."""
     return CatLite(block, n_channels)

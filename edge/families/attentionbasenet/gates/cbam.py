@@ -23,13 +23,13 @@ HAZARDS = (
 
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
-    """Reasons why the arguments cannot work."""
+    """Say why the arguments cannot work; empty if they can."""
     reduction = forms.refuse_reduction(spec, 4, forms.n_channels(spec))
     return reduction + forms.refuse_even_kernel(spec)
 
 
 class Cbam(nn.Module):
-    """The deploy form."""
+    """The gate in operations that every runtime has."""
 
     def __init__(self, block: Any, n_channels: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Cbam(nn.Module):
         self.token_sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, n_tokens) to the same shape."""
+        """Map (batch, n_channels, 1, n_tokens) to the same shape."""
         mean = self.mean_relu(self.of_mean(forms.mean_over_time(x)))
         largest = self.max_relu(self.of_max(forms.max_over_time(x)))
         x = torch.mul(x, self.channel_sigmoid(self.channels(torch.add(mean, largest))))
@@ -54,5 +54,5 @@ class Cbam(nn.Module):
 
 
 def deploy(block: Any, n_channels: int, n_tokens: int) -> nn.Module:
-    """The gate's deploy form, from braindecode's ``CBAM``."""
+    """Return the gate's deploy form, made from braindecode's ``CBAM``."""
     return Cbam(block, n_channels)

@@ -21,7 +21,7 @@ HAZARDS = (
 
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
-    """Reasons why the arguments cannot work."""
+    """Say why the arguments cannot work; empty if they can."""
     return forms.refuse_even_kernel(spec)
 
 
@@ -35,12 +35,12 @@ class Eca(nn.Module):
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, n_tokens) to the same shape."""
+        """Map (batch, n_channels, 1, n_tokens) to the same shape."""
         return torch.mul(x, self.sigmoid(self.conv(forms.mean_over_time(x))))
 
 
 def banded(kernel: Tensor, n_channels: int) -> Tensor:
-    """The (n_channels, n_channels) matrix of a zero-padded correlation with an odd ``kernel``."""
+    """Return the matrix (n_channels, n_channels) of a zero-padded correlation by ``kernel``."""
     offset = torch.arange(n_channels)[None, :] - torch.arange(n_channels)[:, None]
     position = offset + len(kernel) // 2
     inside = (position >= 0) & (position < len(kernel))
@@ -48,7 +48,7 @@ def banded(kernel: Tensor, n_channels: int) -> Tensor:
 
 
 def deploy(block: nn.Module, n_channels: int, n_tokens: int) -> nn.Module:
-    """The gate's deploy form, from braindecode's ``ECA``."""
+    """Return the gate's deploy form, made from braindecode's ``ECA``."""
     conv = block.conv
     assert isinstance(conv, nn.Conv1d)
     return Eca(conv.weight.detach()[0, 0].clone(), n_channels)

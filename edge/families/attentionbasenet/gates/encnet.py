@@ -23,13 +23,13 @@ HAZARDS = (
 
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
-    """Reasons why the arguments cannot work."""
+    """Say why the arguments cannot work; empty if they can."""
     n = int(spec.argument("n_codewords", 4))
     return () if n >= 1 else (f"n_codewords must be positive for encnet, got {n}. Try 4.",)
 
 
 class EncNet(nn.Module):
-    """The deploy form."""
+    """The gate in operations that every runtime has."""
 
     def __init__(self, block: Any, n_tokens: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class EncNet(nn.Module):
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, n_tokens) to the same shape."""
+        """Map (batch, n_channels, 1, n_tokens) to the same shape."""
         distance = torch.add(self.of_squares(torch.mul(x, x)), self.of_values(x))
         exp = torch.exp(torch.sub(distance, forms.max_over_channels(distance)))
         share = torch.div(exp, self.total(exp))
@@ -64,5 +64,5 @@ class EncNet(nn.Module):
 
 
 def deploy(block: Any, n_channels: int, n_tokens: int) -> nn.Module:
-    """The gate's deploy form, from braindecode's ``EncNet``."""
+    """Return the gate's deploy form, made from braindecode's ``EncNet``."""
     return EncNet(block, n_tokens)

@@ -23,7 +23,7 @@ HAZARDS = (
 
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
-    """Reasons why the arguments cannot work."""
+    """Say why the arguments cannot work; empty if they can."""
     index = int(spec.argument("freq_idx", 0))
     wrong = (f"freq_idx must not be negative for fca, got {index}. Try 0.",) if index < 0 else ()
     reduction = forms.refuse_reduction(spec, 4, forms.n_channels(spec))
@@ -45,10 +45,10 @@ class Fca(nn.Module):
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, n_tokens) to the same shape."""
+        """Map (batch, n_channels, 1, n_tokens) to the same shape."""
         return torch.mul(x, self.sigmoid(self.mlp(self.transform(x))))
 
 
 def deploy(block: Any, n_channels: int, n_tokens: int) -> nn.Module:
-    """The gate's deploy form, from braindecode's ``FCA``."""
+    """Return the gate's deploy form, made from braindecode's ``FCA``."""
     return Fca(block, n_tokens)

@@ -24,7 +24,7 @@ HAZARDS = (
 
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
-    """Reasons why the arguments cannot work; this mode has no arguments."""
+    """Return no reason why arguments cannot work, since this mode has none."""
     return ()
 
 
@@ -48,7 +48,7 @@ class Gct(nn.Module):
         self.tanh = nn.Tanh()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, n_tokens) to the same shape."""
+        """Map (batch, n_channels, 1, n_tokens) to the same shape."""
         norm = torch.sqrt(self.energy(forms.mean_over_time(torch.mul(x, x))))
         embedding = self.alpha(norm)
         total = torch.sqrt(self.mean_square(torch.mul(embedding, embedding)))
@@ -57,5 +57,5 @@ class Gct(nn.Module):
 
 
 def deploy(block: Any, n_channels: int, n_tokens: int) -> nn.Module:
-    """The gate's deploy form, from braindecode's ``GCT``."""
+    """Return the gate's deploy form, made from braindecode's ``GCT``."""
     return Gct(block, n_channels, n_tokens)

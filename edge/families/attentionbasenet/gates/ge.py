@@ -23,7 +23,7 @@ HAZARDS = (
 
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
-    """Reasons why the arguments cannot work."""
+    """Say why the arguments cannot work; empty if they can."""
     wrong: tuple[str, ...] = ()
     if spec.arguments.get("use_mlp"):
         wrong += forms.refuse_reduction(spec, 4, forms.n_channels(spec))
@@ -48,11 +48,11 @@ class Ge(nn.Module):
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, n_tokens) to the same shape."""
+        """Map (batch, n_channels, 1, n_tokens) to the same shape."""
         gathered = forms.mean_over_time(x) if self.is_mean else self.gather(x)
         return torch.mul(x, self.sigmoid(self.mlp(gathered)))
 
 
 def deploy(block: Any, n_channels: int, n_tokens: int) -> nn.Module:
-    """The gate's deploy form, from braindecode's ``GatherExcite``."""
+    """Return the gate's deploy form, made from braindecode's ``GatherExcite``."""
     return Ge(block)

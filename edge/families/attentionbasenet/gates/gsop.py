@@ -23,7 +23,7 @@ HAZARDS = (
 
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
-    """Reasons why the arguments cannot work."""
+    """Say why the arguments cannot work; empty if they can."""
     return forms.refuse_reduction(spec, 4, forms.n_channels(spec))
 
 
@@ -43,7 +43,7 @@ class Gsop(nn.Module):
         self.gate = forms.mixing(unbiased * both, constant)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, n_tokens) to the same shape."""
+        """Map (batch, n_channels, 1, n_tokens) to the same shape."""
         left, right = self.left(x), self.right(x)
         left = torch.sub(left, forms.mean_over_time(left))
         right = torch.sub(right, forms.mean_over_time(right))
@@ -69,5 +69,5 @@ def _gate_of_covariance(block: Any, size: int) -> tuple[Tensor, Tensor]:
 
 
 def deploy(block: Any, n_channels: int, n_tokens: int) -> nn.Module:
-    """The gate's deploy form, from braindecode's ``GSoP``."""
+    """Return the gate's deploy form, made from braindecode's ``GSoP``."""
     return Gsop(block, n_tokens)

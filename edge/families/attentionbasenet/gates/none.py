@@ -11,10 +11,10 @@ HAZARDS = "None: there is no gate to quantize."
 
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
-    """Reasons why the arguments cannot work; this mode has no arguments."""
+    """Return no reason why arguments cannot work, since this mode has none."""
     return ()
 
 
 def deploy(block: nn.Module | None, n_channels: int, n_tokens: int) -> nn.Module:
-    """The gate's deploy form: nothing."""
+    """Return the gate's deploy form, which does nothing."""
     return nn.Identity()

@@ -22,7 +22,7 @@ HAZARDS = (
 
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
-    """Reasons why the arguments cannot work."""
+    """Say why the arguments cannot work; empty if they can."""
     return forms.refuse_reduction(spec, 4, forms.n_channels(spec))
 
 
@@ -35,10 +35,10 @@ class Se(nn.Module):
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, n_tokens) to the same shape."""
+        """Map (batch, n_channels, 1, n_tokens) to the same shape."""
         return torch.mul(x, self.sigmoid(self.mlp(forms.mean_over_time(x))))
 
 
 def deploy(block: Any, n_channels: int, n_tokens: int) -> nn.Module:
-    """The gate's deploy form, from braindecode's ``SqueezeAndExcitation``."""
+    """Return the gate's deploy form, made from braindecode's ``SqueezeAndExcitation``."""
     return Se(block)

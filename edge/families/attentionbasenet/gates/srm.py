@@ -23,7 +23,7 @@ HAZARDS = (
 
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
-    """Reasons why the arguments cannot work."""
+    """Say why the arguments cannot work; empty if they can."""
     if not spec.arguments.get("use_mlp"):
         return ()
     return forms.refuse_reduction(spec, 4, 2 * forms.n_channels(spec))
@@ -60,7 +60,7 @@ class Srm(nn.Module):
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_channels, 1, n_tokens) to the same shape."""
+        """Map (batch, n_channels, 1, n_tokens) to the same shape."""
         mean = forms.mean_over_time(x)
         centred = torch.sub(x, mean)
         deviation = torch.sqrt(forms.mean_over_time(torch.mul(centred, centred)))
@@ -69,5 +69,5 @@ class Srm(nn.Module):
 
 
 def deploy(block: Any, n_channels: int, n_tokens: int) -> nn.Module:
-    """The gate's deploy form, from braindecode's ``SRM``."""
+    """Return the gate's deploy form, made from braindecode's ``SRM``."""
     return Srm(block, n_tokens)
