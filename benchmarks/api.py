@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The Python API of the benchmark; the entry-point group ``edge.api`` offers it."""
+"""Provide the benchmark's part of the Python API; the entry-point group ``edge.api`` offers it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge bench``: latency, memory, instructions and size, here and on devices."""
+"""Provide ``edge bench``, which measures latency, memory, instructions and size."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge report``."""
+"""Provide ``edge report``, which writes one page about one or many bundles."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge sweep``: modes x subjects x seeds x recipes, on every core or on a cluster."""
+"""Provide ``edge sweep``, which does many models on every core or on a cluster."""
 
 from __future__ import annotations
 

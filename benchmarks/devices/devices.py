@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where a bundle can be measured: a device is a file in ``benchmarks/devices/runners``.
+"""Find where a bundle can be measured: a device is a file in ``benchmarks/devices/runners``.
 
 A device with an address, ``ssh://user@host``, is found by what stands before the ``://``, and its
 file says in ``ADDRESS`` how the rest is written. Where ``THREADS`` is true, more than one can be
-asked for.
+asked for. Other packages add devices by entry points of the group ``edge.devices``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ RUNNERS = registry.Kind("device", "benchmarks.devices.runners", "edge.devices")
 
 
 def names() -> tuple[str, ...]:
-    """What ``--device`` takes."""
+    """Return what ``--device`` takes."""
     every = registry.every(RUNNERS).items()
     return tuple(f"{name}{getattr(runner, 'ADDRESS', '')}" for name, runner in every)
 
 
 def load(device: str) -> Runner:
-    """The runner of a device.
+    """Return the runner of a device.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def load(device: str) -> Runner:
 
 
 def refuse_threads(device: str, threads: int) -> None:
-    """Raise where more than one thread is asked for and there is only one.
+    """Raise if more than one thread is asked for and there is only one.
 
     Raises
     ------

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A session on a device, by the system's ``ssh``: keys, agents, jump hosts are its own affair.
+"""Open a session on a device by the system's ``ssh``, which knows keys, agents and jump hosts.
 
-One connection. A line of shell makes a folder there and says what the device is; then the parcel is
-sent, unpacked and run. The folder goes when the shell ends, whatever ended it: everything that runs
-there ends with its stdin, which closes when the link breaks, or when nothing has come for a minute.
+There is one connection. A line of shell makes a folder there and says what the device is; then the
+parcel is sent, unpacked and run. The folder goes when the shell ends, whatever ended it: everything
+that runs there ends with its stdin, which closes when the link breaks, or when nothing has come for
+a minute.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ shell passes it on as it is. dash and busybox have all that it needs."""
 
 @dataclass(frozen=True)
 class Address:
-    """Where a device is, and its Python; None for the ``python3`` of its path."""
+    """Where a device is, and its Python; None stands for the ``python3`` of its path."""
 
     text: str
     host: str
@@ -63,13 +64,13 @@ class Address:
     python: str | None
 
     def arguments(self) -> list[str]:
-        """What a user types behind ``ssh`` to reach it."""
+        """Return what a user types behind ``ssh`` to reach it."""
         port = [] if self.port is None else ["-p", self.port]
         return [*shlex.split(os.environ.get(OPTIONS, "")), *port, self.host]
 
 
 def parse(device: str) -> Address:
-    """``ssh://[user@]host[:port][/python]``.
+    """Parse ``ssh://[user@]host[:port][/python]``.
 
     Raises
     ------
@@ -122,7 +123,7 @@ class Session:
             self.process.stdin.flush()
 
     def line(self) -> str:
-        """The next line that the device says.
+        """Return the next line that the device says.
 
         Raises
         ------
@@ -136,7 +137,7 @@ class Session:
         return text.strip()
 
     def broken(self) -> UsageError:
-        """Why the device says nothing any more."""
+        """Say why the device says nothing any more."""
         code = self.process.wait()
         self.errors.seek(0)
         said = self.errors.read().decode(errors="replace").strip().splitlines()
@@ -175,7 +176,7 @@ class Session:
 
 @contextlib.contextmanager
 def connect(address: Address) -> Iterator[Session]:
-    """Log in and let the device say what it is; at the end the connection is closed.
+    """Log in and let the device say what it is; the connection closes with the block.
 
     Raises
     ------

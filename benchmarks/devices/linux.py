@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The C engine as a static Linux program: no runtime, no library, for the processor of a device."""
+"""Build the C engine as a static Linux program, without a library, for a device's processor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from firmware_bridge.emit.generate import Firmware
 
 @dataclass(frozen=True)
 class Processor:
-    """What zig compiles a model for; the program is static, its C library musl."""
+    """What zig compiles a model for; the program is static, and its C library is musl."""
 
     triple: str
     cpu: str = "baseline"
@@ -98,7 +98,7 @@ def build(
 
 
 def refuse_missing() -> str:
-    """The path of QEMU's user emulation.
+    """Return the path of QEMU's user emulation, or raise if it is missing.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def count(
 def counted(
     command: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> tuple[str, tuple[int, ...]]:
-    """What a program said, and the instructions between its markers.
+    """Return what a program said, and the instructions between its markers.
 
     Parameters
     ----------

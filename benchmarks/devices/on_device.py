@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What runs on a device: checks artifacts against golden vectors there, then times them.
+"""Run on a device: check artifacts against golden vectors there, then time them.
 
     python3 runner.pyz plan.json           everything
     python3 runner.pyz fresh FILE TARGET THREADS
@@ -39,7 +39,7 @@ COUNTED = (1, 1, 11)
 
 @dataclass(frozen=True)
 class Loaded:
-    """An artifact ready to run.
+    """An artifact that is ready to run.
 
     ``encode`` takes a window (n_chans, n_times) in float32, ``decode`` gives its logits as a list.
     ``again`` infers what ``invoke`` was last given without handing it over anew, where a runtime
@@ -53,7 +53,7 @@ class Loaded:
 
 
 def tflite(file: str, threads: int) -> Loaded:
-    """LiteRT, or tflite-runtime where that is what is installed."""
+    """Load a file in LiteRT, or in tflite-runtime if that is what is installed."""
     import numpy as np
 
     try:
@@ -87,7 +87,7 @@ def tflite(file: str, threads: int) -> Loaded:
 
 
 def onnx(file: str, threads: int) -> Loaded:
-    """ONNX Runtime's CPU kernels, as :mod:`edge.targets.onnx` sets them up."""
+    """Load a file in ONNX Runtime's CPU kernels, set up as in :mod:`edge.targets.onnx`."""
     import numpy as np
     import onnxruntime
 
@@ -106,7 +106,7 @@ def onnx(file: str, threads: int) -> Loaded:
 
 
 def executorch(file: str, threads: int) -> Loaded:
-    """ExecuTorch's own runtime; it keeps neither bytes nor program alive itself."""
+    """Load a program in ExecuTorch's own runtime, and keep what it does not keep alive."""
     import numpy as np
     import torch
     from executorch.extension.pybindings import _portable_lib
@@ -132,7 +132,7 @@ LOADERS: dict[str, Callable[[str, int], Loaded]] = {
 
 
 def say(**line: Any) -> None:
-    """A line for the caller."""
+    """Print a line for the caller."""
     print(json.dumps(line), flush=True)
 
 
@@ -157,7 +157,7 @@ def end_with_caller() -> None:
 def distances(
     got: Sequence[Sequence[float]], golden: Sequence[Sequence[float]], step: float | None
 ) -> dict[str, float]:
-    """How far logits lie from the golden ones, in quantization steps or relative."""
+    """Return how far logits lie from the golden ones, in quantization steps or relative."""
     pairs = [(a, b) for row, ref in zip(got, golden) for a, b in zip(row, ref)]
     apart = [abs(a - b) for a, b in pairs]
     if step is None:
@@ -168,7 +168,7 @@ def distances(
 
 
 def complaint(found: dict[str, float], allowed: dict[str, float]) -> str:
-    """Why logits do not hold; empty where they do."""
+    """Say why logits are not close enough; empty if they are."""
     for key in ("max_relative_error", "max_steps"):
         if key in found and not found[key] <= allowed[key]:
             return f"{key} {found[key]:.3g}, {allowed[key]:.3g} is allowed"
@@ -178,7 +178,7 @@ def complaint(found: dict[str, float], allowed: dict[str, float]) -> str:
 
 
 def open_library(entrant: dict[str, Any], threads: int) -> tuple[Loaded, Any]:
-    """Check an artifact that a runtime of this process runs; it, and the first window for it."""
+    """Check an artifact that a runtime of this process runs; return it and a window."""
     import numpy as np
 
     loaded = LOADERS[entrant["target"]](entrant["file"], threads)
@@ -191,7 +191,7 @@ def open_library(entrant: dict[str, Any], threads: int) -> tuple[Loaded, Any]:
 
 
 def open_engine(entrant: dict[str, Any]) -> protocol.Block:
-    """Check the C engine, a process of its own; a block of calls in it, of 0 to start it anew."""
+    """Check the C engine, a process of its own; return a function that runs a block of calls."""
     engine = subprocess.Popen(
         [f"./{entrant['file']}", "windows.bin", "logits.bin"],
         stdin=subprocess.PIPE,
@@ -217,7 +217,7 @@ def open_engine(entrant: dict[str, Any]) -> protocol.Block:
 
 
 def open_all(plan: dict[str, Any]) -> dict[str, protocol.Block]:
-    """Everything that can run here; what cannot is named."""
+    """Open everything that can run here, and name what cannot."""
     blocks = {}
     for entrant in plan["entrants"]:
         try:
@@ -232,7 +232,7 @@ def open_all(plan: dict[str, Any]) -> dict[str, protocol.Block]:
 
 
 def measure(plan: dict[str, Any]) -> None:
-    """Check, time, load anew; all of it interleaved."""
+    """Check, time, and load anew, all of it interleaved."""
     end_with_caller()
     say(around=machine.machine())
     blocks = open_all(plan)
@@ -262,7 +262,7 @@ def measure(plan: dict[str, Any]) -> None:
 
 
 def fresh(file: str, target: str, threads: int) -> None:
-    """Time to load, the runtime imported already, and what is resident after a window."""
+    """Measure the time to load, and what is resident after one window."""
     import numpy as np
 
     load = LOADERS[target]
@@ -275,7 +275,7 @@ def fresh(file: str, target: str, threads: int) -> None:
 
 
 def count(plan: dict[str, Any]) -> None:
-    """Check each artifact, then infer between markers, the window in its tensor already."""
+    """Check each artifact, then infer between markers with the window in its tensor already."""
     import ctypes
 
     markers = ctypes.CDLL("./markers.so")
@@ -294,7 +294,7 @@ def count(plan: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Entry point on the device."""
+    """Run on the device; the entry point."""
     if arguments[0] == "fresh":
         fresh(arguments[1], arguments[2], int(arguments[3]))
     elif arguments[0] == "count":

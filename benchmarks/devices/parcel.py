@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is sent to a device: one archive with the runner, artifacts, windows and golden logits."""
+"""Pack what is sent to a device: the runner, artifacts, windows and golden logits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MODULES = (
 
 
 def runner() -> bytes:
-    """The module ``on_device`` and what it imports, as one file that ``python3`` runs."""
+    """Return the module ``on_device`` and what it imports as one file that ``python3`` runs."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         main = (
@@ -52,12 +52,12 @@ def runner() -> bytes:
 
 
 def scaled_windows(opened: Bundle) -> NDArray[np.float32]:
-    """The golden windows (n, n_chans, n_times) as the networks take them."""
+    """Return the golden windows (n, n_chans, n_times) as the networks take them."""
     return opened.contract().scale(np.asarray(opened.golden()["x"], np.float32))
 
 
 def pack(opened: Bundle, request: Request, program: bytes | None) -> bytes:
-    """A tar archive for a device.
+    """Return a tar archive for a device.
 
     Parameters
     ----------

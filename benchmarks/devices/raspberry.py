@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""LiteRT in an emulated Raspberry Pi: instructions of one inference, exact.
+"""Count the instructions of one LiteRT inference in an emulated Raspberry Pi, exactly.
 
 The process sees the Raspberry Pi's processor in ``/proc/cpuinfo`` and ``/sys``, because XNNPACK
 chooses its kernels by what stands there.

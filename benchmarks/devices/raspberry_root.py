@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The files of an emulated Raspberry Pi: a Python for AArch64 with LiteRT, made once and kept.
+"""Make the files of an emulated Raspberry Pi once: a Python for AArch64 with LiteRT.
 
 They are packages of Debian and PyPI, unpacked but never installed, so that no root rights and no
 emulator are needed to make them. A finished folder appears by renaming, after its Python has
-imported what is needed; what a killed process left behind is taken away by the next.
+imported what is needed; the next process takes away what a killed one left behind.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ WITHOUT = "or leave LiteRT out with --target c"
 
 
 def cache() -> Path:
-    """Where the tool keeps what it can make again."""
+    """Return the folder where the tool keeps what it can make again."""
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(home).expanduser().absolute() / "eeg-edge"
 
 
 def location() -> Path:
-    """The finished folder; its name changes with what it is made of."""
+    """Return the finished folder; its name changes with what it is made of."""
     recipe = "\n".join((SUITE, *PACKAGES, *WHEELS))
     return cache() / f"raspberry-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
 def refuse_missing() -> None:
-    """Raise before anything is measured where the folder can be neither found nor made.
+    """Raise, before anything is measured, if the folder can be neither found nor made.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def refuse_missing() -> None:
 
 
 def ready(console: Console) -> Path:
-    """The folder, made now where it is not there; two processes make it once.
+    """Return the folder, made now if it is not there; two processes make it once.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def _call(name: str, command: Sequence[str], env: Mapping[str, str] | None = Non
 
 
 def emulated(root: Path, prefix: Path, cpu: str, arguments: Sequence[str]) -> tuple[str, ...]:
-    """A command line of the folder's Python.
+    """Return a command line of the folder's Python.
 
     Parameters
     ----------
@@ -154,6 +154,6 @@ def emulated(root: Path, prefix: Path, cpu: str, arguments: Sequence[str]) -> tu
 
 
 def environment(root: Path) -> dict[str, str]:
-    """Nothing of the user's, and nothing that changes from run to run."""
+    """Return an environment with nothing of the user's and nothing that changes."""
     wheels = str(root / WHEELS_AT)
     return {"PATH": os.defpath, "PYTHONPATH": wheels, "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the C engine costs on an emulated core, counted while it replays golden windows.
+"""Measure what the C engine costs on an emulated core while it replays golden windows.
 
-Every window runs twice and must give the golden integers; figures are of the worst window.
-Instructions, not cycles and not time.
+Every window runs twice and must give the golden integers; figures are of the worst window. They are
+instructions, not cycles and not time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from quantize.graph.qgraph import AveragePool, Conv, QGraph
 
 @dataclass(frozen=True)
 class Cost:
-    """One core's figures.
+    """The figures of one core.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Case:
 
 
 def macs(graph: QGraph) -> int:
-    """Multiply-accumulates of a window, pools counted as additions only."""
+    """Count the multiplications of a window; pools count as additions only."""
     total = 0
     for node in graph.nodes:
         if isinstance(node, Conv):
@@ -80,7 +80,7 @@ def macs(graph: QGraph) -> int:
 
 
 def n_pooled(graph: QGraph) -> int:
-    """Values that the pools add up in a window."""
+    """Count the values that the pools add up in a window."""
     pools = [node for node in graph.nodes if isinstance(node, AveragePool)]
     return sum(math.prod(graph[pool.output].shape) * pool.length for pool in pools)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Run generated C on emulated cores and count instructions: pip's ziglang and unicorn.
+"""Run generated C on emulated cores and count instructions, with pip's ziglang and unicorn.
 
 Counts are exact and repeatable. They are instructions, not cycles and not time: a load of two words
 is one instruction and takes a Cortex-M4 three cycles.
@@ -63,7 +63,7 @@ class Run:
 
 
 def refuse_missing() -> None:
-    """Raise where emulation is not possible.
+    """Raise if emulation is not possible here.
 
     Raises
     ------

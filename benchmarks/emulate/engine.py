@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The C engine of a bundle, for runners that compile it themselves."""
+"""Prepare a bundle's C engine for runners that compile it themselves."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ NOTES = (INSTRUCTIONS, SIZES)
 
 
 def targets(opened: Bundle) -> tuple[str, ...]:
-    """``c`` where the bundle has an integer graph to write it from."""
+    """Return ``c`` if the bundle has an integer graph to write it from."""
     return () if opened.manifest.recipe is None else (TARGET,)
 
 
 def is_asked(request: Request) -> bool:
-    """Whether the C engine takes part."""
+    """Return whether the C engine takes part."""
     return not request.targets or TARGET in request.targets
 
 
 def case(opened: Bundle, device: str, request: Request) -> Case:
-    """The engine and its golden vectors, for a device that runs nothing else.
+    """Return the engine and its golden vectors, for a device that runs nothing else.
 
     Raises
     ------
@@ -51,17 +51,17 @@ def case(opened: Bundle, device: str, request: Request) -> Case:
 
 
 def about(device: str) -> About:
-    """What figures of the engine have in common."""
+    """Return what figures of the engine have in common."""
     return About(TARGET, Precision.INT8, device)
 
 
 def allowed_steps(case: Case) -> int:
-    """How far its logits may lie from the reference's: a step of 8 bits behind a gate in float."""
+    """Return how far logits may lie from the reference's: one step behind a float gate."""
     return FINER if case.graph.float_nodes() else 0
 
 
 def refuse_steps(case: Case, max_steps: int, device: str) -> None:
-    """Raise where logits are not the golden ones.
+    """Raise if logits are not the golden ones.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Run generated C in QEMU: Cortex-M55 with Helium, and cores that Unicorn also has, to compare.
 
-Needs Debian's qemu-system-arm; its plugin interface counts instructions between markers.
+Debian's qemu-system-arm is needed; its plugin interface counts instructions between markers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CALL = 1
 
 @dataclass(frozen=True)
 class Board:
-    """A machine of QEMU and what zig and arm-none-eabi-gcc compile for."""
+    """A machine of QEMU, and what zig and arm-none-eabi-gcc compile for it."""
 
     name: str
     machine: str
@@ -71,7 +71,7 @@ class Replay:
 
 
 def refuse_missing() -> str:
-    """The path of QEMU.
+    """Return the path of QEMU, or raise if it is missing.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def _read(folder: Path, n_windows: int, n_outputs: int) -> Replay:
 
 @functools.cache
 def plugin() -> Path:
-    """The counting plugin, compiled for this machine's QEMU."""
+    """Compile the counting plugin for this machine's QEMU."""
     library = Path(tempfile.mkdtemp(prefix="edge-qemu-")) / "count.so"
     arguments: list[str | Path] = ["-O2", "-shared", "-fPIC", FOLDER / "qemu_count.c"]
     toolchain.compile_c(toolchain.host_compiler(), [*arguments, "-o", library])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The streaming engine on emulated cores: one call of the emulator per decision."""
+"""Run the streaming engine on emulated cores, one call of the emulator for each decision."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def build(
 
 
 def replay(built: Built, frames: NDArray[np.int8], n_times: int, n_outputs: int) -> Iterator[Run]:
-    """Every decision on a signal (n_samples, n_chans), one emulated call each.
+    """Run every decision on a signal (n_samples, n_chans), one emulated call each.
 
     Instructions are of all pushes of a decision and the loop around them; what comes before the
     first decision's hop is not counted.

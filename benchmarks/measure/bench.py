@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge bench``: one bundle on one device or several, beside the stock route."""
+"""Measure one bundle on one device or several, beside what stock tools make."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Weights and constants of an artifact, counted from the file's own buffers.
+"""Count the weights and constants of an artifact from the file's own buffers.
 
 ``weights`` is what the network computes with beside its tensors: weights and biases, in int8 also
 the tables of activations and the weights of pools with a scale of their own, shapes and axes.
@@ -28,19 +28,19 @@ C_QUANTIZATION = ("_multiplier", "_shift", "_right", "_scale")
 
 @dataclass(frozen=True)
 class Constants:
-    """Bytes in a file."""
+    """The bytes of weights and of quantization in a file."""
 
     weights: int
     quantization: int = 0
 
 
 def count(target: str, path: Path) -> Constants:
-    """Of an artifact of ours or of the stock route's."""
+    """Count the constants of an artifact of ours or of the stock route's."""
     return COUNTS[target.removeprefix("stock-")](path)
 
 
 def constant_tensors(data: bytes) -> Mapping[int, bytes]:
-    """Buffers of a ``.tflite`` file's constant tensors, by the tensor's index."""
+    """Return the buffers of a ``.tflite`` file's constant tensors, by index."""
     from ai_edge_litert import schema_py_generated as schema
 
     file = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data))
@@ -100,7 +100,7 @@ def _c(path: Path) -> Constants:
 
 
 def compiled(path: Path) -> bytes:
-    """The C engine as this machine's compiler makes it, an object file."""
+    """Return the C engine as this machine's compiler makes it, an object file."""
     with tempfile.TemporaryDirectory(prefix="edge-constants-") as name:
         folder = Path(name)
         bundle_folder.write_content(folder / "c", bundle_folder.read_content(path))

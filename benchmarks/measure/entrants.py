@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What takes part in a benchmark: a bundle's artifacts, and the stock route's for the same weights.
+"""List what takes part in a benchmark: a bundle's artifacts, and stock exports of the same weights.
 
 An entrant is a file and the name of its loader, so that a fresh process can load it too.
 """
@@ -44,7 +44,7 @@ class Entrant:
         return f"{self.target} {self.precision}"
 
     def load(self, threads: int = 1) -> Session:
-        """Ready to run in this process."""
+        """Load the file in this process."""
         return open_session(self.target, self.path, threads)
 
 
@@ -85,7 +85,7 @@ def open_session(name: str, path: Path, threads: int = 1) -> Session:
 
 
 def ours(opened: Bundle, only: Sequence[str]) -> tuple[Entrant, ...]:
-    """The bundle's artifacts; of the targets in ``only`` where it is not empty."""
+    """Return the bundle's artifacts, of the targets in ``only`` if it is not empty."""
     return tuple(
         Entrant(a.target, str(a.precision), opened.folder / a.file)
         for a in opened.manifest.artifacts

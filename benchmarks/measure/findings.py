@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a benchmark is asked, and what it found: figures with units, and the machine."""
+"""Define what a benchmark is asked and what it finds: figures with units, and the machine."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Result:
-    """One figure.
+    """One figure with its unit and interval.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything one ``edge bench`` found.
+    """Everything that one ``edge bench`` found.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a runner brings back; see :class:`Report`. ``around`` is the device's environment."""
+    """What a runner brings back; see :class:`Report`. ``around`` describes the device."""
 
     results: tuple[Result, ...]
     notes: tuple[str, ...]
@@ -141,7 +141,7 @@ class About:
     device: str
 
     def estimate(self, metric: str, unit: str, found: Estimate) -> Result:
-        """A figure with an interval."""
+        """Return a figure with an interval."""
         return Result(
             self.target,
             self.precision,
@@ -155,12 +155,12 @@ class About:
         )
 
     def exact(self, metric: str, unit: str, value: float, n: int = 1) -> Result:
-        """A figure without one."""
+        """Return a figure without an interval."""
         return Result(self.target, self.precision, self.device, metric, unit, value, None, None, n)
 
 
 def latencies(about: About, name: str, rounds: Sequence[Samples]) -> list[Result]:
-    """Median, p95, p99 and spread of an entrant's calls."""
+    """Return median, p95, p99 and spread of an entrant's calls."""
     n_calls = sum(len(r[name]) for r in rounds)
     found = [about.estimate("latency_median_us", "us", protocol.median(rounds, name))]
     for percent in (95, 99):
@@ -171,5 +171,5 @@ def latencies(about: About, name: str, rounds: Sequence[Samples]) -> list[Result
 
 
 def threads_note(request: Request) -> str:
-    """On how many threads runtimes were measured."""
+    """Say on how many threads runtimes were measured."""
     return f"threads: {request.threads}; the C engine has one"

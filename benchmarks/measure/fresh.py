@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One artifact in a process of its own: time to load, memory resident after one window.
+"""Load one artifact in a process of its own: time to load, memory resident after one window.
 
     python -m benchmarks.measure.fresh TARGET FILE SHAPE THREADS
 
-Prints one JSON object. With the target ``none`` nothing is loaded: Python and numpy alone.
+One JSON object is printed. With the target ``none`` nothing is loaded: Python and numpy alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edge.errors import MissingToolError
 
 
 def measure(target: str, path: str, shape: tuple[int, int], threads: int) -> dict[str, float]:
-    """Import, load, run once; µs and bytes."""
+    """Import, load and run once; return µs and bytes."""
     window = np.zeros(shape, np.float32)
     if target == "none":
         return {"resident_bytes": machine.resident_bytes()}
@@ -57,7 +57,7 @@ def _link(sources: Path) -> float:
 
 
 def run(target: str, path: Path, shape: tuple[int, int], threads: int = 1) -> dict[str, float]:
-    """:func:`measure` in a fresh interpreter.
+    """Do :func:`measure` in a fresh interpreter.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def run(target: str, path: Path, shape: tuple[int, int], threads: int = 1) -> di
 
 
 def main(arguments: list[str]) -> None:
-    """Entry point of the process."""
+    """Run the process; its entry point."""
     target, path, shape, threads = arguments
     n_chans, n_times = map(int, shape.split("x"))
     found: Any = measure(target, path, (n_chans, n_times), int(threads))

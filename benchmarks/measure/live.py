@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge bench --stream``: from a frame to its decision, part by part, paced as a headset paces.
+"""Measure ``edge bench --stream``: from a frame to its decision, paced as a headset paces.
 
-What the filter and the smoothing delay and how long a hop waits follow from the contract; what the
-decoder takes is measured here, on frames that arrive in real time.
+What the filter and the smoothing delay, and how long a hop waits, follow from the contract. What
+the decoder takes is measured here, on frames that arrive in real time.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ NOTES = (
 
 @dataclass(frozen=True, eq=False)
 class Paced:
-    """What was measured, µs of every decision; ``cpu_share`` of one core."""
+    """What was measured: µs of every decision, and the ``cpu_share`` of one core."""
 
     compute_us: Sequence[float]
     late_us: Sequence[float]
@@ -93,7 +93,7 @@ def run(opened: Bundle, device: str, request: Request, console: Console) -> Find
 
 
 def header(contract: SignalContract) -> Header:
-    """A headset that fits a contract."""
+    """Return a headset that fits a contract."""
     channels = contract.channels or ()
     electrode = contract.reference not in (AS_RECORDED, AVERAGE)
     names = (*channels, contract.reference) if electrode else channels
@@ -101,7 +101,7 @@ def header(contract: SignalContract) -> Header:
 
 
 def known(about: About, contract: SignalContract, rule: Rule) -> list[Result]:
-    """What follows from the contract and the rule."""
+    """Return what follows from the contract and the rule."""
     sfreq = contract.sfreq or 1.0
     typical_s, longest_s = filters.group_delay(contract.filter, sfreq)
     hop_s = contract.hop / sfreq
@@ -115,7 +115,7 @@ def known(about: About, contract: SignalContract, rule: Rule) -> list[Result]:
 
 
 def measured(about: About, paced: Paced) -> list[Result]:
-    """What the clock said."""
+    """Return what the clock said."""
     found = [about.estimate("compute_median_us", "us", median_interval(paced.compute_us))]
     n = len(paced.compute_us)
     for name, values in (("compute", paced.compute_us), ("frame_to_decision", paced.late_us)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a figure was measured on."""
+"""Describe the machine that a figure was measured on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def machine() -> dict[str, str]:
-    """CPU, cores, kernel, governor, load, Python, versions of what is installed, and the tool's."""
+    """Return CPU, cores, kernel, governor, load, Python, and versions of what is installed."""
     return {
         **_revision(),
         "cpu": _cpu(),
@@ -62,7 +62,7 @@ def _cpu() -> str:
 
 
 def resident_bytes() -> int:
-    """Most memory this process has had resident.
+    """Return the most memory that this process has had resident.
 
     Linux keeps it in ``VmHWM``; ``getrusage`` there begins with the parent's.
     """

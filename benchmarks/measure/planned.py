@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Memory that a runtime plans for the tensors of a network, its input included."""
+"""Ask runtimes for the memory that they plan for a network's tensors, its input included."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOTE = (
 
 
 def planned_bytes(target: str, path: Path) -> int | None:
-    """Of an artifact of ours or of the stock route's.
+    """Return the planned memory of an artifact of ours or of the stock route's.
 
     None where nothing is planned, or what would tell is not installed.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How latency is measured: interleaved blocks, until the medians are tight or time is up.
+"""Measure latency in interleaved blocks, until the medians are tight or time is up.
 
 One round runs a block of every entrant, one after the other, so that whatever else the machine does
 falls on all of them; a ratio is taken inside a round. Nothing is averaged away: the samples of
@@ -64,12 +64,12 @@ def interleave(
     protocol: Protocol,
     advance: Callable[[Sequence[Samples]], None] = lambda _: None,
 ) -> tuple[Samples, ...]:
-    """Run rounds, five at least; ``advance`` is told all of them after each."""
+    """Run rounds, five at least; ``advance`` gets all of them after each."""
     return interleave_blocks({n: timed(call) for n, call in entrants.items()}, protocol, advance)
 
 
 def timed(call: Callable[[], Any]) -> Block:
-    """A call of this process as a :data:`Block`."""
+    """Return a call of this process as a :data:`Block`."""
     return partial(_block, call)
 
 
@@ -78,7 +78,7 @@ def interleave_blocks(
     protocol: Protocol,
     advance: Callable[[Sequence[Samples]], None] = lambda _: None,
 ) -> tuple[Samples, ...]:
-    """The same for what is called elsewhere, in another process or on a device."""
+    """Interleave blocks that run elsewhere, in another process or on a device."""
     calls = {name: _calls_per_block(block, protocol) for name, block in entrants.items()}
     rounds: list[Samples] = []
     end = time.perf_counter() + protocol.limit_s
@@ -116,36 +116,36 @@ def _tight(rounds: Sequence[Samples], protocol: Protocol) -> bool:
 
 
 def widest(rounds: Sequence[Samples]) -> float:
-    """Half the 95 % interval of the least certain median, relative to it."""
+    """Return half the 95 % interval of the least certain median, relative to it."""
     estimates = (median(rounds, name) for name in rounds[0])
     return max((e.high - e.low) / 2 / e.value for e in estimates)
 
 
 def median(rounds: Sequence[Samples], name: str) -> Estimate:
-    """Median over rounds of an entrant's median in each, µs."""
+    """Return the median over rounds of an entrant's median in each, µs."""
     return median_interval([statistics.median(r[name]) for r in rounds])
 
 
 def ratio(rounds: Sequence[Samples], slower: str, faster: str) -> Estimate:
-    """Median over rounds of the ratio of two entrants' medians in the same round."""
+    """Return the median over rounds of the ratio of two entrants' medians."""
     medians = ((statistics.median(r[slower]), statistics.median(r[faster])) for r in rounds)
     return median_interval([a / b for a, b in medians])
 
 
 def percentile(rounds: Sequence[Samples], name: str, share: float) -> float:
-    """The value that ``share`` of all calls stay at or below, µs."""
+    """Return the value that ``share`` of all calls stay at or below, µs."""
     values = sorted(value for r in rounds for value in r[name])
     return values[min(len(values) - 1, int(share * len(values)))]
 
 
 def spread(rounds: Sequence[Samples], name: str) -> float:
-    """Interquartile range of all calls over their median."""
+    """Return the interquartile range of all calls over their median."""
     low, middle, high = (percentile(rounds, name, share) for share in (0.25, 0.5, 0.75))
     return (high - low) / middle
 
 
 def median_interval(values: Sequence[float]) -> Estimate:
-    """Median with its 95 % interval from order statistics, free of any distribution.
+    """Return a median with its 95 % interval from order statistics.
 
     The interval from the k-th smallest to the k-th largest of n values misses the median with
     probability ``2 P(Binomial(n, 1/2) < k)``; k is the largest for which that is at most 5 %. Below

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Paired statistics of two classifiers on the same windows.
+"""Compare two classifiers on the same windows, with paired statistics.
 
-Pure functions of counts. Of the windows that two classifiers saw, only those matter on which one
-was right and the other wrong: ``gained`` are the ones that the second got right and the first not,
-``lost`` the other way round. Differences are second minus first, as shares in [-1, 1]. The Wilson
-interval of one share is :func:`edge.parity.wilson`.
+All are pure functions of counts. Of the windows that two classifiers saw, only those matter on
+which one was right and the other wrong: ``gained`` are the ones that the second got right and the
+first not, ``lost`` the other way round. Differences are second minus first, as shares in [-1, 1].
+The Wilson interval of one share is :func:`edge.parity.wilson`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Windows of a paired comparison: all, gained and lost by the second classifier."""
+    """The windows of a paired comparison: all, gained and lost by the second classifier."""
 
     n: int
     gained: int
@@ -51,7 +51,7 @@ class Pairs:
 
     @property
     def difference(self) -> float:
-        """Accuracy of the second minus that of the first."""
+        """The accuracy of the second minus that of the first."""
         return (self.gained - self.lost) / self.n
 
 
@@ -94,7 +94,7 @@ def pairs(first: Correct, second: Correct) -> Pairs:
 
 
 def bootstrap(found: Pairs, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """Percentile bootstrap of the difference, windows resampled in pairs.
+    """Return the percentile bootstrap of the difference, windows resampled in pairs.
 
     Resampling n windows with replacement draws how many are gained, lost and neither from a
     multinomial distribution, which is what is drawn (Efron and Tibshirani 1993, An Introduction to
@@ -107,7 +107,7 @@ def bootstrap(found: Pairs, resamples: int = RESAMPLES, seed: int = 0) -> Interv
 
 
 def mcnemar(found: Pairs) -> float:
-    """Two-sided p of the exact test that as many windows are gained as lost.
+    """Return the two-sided p of the exact test that gains and losses are equally likely.
 
     ``min(1, 2 P(Binomial(gained + lost, 1/2) <= min(gained, lost)))`` (McNemar 1947, Psychometrika
     12, 153-157; the exact form is the sign test).
@@ -120,7 +120,7 @@ def mcnemar(found: Pairs) -> float:
 
 
 def tango(found: Pairs, z: float = Z95) -> Interval:
-    """Score interval of the difference; it has a width also where nothing is gained or lost.
+    """Return the score interval of the difference, which has a width even without a loss.
 
     All d with ``|gained - lost - n d| / sqrt(n (2 q + d (1 - d))) <= z``, where q is the share of
     lost windows most likely under d (Tango 1998, Statistics in Medicine 17, 891-908). Without any
@@ -161,7 +161,7 @@ def _variance_under(n: float, gained: float, lost: float, d: float) -> float:
 
 
 def non_inferiority(found: Pairs, margin: float = MARGIN) -> NonInferiority:
-    """Whether the second classifier loses at most ``margin``; see :class:`NonInferiority`."""
+    """Test whether the second classifier loses at most ``margin``."""
     interval = tango(found)
     answer = _answer(interval, margin, "windows")
     need = None if answer in DECIDED else windows_needed(found, margin)
@@ -175,7 +175,7 @@ def _answer(interval: Interval, margin: float, unit: str) -> str:
 
 
 def windows_needed(found: Pairs, margin: float = MARGIN) -> int | None:
-    """Windows that would decide at 80 % power, were the shares seen here the true ones.
+    """Return how many windows would decide at 80 % power, were these shares true.
 
     ``((z(95 %) sqrt(v0) + z(80 %) sqrt(v)) / (difference + margin))**2``, v the variance of one
     window's difference and v0 what it is most likely if the difference is ``-margin``, as in
@@ -196,7 +196,7 @@ def _windows_needed(n: float, gained: float, lost: float, margin: float) -> int 
 
 
 def over_subjects(subjects: Sequence[Runs]) -> Interval:
-    """Mean of the subjects' differences: the subject is the unit.
+    """Return the mean of the subjects' differences, with the subject as the unit.
 
     Student's t interval (Student 1908, Biometrika 6, 1-25): windows of one person are not
     independent, so that pooling them would promise too much. But two subjects who lose as many
@@ -214,7 +214,7 @@ def over_subjects(subjects: Sequence[Runs]) -> Interval:
 
 
 def subjects_non_inferiority(subjects: Sequence[Runs], margin: float = MARGIN) -> NonInferiority:
-    """The same as :func:`non_inferiority`, of the mean over subjects."""
+    """Test :func:`non_inferiority` of the mean over subjects."""
     interval = over_subjects(subjects)
     answer = _answer(interval, margin, "subjects")
     need = None if answer in DECIDED else subjects_needed(subjects, margin)
@@ -222,7 +222,7 @@ def subjects_non_inferiority(subjects: Sequence[Runs], margin: float = MARGIN) -
 
 
 def subjects_needed(subjects: Sequence[Runs], margin: float = MARGIN) -> int | None:
-    """Subjects, of as many windows, that would decide at 80 % power, were those here like all.
+    """Return how many subjects would decide at 80 % power, were all like these.
 
     The fewest n with ``(t(95 %) + t(80 %)) sd <= (mean + margin) sqrt(n)``, t of n - 1 degrees of
     freedom (Lachin 1981, Controlled Clinical Trials 2, 93-113), that have :func:`windows_needed`,

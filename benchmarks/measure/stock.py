@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The same weights by the stock route: what braindecode's user gets without this tool.
+"""Export the same weights by the stock route, which braindecode's user has without this tool.
 
 ``torch.export`` of braindecode's own module, ExecuTorch's default XNNPACK partitioner, for int8 its
 default quantizer (symmetric, per channel); ``torch.onnx.export`` for ONNX, for int8 ONNX Runtime's
@@ -35,14 +35,14 @@ INPUT = "windows"
 
 
 def executorch_float(module: Any, windows: Windows) -> bytes:
-    """A ``.pte`` program in float."""
+    """Write a ``.pte`` program in float."""
     import torch
 
     return _program(torch.export.export(module, _example(windows)))
 
 
 def executorch_int8(module: Any, windows: Windows) -> bytes:
-    """A ``.pte`` program quantized by ExecuTorch's XNNPACKQuantizer, calibrated on ``windows``."""
+    """Write a ``.pte`` program that ExecuTorch's XNNPACKQuantizer quantized."""
     import torch
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
@@ -61,7 +61,7 @@ def executorch_int8(module: Any, windows: Windows) -> bytes:
 
 
 def onnx_float(module: Any, windows: Windows) -> bytes:
-    """An ``.onnx`` file in float."""
+    """Write an ``.onnx`` file in float."""
     import torch
 
     stream = io.BytesIO()
@@ -80,7 +80,7 @@ def onnx_float(module: Any, windows: Windows) -> bytes:
 
 
 def onnx_int8(module: Any, windows: Windows) -> bytes:
-    """An ``.onnx`` file quantized by ONNX Runtime (QDQ, per channel), calibrated on ``windows``."""
+    """Write an ``.onnx`` file that ONNX Runtime quantized (QDQ, per channel)."""
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -125,7 +125,7 @@ EXPORTS: Mapping[tuple[str, str], Callable[[Any, Windows], bytes]] = MappingProx
 
 
 def load_executorch(data: bytes, threads: int = 1) -> Session:
-    """A stock program in ExecuTorch."""
+    """Load a stock program in ExecuTorch."""
     import torch
 
     def encode(window: Windows) -> list[Any]:
@@ -135,7 +135,7 @@ def load_executorch(data: bytes, threads: int = 1) -> Session:
 
 
 def load_onnx(data: bytes, threads: int = 1) -> Session:
-    """A stock file in ONNX Runtime."""
+    """Load a stock file in ONNX Runtime."""
     session = onnx.load(data, (), threads)
 
     def encode(window: Windows) -> dict[str, Windows]:
@@ -146,7 +146,7 @@ def load_onnx(data: bytes, threads: int = 1) -> Session:
 
 
 def load_litert(data: bytes, threads: int = 1) -> Session:
-    """A file of litert-torch's in LiteRT."""
+    """Load a file of litert-torch's in LiteRT."""
     session = tflite.load(data, (), threads)
 
     def encode(window: Windows) -> Any:
@@ -157,7 +157,7 @@ def load_litert(data: bytes, threads: int = 1) -> Session:
 
 
 def compiled(module: Any, threads: int = 1) -> Session:
-    """The module by ``torch.compile``; the first window, which compiles, is behind it."""
+    """Return the module by ``torch.compile``, after the first window, which compiles it."""
     import torch
 
     session = eager(torch.compile(module), threads)
@@ -166,7 +166,7 @@ def compiled(module: Any, threads: int = 1) -> Session:
 
 
 def eager(module: Any, threads: int = 1) -> Session:
-    """braindecode's module in PyTorch, from here on on so many threads."""
+    """Return braindecode's module in PyTorch, which from here on uses so many threads."""
     import torch
 
     torch.set_num_threads(threads)

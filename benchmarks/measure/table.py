@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A report as tables for people."""
+"""Show a report as tables for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = dict[str, Result]
 
 
 def latency_table(report: Report) -> Table:
-    """Median with its interval, p95, p99, spread, and how many times the stock export takes."""
+    """Show median with its interval, p95, p99, spread, and the ratio to stock exports."""
     table = _table(
         "one window, µs",
         ("median [95 %]", "p95", "p99", "spread %", "stock ExecuTorch / this [95 %]"),
@@ -32,7 +32,7 @@ def latency_table(report: Report) -> Table:
 
 
 def footprint_table(report: Report) -> Table:
-    """Load time and memory."""
+    """Show load time and memory."""
     table = _table("load and memory", ("load ms", "file bytes", "planned bytes", "resident MB"))
     for (device, target, precision), row in _rows(report):
         if "resident_bytes" not in row and "file_bytes" not in row:
@@ -59,7 +59,7 @@ COUNTS: Mapping[str, str] = {
 
 
 def count_table(report: Report) -> Table:
-    """Instructions and bytes of an emulated device; LiteRT beside where it was counted too."""
+    """Show instructions and bytes of an emulated device."""
     found = {result.metric for result in report.results}
     shown = {metric: title for metric, title in COUNTS.items() if metric in found}
     table = _table("emulated", tuple(shown.values()))
@@ -85,7 +85,7 @@ STREAM: Mapping[str, str] = {
 
 
 def stream_table(report: Report) -> Table:
-    """From a sample to its decision, part by part."""
+    """Show what passes from a sample to its decision, part by part."""
     table = _table("sample to decision, ms", (*STREAM.values(), "CPU %"))
     for key, row in _rows(report):
         if "sample_to_decision_us" in row:
@@ -95,7 +95,7 @@ def stream_table(report: Report) -> Table:
 
 
 def tables(report: Report) -> list[Table]:
-    """Those that have a row."""
+    """Return the tables that have a row."""
     made = (
         latency_table(report),
         footprint_table(report),
@@ -106,7 +106,7 @@ def tables(report: Report) -> list[Table]:
 
 
 def lines(report: Report) -> list[str]:
-    """The devices, what the figures mean, and what is missing."""
+    """Say what the devices are, what the figures mean, and what is missing."""
     return [
         *(f"{device}: {_around(around)}" for device, around in report.devices.items()),
         *report.notes,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which code this is: what is kept of its making is kept under its name, and goes stale with it."""
+"""Hash our own source code, as a cache key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAKERS = ("edge", "quantize", "firmware_bridge")
 
 @functools.cache
 def sha256(*places: str) -> str:
-    """Of every file below some places of this repository or installation; of ``MAKERS`` if none.
+    """Hash every file below some places of this repository or installation.
 
     Neither a commit, which says nothing about what is changed, nor a version, which stays the same
     between two releases, tells two makers apart.
@@ -33,6 +33,6 @@ def sha256(*places: str) -> str:
 
 
 def key(*others: str) -> str:
-    """Of bundles, and of what ``others`` make besides: the code, and what is installed."""
+    """Return a key of bundles and of what ``others`` make: our code, and what is installed."""
     words = [sha256(), *(sha256(other) for other in others), json.dumps(versions())]
     return hashlib.sha256(" ".join(words).encode()).hexdigest()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From bundles to a document: read, compare, and lay out every section."""
+"""Make a document of bundles: read them, compare, and lay out every section."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edge.spec import Precision
 
 
 def build(sources: Sequence[Source]) -> Document:
-    """The report of some bundles; the same whenever they and the versions are."""
+    """Return the report of some bundles; it is the same whenever they and the versions are."""
     shown = representatives(sources)
     sections: tuple[Section, ...] = (
         matrix.section(sources),
@@ -54,7 +54,7 @@ def _settled(section: Section) -> Section:
 
 
 def representatives(sources: Sequence[Source]) -> tuple[Source, ...]:
-    """Of every mode, the bundle whose int8 follows float least well: the one to look into."""
+    """Return of every mode the bundle whose int8 follows float least well."""
     by_mode: dict[str, list[Source]] = {}
     for source in sources:
         by_mode.setdefault(source.mode, []).append(source)

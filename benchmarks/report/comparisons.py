@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""int8 against float on the same windows: per subject, and pooled with subjects as the unit."""
+"""Compare int8 with float on the same windows, by subject and pooled over subjects."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Comparison:
 
     @property
     def difference(self) -> float:
-        """Accuracy of int8 minus float's."""
+        """The accuracy of int8 minus that of float."""
         return self.correct.share - self.float_correct.share
 
     @property
     def pairs(self) -> Pairs:
-        """What was gained and lost; where decisions were not kept, no more than must have been."""
+        """What was gained and lost; where decisions were not kept, the least it can be."""
         if self.paired is not None:
             return self.paired.pairs
         net = self.correct.count - self.float_correct.count
@@ -85,7 +85,7 @@ class Pooled:
 
 
 def compare(sources: Iterable[Source]) -> tuple[Comparison, ...]:
-    """Every int8 artifact of every bundle."""
+    """Compare every int8 artifact of every bundle with float."""
     return tuple(found for source in sources for found in _of(source))
 
 
@@ -117,7 +117,7 @@ def _of(source: Source) -> list[Comparison]:
 
 
 def follows_float(parity: Iterable[Parity], rung: str) -> Parity:
-    """How a rung compares with braindecode."""
+    """Return how a rung compares with braindecode."""
     return next(p for p in parity if p.rung == rung and p.reference == BRAINDECODE)
 
 
@@ -138,7 +138,7 @@ def _paired(
 
 
 def pool(comparisons: Sequence[Comparison]) -> tuple[Pooled, ...]:
-    """Every mode and target over its subjects; a subject with several bundles counts once.
+    """Pool every mode and target over its subjects; each subject counts once.
 
     Simulated data is nobody's: it is pooled apart.
     """
@@ -167,5 +167,5 @@ def _pooled(mode: str, target: str, found: Sequence[Comparison]) -> Pooled:
 
 
 def worst(comparisons: Sequence[Comparison]) -> Comparison:
-    """The one that loses most; of equals, the first."""
+    """Return the comparison that loses most; of equals, the first."""
     return min(comparisons, key=lambda one: one.difference)

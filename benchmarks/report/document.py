@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A report as plain data: sections of words, tables and figures, before any format.
+"""Hold a report as plain data: sections of words, tables and figures, before any format.
 
 HTML, Markdown and CSV are written from the same :class:`Document`; nothing here knows of them.
 """
@@ -27,7 +27,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """What a table shows at one place.
+    """What a table shows in one place.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Words:
-    """Paragraphs, or items where ``items`` is set."""
+    """Paragraphs, or items of a list if ``items`` is set."""
 
     lines: tuple[str, ...]
     items: bool = False
@@ -134,37 +134,37 @@ class Document:
 
 
 def text(value: str, sort: float | None = None, tone: str = "") -> Cell:
-    """A cell of words."""
+    """Return a cell of words."""
     return Cell(value, sort, tone)
 
 
 def number(value: float | None, form: str = "", absent: str = "") -> Cell:
-    """A cell of a number; ``absent`` stands where there is none."""
+    """Return a cell of a number; ``absent`` is shown where there is none."""
     return Cell(absent) if value is None else Cell(format(value, form), float(value))
 
 
 def interval(value: float, low: float, high: float, form: str, tone: str = "") -> Cell:
-    """A number with its interval, sorted by the number."""
+    """Return a cell of a number with its interval, sorted by the number."""
     return Cell(f"{value:{form}} [{low:{form}}, {high:{form}}]", value, tone)
 
 
 def row(*cells: Cell | str) -> tuple[Cell, ...]:
-    """Cells of a row; plain words are taken as they are."""
+    """Return the cells of a row; plain words are taken as they are."""
     return tuple(Cell(cell) if isinstance(cell, str) else cell for cell in cells)
 
 
 def words(*lines: str) -> Words:
-    """Paragraphs."""
+    """Return paragraphs."""
     return Words(tuple(lines))
 
 
 def absences(blocks: Sequence[Block]) -> list[Absent]:
-    """What is missing among blocks."""
+    """Return what is missing among blocks."""
     return [block for block in blocks if isinstance(block, Absent)]
 
 
 def gathered(blocks: Sequence[Block]) -> tuple[Block, ...]:
-    """Blocks whose absences come last, each said once for everybody it holds for."""
+    """Return blocks whose absences come last, each said once for all whom it concerns."""
     who: dict[tuple[str, str], list[str]] = {}
     for absent in absences(blocks):
         who.setdefault((absent.what, absent.why), []).append(absent.who)

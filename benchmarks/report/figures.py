@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From values to figures: pure functions, units on the axes, every subject shown."""
+"""Draw a report's figures with pure functions: units on the axes, every subject shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHARACTERS = 165
 
 
 def differences(name: str, title: str, rows: Mapping[str, Sequence[Comparison]]) -> Figure:
-    """Accuracy of int8 minus float's, in points with the 95 % interval: a row of artifacts each."""
+    """Draw the accuracy of int8 minus float's, in points with 95 % intervals."""
     with svg.styled():
         targets = tuple(dict.fromkeys(one.target for found in rows.values() for one in found))
         n = sum(len(found) for found in rows.values())
@@ -72,7 +72,7 @@ def _difference(axes: Any, one: Comparison, y: float, targets: Sequence[str]) ->
 
 
 def latency(name: str, title: str, latencies: Mapping[str, NDArray[np.float64]]) -> Figure:
-    """Distribution of every entrant's latency on a logarithmic axis; medians are written."""
+    """Draw the distribution of every entrant's latency on a logarithmic axis."""
     with svg.styled():
         drawn = svg.canvas(WIDTH, 0.8 + 0.4 * len(latencies))
         axes = drawn.subplots()
@@ -130,7 +130,7 @@ def _plain_log_ticks(axes: Any, low: float, high: float) -> None:
 
 
 def memory(name: str, title: str, plan: Plan, steps: Sequence[str]) -> Figure:
-    """The arena: which bytes hold which tensor, from operation to operation."""
+    """Draw which bytes of the arena hold which tensor, from operation to operation."""
     with svg.styled():
         drawn = svg.canvas(WIDTH, 3.6)
         axes = drawn.subplots()
@@ -177,7 +177,7 @@ def _fitting(name: str, size: str, room: int) -> str:
 
 
 def bars(name: str, title: str, values: Mapping[str, float], axis: str, alternative: str) -> Figure:
-    """Horizontal bars with their values written, the first on top."""
+    """Draw horizontal bars with their values written, the first on top."""
     with svg.styled():
         drawn = svg.canvas(WIDTH, 0.75 + 0.23 * len(values))
         axes = drawn.subplots()
@@ -196,7 +196,7 @@ def bars(name: str, title: str, values: Mapping[str, float], axis: str, alternat
 def ladder(
     name: str, title: str, rungs: Sequence[str], subjects: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> Figure:
-    """Accuracy of every subject from step to step, with the 95 % interval of each."""
+    """Draw the accuracy of every subject from step to step, with 95 % intervals."""
     with svg.styled():
         drawn = svg.canvas(WIDTH, 3.2)
         axes = drawn.subplots()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A document as one HTML file that needs nothing else: no network, no other file."""
+"""Write a document as one HTML file that needs no network and no other file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.report.document import Block, Document
 
 
 def render(document: Document) -> str:
-    """The page; the same text for the same document."""
+    """Return the page; it is the same for the same document."""
     environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=False)
     return environment.from_string(_text("report.html")).render(
         document=document,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A document as Markdown: words and tables; a figure is what it shows in words."""
+"""Write a document as Markdown; a figure becomes the words that describe it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.report.document import (
 
 
 def render(document: Document) -> str:
-    """The text; the same for the same document."""
+    """Return the text; it is the same for the same document."""
     lines = [f"# {document.title}", "", document.subtitle, ""]
     if document.warning:
         lines += [f"**{document.warning}**", ""]

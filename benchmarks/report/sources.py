@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a report is made from: bundles, and what lies beside them."""
+"""Read what a report is made from: bundles, and what lies beside them."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class Bench:
     rounds: tuple[Samples, ...]
 
     def names(self) -> tuple[str, ...]:
-        """Who took part."""
+        """The entrants that took part."""
         return tuple(dict.fromkeys(name for samples in self.rounds for name in samples))
 
     def latencies(self, name: str) -> NDArray[np.float64]:
-        """All of an entrant's latencies, µs, sorted."""
+        """Return all of an entrant's latencies, µs, sorted."""
         blocks = [samples[name] for samples in self.rounds if name in samples]
         return np.sort(np.concatenate([np.asarray(block, np.float64) for block in blocks]))
 
     def of(self, name: str) -> tuple[Samples, ...]:
-        """The rounds in which an entrant took part."""
+        """Return the rounds in which an entrant took part."""
         return tuple(samples for samples in self.rounds if name in samples)
 
 
@@ -77,12 +77,12 @@ class Source:
 
     @property
     def mode(self) -> str:
-        """Attention mode."""
+        """The attention mode."""
         return self.opened.manifest.model.mode
 
     @property
     def kind(self) -> str:
-        """Mode, and what its recipe has that the default has not.
+        """The mode, and what its recipe has that the default does not.
 
         The recipe as it was asked for: bundles differ in what the policy left in float, by
         subject, and are pooled all the same.
@@ -101,13 +101,13 @@ class Source:
         return f"{self.mode} ({', '.join(words)})" if words else self.mode
 
     def document(self, name: str) -> Any:
-        """A JSON file of the bundle; None where it has none of that name."""
+        """Return a JSON file of the bundle, or None if it has none of that name."""
         if name not in self.opened.manifest.files:
             return None
         return json.loads((self.opened.folder / name).read_text())
 
     def firmware(self) -> Firmware:
-        """What the C engine makes of the integer graph.
+        """Return what the C engine makes of the integer graph.
 
         Raises
         ------
@@ -154,7 +154,7 @@ def _source(folder: Path, label: str) -> Source:
 
 
 def subject_of(spec: str) -> str:
-    """Whose data a ``--data`` argument names: its file or folder, or itself."""
+    """Return whose data a ``--data`` argument names: its file or folder, or itself."""
     if ":" in spec:
         return spec
     path = Path(spec)

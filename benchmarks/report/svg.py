@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Matplotlib's figures as SVG that lives in a page: its colours, its font, light and dark.
+"""Make matplotlib's figures into SVG that lives in a page, in its colours and font, light and dark.
 
-Figures are drawn in the colours of :data:`PALETTE`; each is replaced by a variable of the page's
+Figures are drawn in the colours of :data:`PALETTE`. Each is replaced by a variable of the page's
 style sheet, with the light colour behind it for readers that know no variables.
 """
 
@@ -60,17 +60,17 @@ INCH_PX = 96
 
 
 def canvas(width: float, height: float) -> Canvas:
-    """An empty figure, in inches."""
+    """Return an empty figure, its size in inches."""
     return Canvas(figsize=(width, height), layout="constrained")
 
 
 def styled() -> Any:
-    """The context in which figures are drawn and saved."""
+    """Return the context in which figures are drawn and saved."""
     return rc_context(STYLE)  # type: ignore[arg-type]  # names are checked when it is used
 
 
 def finish(drawn: Canvas, name: str, title: str, alternative: str) -> Figure:
-    """A drawn figure as part of a page.
+    """Return a drawn figure as part of a page.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One tidy table: a row an artifact (and device it was timed on), a column a variable.
+"""Write one tidy table: a row for each artifact (and device), a column for each variable.
 
 Shares lie in [0, 1], units are in the names; what was not measured is empty.
 """
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 def rows(sources: Sequence[Source]) -> list[Row]:
-    """Every artifact of every bundle."""
+    """Return every artifact of every bundle as a row."""
     return [found for source in sources for found in _of(source)]
 
 
@@ -103,7 +103,7 @@ def _latency(bench: Bench | None, name: str) -> Row:
 
 
 def to_csv(table: Sequence[Mapping[str, Any]]) -> str:
-    """Rows with the same columns as CSV."""
+    """Write rows with the same columns as CSV."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(table[0]) if table else [], lineterminator="\n")
     writer.writeheader()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge report``: bundles in, one file out, whole or not at all."""
+"""Write a report of bundles into one file, which appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def refuse_file(out: Path) -> None:
 
 
 def replace_file(out: Path, data: bytes) -> None:
-    """Write beside the destination and rename."""
+    """Write a file beside its destination, and rename it."""
     temporary = out.with_name(f".{out.name}.part")
     try:
         temporary.write_bytes(data)

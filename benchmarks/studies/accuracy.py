@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Accuracy of int8 against float on real EEG: train, export, compare on held-out sessions.
+"""Measure what int8 costs on real EEG: train, export, compare on held-out sessions.
 
     python -m benchmarks.studies.accuracy --data ../shared/data/bnci2014-004-epochs --models
     /tmp/models
@@ -46,12 +46,12 @@ class Cell:
 
     @property
     def folder(self) -> str:
-        """Name of its checkpoint."""
+        """The name of its checkpoint."""
         return f"{self.recording}-{self.mode}-{self.seed}-{self.epochs}"
 
 
 def trained(cell: Cell, data: Path, models: Path, ours: Console) -> Path:
-    """The cell's checkpoint; trained where it is not there yet."""
+    """Return the cell's checkpoint, trained if it is not there yet."""
     from edge.families.attentionbasenet.fast_stem import TrainingSettings
     from edge.training import train as training
 
@@ -63,7 +63,7 @@ def trained(cell: Cell, data: Path, models: Path, ours: Console) -> Path:
 
 
 def measure(cell: Cell, data: Path, models: Path, ours: Console) -> dict[str, Any]:
-    """What braindecode's float model and every target's int8 artifact decide, as counts.
+    """Count what the float model and every target's int8 artifact decide.
 
     The C engine is held to the reference's logits, each of them, by every export: its figures are
     the reference's.
@@ -115,7 +115,7 @@ def _outcome(
 
 
 def read_results(path: Path) -> list[dict[str, Any]]:
-    """Finished cells."""
+    """Return the finished cells."""
     if not path.exists():
         return []
     cells: list[dict[str, Any]] = json.loads(path.read_text())["cells"]
@@ -123,7 +123,7 @@ def read_results(path: Path) -> list[dict[str, Any]]:
 
 
 def write_results(path: Path, cells: list[dict[str, Any]]) -> None:
-    """Beside the old file, then in its place."""
+    """Write results beside the old file, then in its place."""
     document = {"schema_version": 2, "machine": machine(), "cells": cells}
     temporary = path.with_suffix(".part")
     records.save(temporary, document)
@@ -131,14 +131,14 @@ def write_results(path: Path, cells: list[dict[str, Any]]) -> None:
 
 
 def is_done(cell: Cell, done: list[dict[str, Any]], again: bool = False) -> bool:
-    """Whether a cell has been measured with the recipe in use, by this very code if ``again``."""
+    """Return whether a cell was measured with this recipe, and by this code if ``again``."""
     wanted: Mapping[str, Any] = {**asdict(cell), "recipe": asdict(Recipe())}
     wanted = json.loads(json.dumps(wanted)) | ({"tool_sha256": tool.sha256()} if again else {})
     return any(all(found.get(k) == v for k, v in wanted.items()) for found in done)
 
 
 def older(cells: list[dict[str, Any]]) -> str:
-    """What to know of cells that other code has measured; empty where there are none."""
+    """Say which cells other code has measured; empty if there are none."""
     n = sum(cell.get("tool_sha256") != tool.sha256() for cell in cells)
     return (
         f"note: {n} of {len(cells)} cells were measured by other code than this; type --again"
@@ -154,7 +154,7 @@ def run(
     ours: Console,
     again: bool = False,
 ) -> list[dict[str, Any]]:
-    """Measure what is not done yet, keeping every cell as soon as it is there."""
+    """Measure what is not done yet, and keep every cell as soon as it is there."""
     done = read_results(path)
     missing = [cell for cell in cells if not is_done(cell, done, again)]
     with ours.progress("accuracy", len(missing)) as advance:

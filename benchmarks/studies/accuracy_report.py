@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the accuracy study found, as tables, bars and a figure; pure functions of the cells.
+"""Show what the accuracy study found, as tables, bars and a figure; pure functions of the cells.
 
 Differences are int8 minus float in percentage points. A cell is one subject and mode.
 """
@@ -57,23 +57,23 @@ class Row:
 
 
 def targets(cells: Cells) -> tuple[str, ...]:
-    """Targets that every cell was measured on."""
+    """Return the targets that every cell was measured on."""
     return tuple(sorted(set.intersection(*(set(cell["int8"]) for cell in cells))))
 
 
 def modes(cells: Cells) -> tuple[str, ...]:
-    """Modes in the order of their names."""
+    """Return the modes in the order of their names."""
     return tuple(sorted({cell["mode"] for cell in cells}))
 
 
 def pairs(cell: dict[str, Any], target: str) -> Pairs:
-    """Windows of one cell that only one of float and int8 got right."""
+    """Return the windows of one cell that only one of float and int8 got right."""
     found = cell["int8"][target]
     return Pairs(cell["n"], found["gained"], found["lost"])
 
 
 def row(cells: Cells, mode: str, target: str) -> Row:
-    """Everything about one mode on one target."""
+    """Return everything about one mode on one target."""
     own = [cell for cell in cells if cell["mode"] == mode]
     by_subject: dict[str, list[Pairs]] = {}
     for cell in own:
@@ -102,7 +102,7 @@ def _mean_db(cells: Cells, target: str, key: str) -> float:
 
 
 def rows(cells: Cells) -> list[Row]:
-    """Every mode on every target."""
+    """Return every mode on every target."""
     return [row(cells, mode, target) for mode in modes(cells) for target in targets(cells)]
 
 
@@ -135,7 +135,7 @@ def _texts(found: Row) -> tuple[str, ...]:
 
 
 def table(cells: Cells) -> Table:
-    """One row for each mode and target."""
+    """Return one row for each mode and target."""
     made = Table(title="int8 against float, held-out sessions", title_justify="left")
     for head in HEADS:
         made.add_column(head, justify="left" if head in ("mode", "target") else "right")
@@ -146,7 +146,7 @@ def table(cells: Cells) -> Table:
 
 @dataclass(frozen=True)
 class Bar:
-    """One demand on one target: what is wanted, and what there is."""
+    """One demand on one target: what is wanted, and what was measured."""
 
     name: str
     target: str
@@ -168,7 +168,7 @@ class Bar:
 
 
 def bars(cells: Cells) -> list[Bar]:
-    """The demands, each beside its figure, on every target."""
+    """Return the demands, each beside its figure, on every target."""
     found = []
     for target in targets(cells):
         own = [row(cells, mode, target) for mode in modes(cells)]
@@ -211,7 +211,7 @@ WHOSE_LOGITS = (
 
 
 def lines(cells: Cells) -> list[str]:
-    """The bars, and where parts stayed in float."""
+    """Return the bars, and where parts stayed in float."""
     mixed = [
         f"{cell['recording']} {cell['mode']}: "
         + ("" if cell["policy"]["met"] else f"{cell['policy']['wanted']} not reached, ")
@@ -229,7 +229,7 @@ def lines(cells: Cells) -> list[str]:
 
 
 def markdown(cells: Cells) -> str:
-    """Modes, bars, then every cell with its own interval and test."""
+    """Return modes, bars, then every cell with its own interval and test."""
     parts = [
         "# int8 against float on real EEG\n",
         *_markdown_table(HEADS, map(_texts, rows(cells))),
@@ -269,13 +269,13 @@ def _markdown_table(heads: Sequence[str], body: Any) -> list[str]:
 
 
 def write(cells: Cells, docs: Path) -> None:
-    """Write ``notes/accuracy.md`` and ``figures/accuracy.svg`` of the documentation."""
+    """Write ``accuracy.md`` and ``accuracy.svg``."""
     (docs / "notes" / "accuracy.md").write_text(markdown(cells))
     figure(cells, docs / "figures" / "accuracy.svg")
 
 
 def figure(cells: Cells, path: Path) -> None:
-    """Every cell: difference and agreement, a panel a target and a mark a subject."""
+    """Draw every cell's difference and agreement, a panel a target and a mark a subject."""
     from edge.terminal import figures
 
     shown, names = targets(cells), modes(cells)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Every mode's C on every core, fast path and plain C, held to the integer reference.
+"""Run every mode's C on every core, fast path and plain C, and compare it with the reference.
 
     python -m benchmarks.studies.all_modes --jobs 2 --save
 
-Exports each mode's shipped checkpoint, then runs its C on this machine and on emulated cores, and
-its .tflite in TensorFlow Lite Micro. Windows are golden ones, uniform noise, and the two extremes.
-Counts are of the worst window; int8 throughout must give the reference's integers, a part in float
-may be off by one step.
+Each mode's shipped checkpoint is exported; then its C runs on this machine and on emulated cores,
+and its .tflite in TensorFlow Lite Micro. Windows are golden ones, uniform noise, and the two
+extremes. Counts are of the worst window. Int8 throughout must give the reference's integers; behind
+a part in float, logits may differ by one step.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def stored_windows(made: Bundle, graph: QGraph) -> Int8:
 
 
 def cells(mode: Mode) -> Iterator[Callable[[], Cell]]:
-    """Everything that a mode is run on."""
+    """Return everything that a mode is run on."""
     for port, options in PORTS.items():
         if port == "plain":  # which is what this machine runs anyway
             yield lambda: on_host(mode)
@@ -140,14 +140,14 @@ def _steps(mode: Mode, got: Int16) -> int:
 
 
 def on_host(mode: Mode) -> Cell:
-    """Compiled for this machine."""
+    """Run the C compiled for this machine."""
     library = host.build(mode.firmware, mode.logits.shape[1])
     steps = _steps(mode, library.infer(mode.windows))
     return Cell(mode.name, "host", "plain", "", len(mode.windows), mode.allowed_steps, steps)
 
 
 def in_micro(mode: Mode) -> Cell:
-    """The .tflite file in TensorFlow Lite Micro, whose arithmetic the reference has."""
+    """Run the .tflite file in TensorFlow Lite Micro, whose arithmetic the reference has."""
     from edge.targets.runtimes import tflm
 
     steps = _steps(mode, tflm.infer(mode.tflite, mode.windows[:, None]))
@@ -155,7 +155,7 @@ def in_micro(mode: Mode) -> Cell:
 
 
 def in_unicorn(mode: Mode, core: emulator.Core, port: str, options: Sequence[str]) -> Cell:
-    """On a core that Unicorn has."""
+    """Run the C on a core that Unicorn has."""
     program = emulator.build(mode.firmware, core, (*emulator.OPTIONS, *options))
     machine = emulator.Machine(program)
     pairs = zip(mode.windows[:N_EMULATED], mode.logits, strict=False)
@@ -168,7 +168,7 @@ def in_unicorn(mode: Mode, core: emulator.Core, port: str, options: Sequence[str
 
 
 def in_qemu(mode: Mode, port: str, options: Sequence[str]) -> Cell:
-    """On a Cortex-M55 with Helium."""
+    """Run the C on a Cortex-M55 with Helium."""
     board = qemu.BOARDS["cortex-m55"]
     windows, n_outputs = mode.windows[:N_EMULATED], mode.logits.shape[1]
     made = qemu.replay(mode.firmware, board, windows, n_outputs, (*emulator.OPTIONS, *options))
@@ -186,7 +186,7 @@ PROCESSORS = {
 
 
 def on_linux(mode: Mode, cpu: str, port: str, options: Sequence[str]) -> Cell:
-    """A static program for aarch64 Linux, in QEMU's user emulation."""
+    """Run a static program for aarch64 Linux in QEMU's user emulation."""
     windows, logits = mode.windows[:N_EMULATED], mode.logits[:N_EMULATED]
     shape = (windows.shape[1], windows.shape[2])
     options = (*emulator.OPTIONS, *options)
@@ -200,7 +200,7 @@ def on_linux(mode: Mode, cpu: str, port: str, options: Sequence[str]) -> Cell:
 
 
 def table(found: Sequence[Cell], port: str) -> Table:
-    """Modes by cores: thousands of instructions, and what differs."""
+    """Return modes by cores: thousands of instructions, and what differs."""
     chosen = [cell for cell in found if cell.port in (port, "")]
     cores = list(dict.fromkeys(cell.core for cell in chosen))
     made = Table("mode", *cores, title=f"thousands of instructions a window, {port}")
@@ -219,7 +219,7 @@ def _shown(cell: Cell | None) -> str:
 
 
 def over_eca(found: Sequence[Cell]) -> dict[str, float]:
-    """Instructions on a Cortex-M4 in those of eca, by mode."""
+    """Return instructions on a Cortex-M4 relative to eca's, by mode."""
     counts = {
         cell.mode: cell.instructions_per_window or 0
         for cell in found

@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def markdown(found: Verdicts) -> str:
-    """The table; a letter stands for a reason, and the reasons follow."""
+    """Return the table; a letter stands for a reason, and the reasons follow."""
     runtimes = list(next(iter(found.values())))
     letters: dict[str, str] = {}
     rows = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How long the main job takes: ``edge export --mode eca --int8`` in a fresh process.
+"""Time the main job, ``edge export --mode eca --int8``, in a fresh process.
 
     python -m benchmarks.studies.export_time
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the C engine costs on emulated cores, beside the references and the bars.
+"""Measure what the C engine costs on emulated cores, beside the references and the bars.
 
     python -m benchmarks.studies.firmware BUNDLE
 
 Every window of the bundle's golden vectors runs on every core, twice, and must give the golden
-integers; figures are of the worst window. Instructions, not cycles and not time.
+integers; figures are of the worst window. They are instructions, not cycles and not time.
 """
 
 from __future__ import annotations

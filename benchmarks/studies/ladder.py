@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The cost of going live, rung by rung, on real recordings.
+"""Measure what going live costs, step by step, on real recordings.
 
     python -m benchmarks.studies.ladder --data ../shared/data
 
-From what is published (zero-phase filter, one mean and SD for every electrode and sample of a
-trial) to what a headset gives (causal filter, one mean and SD an electrode, a window that slides on
-the device's own grid, int8, frame by frame, frames lost): one thing changes from rung to rung, on
-the same trials. A model is trained anew for the rungs that change what it is trained on.
+The steps lead from what is published (zero-phase filter, one mean and SD for every electrode and
+sample of a trial) to what a headset gives (causal filter, one mean and SD an electrode, a window
+that slides on the device's own grid, int8, frame by frame, frames lost). One thing changes from
+step to step, on the same trials. A model is trained anew where its training data change.
 
 Subject 1 of eegmmidb is there as continuous, unfiltered recordings and climbs all of it, in three
 folds over pairs of runs. The BNCI2014-004 epochs were filtered and cut by somebody else: there is

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The ladder's stored results as a figure and as lines."""
+"""Draw the stored results of the cost of going live, and write them as lines."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Every mode's int8 program in ExecuTorch beside mode none's and beside its own stock export.
+"""Time every mode's int8 program in ExecuTorch, beside mode none's and beside its stock export.
 
     python -m benchmarks.studies.modes [BUNDLE...] [--save]
 
 Bundles that are not given are exported from the shipped checkpoints into a folder of ``--work``,
-stock programs beside them. What is there already is taken as it is, so that a run that was broken
+stock programs beside them. What exists already is taken as it is, so that a run that was broken
 off goes on; the folder is named after the code, weights and versions that they are made by.
 Then all of them are timed in one process on one thread, in interleaved blocks; ratios are taken
 inside a round. A stock program works when it exports, loads and gives finite logits on the bundle's

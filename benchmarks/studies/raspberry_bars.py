@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""LiteRT and the C engine on both emulated Raspberry Pi, beside what was measured before.
+"""Count LiteRT and the C engine on both emulated Raspberry Pi, beside what was measured before.
 
 python -m benchmarks.studies.raspberry_bars BUNDLE --save
 """

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Streaming a whole session in Python with the C engine: how many times faster than real time.
+"""Time a whole session streamed in Python with the C engine, against real time.
 
     python -m benchmarks.studies.realtime --data ../shared/data/eegmmidb/S001 --save
 
 The runs of a session are replayed from EDF one after another, the state reset at each joint, and go
 through everything that ``edge stream`` does: guard, montage, causal filter, scaling, quantization,
-network, smoothing. Every decision is then held to the windowed C engine on the same window. The
-network is trained for a moment only: speed and exactness do not depend on what it has learnt.
+network, smoothing. Every decision is then compared with the windowed C engine's on the same window.
+The network is trained for a moment only: speed and exactness do not depend on what it has learnt.
 """
 
 from __future__ import annotations

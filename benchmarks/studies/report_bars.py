@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How heavy a report is and how fast Chromium opens it.
+"""Measure how heavy a report is and how fast Chromium opens it.
 
     python -m benchmarks.studies.report_bars BUNDLE…
 
-The median of nine openings in fresh browsers, from navigation to the end of the load event, first
-contentful paint beside it.
+The figure is the median of nine openings in fresh browsers, from navigation to the end of the load
+event, with first contentful paint beside it.
 """
 
 from __future__ import annotations

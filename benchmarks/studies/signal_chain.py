@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How far the signal chain in C is from ``scipy.signal.sosfilt`` in float64, beside the bar.
+"""Measure how far the signal chain in C is from ``scipy.signal.sosfilt`` in float64.
 
     python -m benchmarks.studies.signal_chain
 
-A minute of 1/f noise, mains and drift on two channels, as counts of a converter, through every
+A minute of 1/f noise, mains and drift on two channels goes, as counts of a converter, through every
 filter and number format; the error is the largest of all samples, in steps of the int8 input. The
 formats that the generator does not use are there to say why.
 """

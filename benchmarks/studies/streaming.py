@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The streaming engine: exact decision by decision, and what a decision costs on emulated cores.
+"""Check that the streaming engine is exact, and count what a decision costs on emulated cores.
 
     python -m benchmarks.studies.streaming BUNDLE... --save
 
 Every bundle's C streams golden windows and noise on this machine and must give, at every
 hop, what the windowed C gives on the same window. Costs are those of the worst of some decisions of
 the first bundle, samples in, filter excluded; with fewer channels, of its network cut down to them.
-Instructions, not cycles and not time.
+They are instructions, not cycles and not time.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What ``edge firmware --engine tflm`` writes, built with TensorFlow Lite Micro in C++, and run.
+"""Build and run in C++ what ``edge firmware --engine tflm`` writes.
 
     python -m benchmarks.studies.tflm BUNDLE... --save
 

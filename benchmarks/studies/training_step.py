@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How much faster the rewritten stem trains: one epoch, braindecode's forward pass beside ours.
+"""Time one epoch of training through the rewritten stem, beside braindecode's forward pass.
 
     python -m benchmarks.studies.training_step
 

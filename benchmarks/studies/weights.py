@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Weights and constants of int8 artifacts beside those of the float ones, mode by mode.
+"""Compare the weights and constants of int8 artifacts with those of the float ones, by mode.
 
     python -m benchmarks.studies.weights BUNDLE... --save
 

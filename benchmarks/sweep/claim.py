@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""At most once: a piece of work is claimed by a lock that dies with the process that holds it.
+"""Do a piece of work at most once: claim it by a lock that dies with its process.
 
 A finished piece is a file or folder that appears whole, by renaming. Whoever holds the lock looks
 for it again before starting, so that work which another process finished meanwhile is not done
-twice; work of a process that was killed is free again as soon as it is dead, because the kernel
+twice. Work of a process that was killed is free again as soon as it is dead, because the kernel
 gives its ``flock`` back. On a shared file system that needs NFS 4, or any other with locks.
-
-The lock is ours and not the filelock package's, which wraps the same ``flock`` but cannot share a
-lock, under which the cells of a sweep run side by side.
 """
 
 from __future__ import annotations
@@ -32,7 +29,7 @@ def held(lock: Path, *, shared: bool = False) -> Iterator[None]:
 
 
 def is_free(lock: Path) -> bool:
-    """Whether nobody holds a lock at the moment."""
+    """Return whether nobody holds a lock at the moment."""
     with lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -42,7 +39,7 @@ def is_free(lock: Path) -> bool:
 
 
 def once(done: Path, lock: Path, make: Callable[[], None]) -> bool:
-    """Make ``done`` unless it is there.
+    """Make ``done`` unless it exists.
 
     Parameters
     ----------
@@ -64,13 +61,13 @@ def once(done: Path, lock: Path, make: Callable[[], None]) -> bool:
 
 
 def write(path: Path, document: Mapping[str, Any]) -> None:
-    """JSON that appears whole."""
+    """Write JSON that appears whole."""
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
     temporary.replace(path)
 
 
 def journal(path: Path, **entry: Any) -> None:
-    """A line more, whoever else is writing."""
+    """Add a line, whoever else is writing."""
     with path.open("a") as file:
         file.write(json.dumps(entry, sort_keys=True) + "\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a sweep consists of: cells, what they have in common, and where everything lies."""
+"""Plan a sweep: its cells, what they have in common, and where everything lies."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Cell:
 
     @property
     def model(self) -> str:
-        """Name of the checkpoint, which all recipes share."""
+        """The name of the checkpoint, which all recipes share."""
         return f"{self.mode}-{subject_of(self.data).replace(':', '-')}-s{self.seed}"
 
     @property
     def name(self) -> str:
-        """Name of the cell, of its bundle, and of its result."""
+        """The name of the cell, of its bundle, and of its result."""
         return f"{self.model}-{self.recipe}"
 
 
@@ -59,7 +59,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """Cells to be done below a folder."""
+    """The cells to be done below a folder."""
 
     folder: Path
     cells: tuple[Cell, ...]
@@ -67,32 +67,32 @@ class Plan:
     recipes: Mapping[str, Recipe] = field(default_factory=lambda: {DEFAULT: Recipe()})
 
     def result(self, cell: Cell) -> Path:
-        """Appears last: what it says is done."""
+        """Return the path of a cell's result, which appears last."""
         return self.folder / "results" / f"{cell.name}.json"
 
     def bundle(self, cell: Cell) -> Path:
-        """Of a finished cell that was not refused."""
+        """Return the path of a finished cell's bundle."""
         return self.folder / "bundles" / cell.name
 
     def samples(self, cell: Cell) -> Path:
-        """Every latency, beside the bundle."""
+        """Return the path of a cell's latencies, beside the bundle."""
         return self.folder / "bundles" / f"{cell.name}.bench.jsonl"
 
     def model(self, cell: Cell) -> Path:
-        """The checkpoint."""
+        """Return the path of a cell's checkpoint."""
         return self.folder / "models" / cell.model
 
     def lock(self, name: str) -> Path:
-        """Whoever works on something of this name holds it."""
+        """Return the path of a lock; whoever works on that name holds it."""
         return self.folder / "locks" / name
 
     @property
     def journal(self) -> Path:
-        """Who started and finished what, in order."""
+        """The path of a list of who started and finished what, in order."""
         return self.folder / "journal.jsonl"
 
     def missing(self) -> tuple[Cell, ...]:
-        """Cells without a result."""
+        """Return the cells without a result."""
         return tuple(cell for cell in self.cells if not self.result(cell).exists())
 
 
@@ -104,7 +104,7 @@ def plan(
     recipes: Sequence[str],
     settings: Settings,
 ) -> Plan:
-    """Every combination, refused where names are wrong or the folder holds another sweep.
+    """Return every combination, or refuse wrong names and a folder of another sweep.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def _found(data: str) -> str:
 
 
 def read_recipe(name: str) -> Recipe:
-    """``default``, or a JSON file with fields of :class:`~quantize.recipe.Recipe`."""
+    """Read ``default``, or a JSON file with fields of :class:`~quantize.recipe.Recipe`."""
     if name == DEFAULT:
         return Recipe()
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a sweep gave: one tidy table, one report, one table for people."""
+"""Write what a sweep gave: one tidy table, one report, one table for people."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from benchmarks.sweep.plan import Cell, Plan
 
 
 def finished(plan: Plan) -> list[tuple[Cell, dict[str, Any]]]:
-    """Cells with their results, in the order of the plan."""
+    """Return cells with their results, in the order of the plan."""
     return [
         (cell, json.loads(plan.result(cell).read_text()))
         for cell in plan.cells
@@ -32,7 +32,7 @@ def finished(plan: Plan) -> list[tuple[Cell, dict[str, Any]]]:
 
 
 def older(plan: Plan) -> str:
-    """What to know of cells that other code than this one finished; empty where there are none."""
+    """Say which cells other code than this one finished; empty if there are none."""
     done = finished(plan)
     here = tool.sha256()
     others = [cell for cell, result in done if result.get("tool_sha256", here) != here]
@@ -103,7 +103,7 @@ def _write_parquet(path: Path, rows: Sequence[tidy.Row]) -> None:
 
 
 def table(found: Sequence[Source]) -> Table:
-    """Every mode and target pooled over subjects, the worst subject beside."""
+    """Return every mode and target pooled over subjects, with the worst subject."""
     made = Table(title="int8 against float, subjects as the unit", title_justify="left")
     made.add_column("mode")
     made.add_column("target", no_wrap=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``edge sweep``: cells side by side, here or on a cluster, until every one has its result."""
+"""Run a sweep's cells side by side, here or on a cluster, until each has its result."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def sweep(
 
 @contextlib.contextmanager
 def interruptible(plan: Plan) -> Iterator[None]:
-    """Ctrl-C says what there is by then."""
+    """Say on Ctrl-C what there is by then."""
     try:
         yield
     except KeyboardInterrupt:
@@ -66,7 +66,7 @@ def interruptible(plan: Plan) -> Iterator[None]:
 
 
 def trouble(outcome: Outcome) -> str:
-    """Why a cell has no bundle, in a line; empty where it has one."""
+    """Say in a line why a cell has no bundle; empty if it has one."""
     if outcome.refused:
         return f"{outcome.cell} refused: {outcome.refused}"
     if outcome.failure:
@@ -75,7 +75,7 @@ def trouble(outcome: Outcome) -> str:
 
 
 def line(outcome: Outcome, elapsed_s: float, n_done: int, n: int) -> str:
-    """What became of a cell, and how long the rest takes."""
+    """Say what became of a cell, and how long the rest takes."""
     what = "failed" if outcome.failure else "done" if outcome.done else "done elsewhere"
     what = "refused" if outcome.refused else what
     left = f", {remaining(elapsed_s, n_done, n)} left" if n_done < n else ""
@@ -83,7 +83,7 @@ def line(outcome: Outcome, elapsed_s: float, n_done: int, n: int) -> str:
 
 
 def remaining(elapsed_s: float, n_done: int, n: int) -> str:
-    """How long the rest takes if it goes on like this, in words.
+    """Say in words how long the rest takes if it goes on like this.
 
     >>> remaining(60, 2, 6)
     'about 2 min'
@@ -193,7 +193,7 @@ def _refuse_blind_workers(client: Any, folder: Path, dask: str) -> None:
 
 
 def refuse(outcomes: Sequence[Outcome]) -> None:
-    """Raise for cells without a result, after those that have one were written.
+    """Raise for cells without a result, after the others were written.
 
     Raises
     ------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One cell: train, export, verify, time; its result appears last."""
+"""Do one cell: train, export, verify, time; its result appears last."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _writing(plan: Plan) -> Iterator[None]:
 
 
 def full(plan: Plan, cell: Cell) -> None:
-    """The real work; the checkpoint is trained by the first recipe that needs it.
+    """Do the real work; the first recipe that needs a checkpoint trains it.
 
     Nothing else of the sweep runs on this machine while a bundle is timed.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Emulated microcontrollers: the bundle's C without a C library, instructions and bytes, exact."""
+"""Count what the bundle's C takes on emulated microcontrollers: instructions and bytes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Emulated Raspberry Pi: instructions of the C engine and of LiteRT under qemu-aarch64, exact."""
+"""Count the instructions of the C engine and of LiteRT on an emulated Raspberry Pi."""
 
 from __future__ import annotations
 

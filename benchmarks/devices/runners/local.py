@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""local: this machine; every runtime in this process, and in a process of its own."""
+"""Measure on this machine, every runtime in this process and in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""ssh: a computer that the system's ``ssh`` reaches, e.g. a Raspberry Pi.
+"""Measure on a computer that the system's ``ssh`` reaches, such as a Raspberry Pi.
 
 Artifacts are checked against the golden vectors and timed there, by
 :mod:`benchmarks.devices.on_device` where the device has Python, and by the C engine alone, a

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""int8 against float: every subject, pooled with subjects as the unit, and whether it is enough."""
+"""Compare int8 with float for every subject and pooled, and say whether data suffice."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TONES = {"yes": "good", "no": "bad"}
 
 
 def section(sources: Sequence[Source]) -> Section:
-    """Worst subject first, then pooled, then every comparison."""
+    """Return the worst subject first, then the pooled table, then every comparison."""
     comparisons = compare(sources)
     if not comparisons:
         why = "no bundle has an int8 artifact; type: edge export --int8"
@@ -57,7 +57,7 @@ def section(sources: Sequence[Source]) -> Section:
 
 
 def worst_line(comparisons: Sequence[Comparison]) -> str:
-    """The subject that loses most, in words."""
+    """Say in words which subject loses most."""
     one = worst(comparisons)
     net = one.correct.count - one.float_correct.count
     change = f"{abs(net)} net of {one.correct.n} windows {'lost' if net < 0 else 'gained'}"
@@ -71,7 +71,7 @@ def worst_line(comparisons: Sequence[Comparison]) -> str:
 
 
 def simulated_line(sources: Sequence[Source]) -> str:
-    """What the windows are."""
+    """Say what the windows are."""
     made_up = [source.label for source in sources if source.opened.manifest.data.simulated]
     subjects = len({source.subject for source in sources})
     if not made_up:
@@ -82,7 +82,7 @@ def simulated_line(sources: Sequence[Source]) -> str:
 
 
 def verdict(one: Comparison) -> Cell:
-    """Whether it is not worse than the margin, with the windows that would decide."""
+    """Say whether int8 is not worse than the margin, or how many windows would decide."""
     if one.paired is None:
         return Cell(UNPAIRED)
     found = one.paired.verdict
@@ -115,7 +115,7 @@ def _figures(comparisons: Sequence[Comparison]) -> list[Figure]:
 
 
 def pooled_table(pooled: Sequence[Pooled]) -> Table:
-    """A row for every mode and target."""
+    """Return a row for every mode and target."""
     columns = (
         Column("mode"), Column("target"), Column("subjects", numeric=True),
         Column("mean difference [95 %]", "points", numeric=True),

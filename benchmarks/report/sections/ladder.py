@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What each step from published figures to a headset costs, where somebody measured it."""
+"""Show what each step from published figures to a headset costs, where it was measured."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILE = "ladder.json"
 
 
 def section(sources: Sequence[Source]) -> Section:
-    """The ladder that lies beside the bundles, measured by who wrote the report."""
+    """Return the ladder that lies beside the bundles."""
     paths = [source.opened.folder.resolve().parent / FILE for source in sources]
     path = next((path for path in paths if path.is_file()), None)
     title = "Cost of going live"
@@ -58,7 +58,7 @@ _WORDS = (
 
 
 def rungs(climb: Mapping[str, Any]) -> list[str]:
-    """Names in the order of the steps, where they start from first."""
+    """Return the names in the order of the steps, where they start from first."""
     steps = [step["rung"] for step in climb["steps"]]
     return [*(name for name in climb["accuracy"] if name not in steps), *steps]
 

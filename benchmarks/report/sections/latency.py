@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Latency: every call of every ``edge bench`` run on these bundles."""
+"""Show every call of every ``edge bench`` run on these bundles."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Timing:
 
 
 def timings(sources: Sequence[Source]) -> tuple[Timing, ...]:
-    """Every entrant of every run."""
+    """Return every entrant of every run."""
     return tuple(
         Timing(source, bench, name, protocol.median(bench.of(name), name))
         for source in sources
@@ -53,7 +53,7 @@ def timings(sources: Sequence[Source]) -> tuple[Timing, ...]:
 
 
 def section(sources: Sequence[Source]) -> Section:
-    """A table of everybody, then a figure for every run."""
+    """Return a table of everybody, then a figure for every run."""
     found = timings(sources)
     blocks: list[Block] = []
     if found:
@@ -74,7 +74,7 @@ def _machines(sources: Sequence[Source]) -> list[str]:
 
 
 def machine_line(bench: Bench) -> str:
-    """Device and machine of a run, in words."""
+    """Say in words what device and machine a run was on."""
     around = bench.machine
     parts = [around.get(name, "") for name in ("cpu", "system")]
     cores = f"{around['cores']} cores" if "cores" in around else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Mode x target: what every runtime computes in int8, and how well it follows float."""
+"""Show what every runtime computes in int8, by mode and target, and how well it follows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TONES = {Verdict.FULL: "good", Verdict.MIXED: "fair", Verdict.BLOCKED: "bad"}
 
 
 def section(sources: Sequence[Source]) -> Section:
-    """A row a mode, a column a target; below it every file, and why something stays float."""
+    """Return a row for each mode and a column for each target, then every file with reasons."""
     blocks: list[Block] = [_matrix(sources), *_reasons(sources)]
     modes = {source.mode for source in sources}
     missing = [name for name in registry.names(registry.MODES) if name not in modes]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Memory on a microcontroller: the C engine's plan, byte by byte."""
+"""Show the memory that the C engine needs on a microcontroller, byte by byte."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from quantize.graph.qgraph import QGraph
 
 
 def section(sources: Sequence[Source], shown: Sequence[Source]) -> Section:
-    """A row for every bundle, a map for each of those ``shown``."""
+    """Return a row for every bundle, and a map for each of those ``shown``."""
     rows: list[tuple[Cell, ...]] = []
     parts: list[Part] = []
     absent: list[Absent] = []
@@ -58,7 +58,7 @@ def section(sources: Sequence[Source], shown: Sequence[Source]) -> Section:
 
 
 def constant_bytes(graph: QGraph) -> int:
-    """int8 weights and int32 biases of the graph."""
+    """Return the bytes of int8 weights and int32 biases of the graph."""
     kept = (a for a in graph.constants.values() if a.dtype in (np.int8, np.int32))
     return sum(int(a.nbytes) for a in kept)
 
@@ -72,12 +72,12 @@ class Need:
     flash_bytes: int
 
     def fits(self, one: Device) -> bool:
-        """Whether that much is there."""
+        """Return whether a device has that much."""
         return self.ram_bytes <= one.ram_bytes and self.flash_bytes <= one.flash_bytes
 
 
 def needs(sources: Sequence[Source]) -> tuple[Need, ...]:
-    """State and window in RAM, weights and biases in flash, of every bundle that has the engine."""
+    """Return state and window in RAM, weights and biases in flash, of every C engine."""
     found = []
     for source in sources:
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where everything comes from: hashes, versions, and the lines that repeat it."""
+"""Say where everything comes from: hashes, versions, and the lines that repeat it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge.spec import Precision
 
 
 def section(sources: Sequence[Source]) -> Section:
-    """Bundles and versions, then the files of every bundle."""
+    """Return bundles and versions, then the files of every bundle."""
     blocks: tuple[Block, ...] = (
         _bundles(sources),
         words("To repeat it, type:"),
@@ -64,7 +64,7 @@ def _value(value: object) -> str:
 
 
 def commands(source: Source) -> list[str]:
-    """Lines that make this bundle again, check it, and measure it."""
+    """Return the lines that make this bundle again, check it, and measure it."""
     return [_export_line(source), f"edge verify {source.label}", f"edge bench {source.label}"]
 
 

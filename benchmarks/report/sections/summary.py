@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The answers first: what was measured, what int8 costs, what is fastest, what it needs."""
+"""Answer first what was measured, what int8 costs, what is fastest, what it needs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_MEASURED = "not measured"
 
 
 def subtitle(sources: Sequence[Source]) -> str:
-    """What the report is about, in one sentence."""
+    """Say in one sentence what the report is about."""
     modes = tuple(dict.fromkeys(source.mode for source in sources))
     subjects = tuple(dict.fromkeys(source.subject for source in sources))
     targets = sorted({a.target for s in sources for a in s.opened.manifest.artifacts})
@@ -36,7 +36,7 @@ def _count(items: Sequence[object], name: str) -> str:
 
 
 def warning(sources: Sequence[Source]) -> str:
-    """What a reader must not miss; empty where there is nothing."""
+    """Say what a reader must not miss; empty if there is nothing."""
     made_up = [source.label for source in sources if source.opened.manifest.data.simulated]
     if not made_up:
         return ""
@@ -46,7 +46,7 @@ def warning(sources: Sequence[Source]) -> str:
 
 
 def tiles(sources: Sequence[Source]) -> tuple[Tile, ...]:
-    """Six questions, answered or said to be open."""
+    """Answer six questions, or say that they are open."""
     return (
         _accuracy(sources),
         _follows(sources),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What rounding costs inside: SQNR of every tensor, and what each does to the logits."""
+"""Show what rounding costs inside: SQNR of every tensor, and what each does to the logits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_BARS = 16
 
 
 def fidelity(sources: Sequence[Source], shown: Sequence[Source]) -> Section:
-    """SQNR of every int8 tensor against the float network's, in the order of computation."""
+    """Show the SQNR of every int8 tensor against float, in the order of computation."""
     blocks: list[Block] = []
     parts: list[Part] = []
     for source in sources:
@@ -65,7 +65,7 @@ def _fidelity_part(source: Source, tensors: Sequence[Mapping[str, Any]], index: 
 
 
 def sensitivity(sources: Sequence[Source], shown: Sequence[Source]) -> Section:
-    """What rounding one tensor alone does to the logits, the costliest first."""
+    """Show what rounding one tensor alone does to the logits, the costliest first."""
     blocks: list[Block] = []
     parts: list[Part] = []
     for source in sources:

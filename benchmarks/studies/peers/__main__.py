@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a user would pick instead, in one run.
+"""Compare our files with what a user would pick instead, in one run.
 
     python -m benchmarks.studies.peers [--modes all]        (make peers)
 
 For every mode: stock ExecuTorch, ONNX Runtime and LiteRT in float and int8, PyTorch, torch.compile,
 and our files on every runtime. A mode that was measured is not measured again while its bundle and
 this machine are the same, so that a run that was killed goes on; ``--again`` exports ours and
-measures anew. Results go to ``benchmarks/studies/results/peers.json`` and the tables in
+measures anew. Results go to ``benchmarks/studies/results`` and the tables in
 ``docs/notes/peers.md``.
 """
 
@@ -72,7 +72,7 @@ def _mode(mode: str, settings: Protocol, again: bool, console: Console) -> Measu
 
 
 def read() -> Results:
-    """What was measured so far, by mode."""
+    """Return what was measured so far, by mode."""
     if not RESULTS.is_file():
         return {}
     document = json.loads(RESULTS.read_text())
@@ -86,7 +86,7 @@ def _write(results: Results) -> None:
 
 
 def sections(results: Results) -> str:
-    """The tables of the page: one mode in full, and the bars of all that were measured."""
+    """Return the tables of the page: one mode in full, and the bars of all measured modes."""
     shown = [markdown.table(SHOWN, results[SHOWN])] if SHOWN in results else []
     return "\n".join([*shown, markdown.bars(results)])
 

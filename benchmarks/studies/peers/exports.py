@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Everything that takes part, exported once and kept: ``.cache/peers/work/MODE``.
+"""Export everything that takes part once, and keep it in ``.cache/peers/work/MODE``.
 
-Ours is made anew when our code has changed, the others when what makes them has.
-
-Every export is a process of its own, so that one that fails, or crashes, costs its own row and is
-named there; its time is the whole process's, imports included, which is what a user waits for.
+Ours is made anew when our code has changed, the others when what makes them has. Every export is a
+process of its own, so that one that fails, or crashes, costs its own row and is named there. Its
+time is the whole process's, imports included, which is what a user waits for.
 """
 
 from __future__ import annotations

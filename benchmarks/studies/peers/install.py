@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What has to be installed to make a file and to run it, and all that this requires."""
+"""Weigh what has to be installed to make a file and to run it, with all that it requires."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The stock way to a ``.tflite`` file, in an environment of its own (``make peers``).
+"""Make a ``.tflite`` file by the stock route, in an environment of its own (``make peers``).
 
     PYTHON litert.py PROGRAM WINDOWS PRECISION OUT
 
-``litert_torch.convert`` on braindecode's module (as ``torch.export`` saved it) and, for int8,
-ai-edge-quantizer's own recipe ``static_wi8_ai8``, calibrated on WINDOWS (n, n_chans, n_times). Of
-ours it imports nothing: neither the project nor braindecode is installed there.
+``litert_torch.convert`` converts braindecode's module (as ``torch.export`` saved it) and, for int8,
+ai-edge-quantizer's own recipe ``static_wi8_ai8`` quantizes it, calibrated on WINDOWS (n, n_chans,
+n_times). Nothing of ours is imported: neither the project nor braindecode is installed there.
 """
 
 from __future__ import annotations

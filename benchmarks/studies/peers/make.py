@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One stock export in a process of its own, timed from outside.
+"""Make one stock export in a process of its own, which is timed from outside.
 
 python -m benchmarks.studies.peers.make TARGET PRECISION CHECKPOINT WINDOWS OUT
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One mode, everything that takes part, in one run: latency, size, memory, accuracy, effort."""
+"""Measure one mode with everything that takes part: latency, size, memory, accuracy, effort."""
 
 from __future__ import annotations
 
