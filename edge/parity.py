@@ -54,7 +54,7 @@ def wilson(count: int, n: int) -> Proportion:
 
 
 def sqnr_db(ref: Logits, out: Logits) -> float | None:
-    """``10 log10(sum ref**2 / sum (ref - out)**2)``; None where the two are equal."""
+    """Return ``10 log10(sum ref**2 / sum (ref - out)**2)``; None if the two are equal."""
     error = float(((ref - out).astype(np.float64) ** 2).sum())
     power = float((ref.astype(np.float64) ** 2).sum())
     if error == 0:
@@ -101,7 +101,7 @@ def compare(
     saturated
         Largest share of clipped values, where int8 is compared with float.
     allowed_steps
-        Of a runtime that is held to the reference's integers, see :class:`~edge.spec.Parity`.
+        Of a runtime that must equal the reference, see :class:`~edge.spec.Parity`.
     """
     finite = bool(np.isfinite(out).all())
     steps = None if step is None else steps_apart(ref, out, step)

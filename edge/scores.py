@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Figures beside accuracy that tell a decoder from one that always says the most frequent class."""
+"""Score a decoder so that one that always says the most frequent class is told apart."""
 
 from __future__ import annotations
 

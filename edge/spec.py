@@ -189,7 +189,7 @@ class Parity:
         Whether a second run gave the same bits.
     allowed_steps
         What ``max_steps`` may be where that is not two for one logit in a hundred: of a runtime
-        that is held to the reference's integers.
+        that must equal the reference.
     """
 
     rung: str

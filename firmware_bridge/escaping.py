@@ -89,7 +89,7 @@ def markdown(text: str) -> str:
 
 
 def markdown_code(text: str) -> str:
-    """A code span of Markdown, fenced by more backticks than the text has in a row.
+    """Write a code span of Markdown, fenced by more backticks than the text has.
 
     >>> markdown_code("a`b")
     '``a`b``'

@@ -85,7 +85,7 @@ def _environment(suffix: str) -> jinja2.Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """A file from ``templates/``; a value that it lacks is an error.
+    """Render a file from ``templates/``; a value that it lacks is an error.
 
     Parameters
     ----------

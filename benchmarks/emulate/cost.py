@@ -155,7 +155,7 @@ def in_qemu(case: Case, board: qemu.Board, compiler: str = "zig") -> Cost:
 
 
 def case_of(folder: Path) -> Case:
-    """The C that a bundle ships, or where it has none what would be, and its golden vectors."""
+    """Return the C that a bundle ships, or would ship, and its golden vectors."""
     opened = bundle.read(folder)
     graph, golden = opened.graph(), opened.golden()
     windows = np.ascontiguousarray(golden["x_int8"].reshape(-1, *graph[graph.input].shape[-2:]))

@@ -65,7 +65,7 @@ def trained(cell: Cell, data: Path, models: Path, ours: Console) -> Path:
 def measure(cell: Cell, data: Path, models: Path, ours: Console) -> dict[str, Any]:
     """Count what the float model and every target's int8 artifact decide.
 
-    The C engine is held to the reference's logits, each of them, by every export: its figures are
+    Every export compares the C engine with the reference, logit by logit, so its figures are
     the reference's.
     """
     from edge.checkpoint import find as checkpoints

@@ -42,7 +42,7 @@ def find() -> str:
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Page]:
-    """A blank page of a browser with a profile of its own; both end with the block."""
+    """Open a blank page of a browser with a profile of its own; both end with the block."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -84,7 +84,7 @@ class Page:
         self._page.emulate_media(**media)
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression, as JSON carries it."""
+        """Return the value of a JavaScript expression, as JSON carries it."""
         return self._page.evaluate(expression)
 
     def complaints(self) -> list[str]:
@@ -92,17 +92,17 @@ class Page:
         return list(self._complaints)
 
     def requests(self) -> list[str]:
-        """Addresses that were asked for so far."""
+        """Return the addresses that were asked for so far."""
         return list(self._requests)
 
     def press(self, key: str) -> None:
-        """A key goes down and up."""
+        """Press a key and release it."""
         self._page.keyboard.press(key)
 
     def screenshot(self, path: Path) -> None:
-        """The whole page as PNG."""
+        """Return the whole page as PNG."""
         self._page.screenshot(path=path, full_page=True)
 
     def pdf(self, path: Path) -> None:
-        """What would be printed."""
+        """Return what would be printed."""
         self._page.pdf(path=path, print_background=True, prefer_css_page_size=True)

@@ -49,7 +49,7 @@ CODE_BAR_BYTES = 16 * 1024
 
 
 def measure(case: Case) -> tuple[list[Cost], list[str]]:
-    """Every core that can be emulated here, and why others cannot."""
+    """Measure every core that can be emulated here, and say why others cannot."""
     jobs: list[tuple[str, Callable[[], Cost]]] = [
         (f"{core.name} {compiler}", partial(in_unicorn, case, core, compiler))
         for core in emulator.CORES.values()
@@ -70,7 +70,7 @@ def measure(case: Case) -> tuple[list[Cost], list[str]]:
 
 
 def over(cost: Cost) -> tuple[str, ...]:
-    """What lies above its bar."""
+    """Return what lies above its bar."""
     above = []
     if cost.instructions_per_window > BARS.get(cost.core, math.inf):
         above.append("instructions")
@@ -94,7 +94,7 @@ def disagreements(costs: Sequence[Cost]) -> list[str]:
 
 
 def table(costs: Sequence[Cost]) -> Table:
-    """Figures beside references and bars."""
+    """Return figures beside references and bars."""
     made = Table(title="instructions a window, emulated")
     for column in (
         *("core", "compiler", "emulator", "instructions", "reference", "bar", "MAC/instruction"),
@@ -114,7 +114,7 @@ def table(costs: Sequence[Cost]) -> Table:
 
 
 def steps_table(costs: Sequence[Cost]) -> Table:
-    """Thousands of instructions by step."""
+    """Return thousands of instructions by step."""
     shown = [c for c in costs if c.instructions_by_step is not None and c.compiler == "zig"]
     made = Table("step", *(c.core for c in shown), title="thousands of instructions by step (zig)")
     for name in shown[0].instructions_by_step or () if shown else ():
@@ -166,7 +166,7 @@ def _record(cost: Cost) -> dict[str, Any]:
 
 
 def opened_digest(folder: Path) -> str:
-    """sha256 of the bundle's integer graph, its structure."""
+    """Return the sha256 of the bundle's integer graph, of its structure."""
     return bundle.read(folder).manifest.files["qgraph.json"]
 
 

@@ -97,7 +97,7 @@ class PerSample:
     std: Float
 
     def scale(self, windows: Float) -> Float:
-        """Windows (n, n_chans, n_times)."""
+        """Scale windows (n, n_chans, n_times)."""
         return np.asarray((windows - self.mean) / self.std, np.float32)
 
 
@@ -107,19 +107,19 @@ def per_sample(windows: Float) -> PerSample:
 
 
 def train(spec: ModelSpec, windows: Float, labels: NDArray[np.int64], epochs: int) -> Any:
-    """A model, always from the same seed."""
+    """Train a model, always from the same seed."""
     module = build.build(spec, 0).module
     fit.fit(module, windows, labels, TrainingSettings(epochs=epochs), lambda _: None)
     return module
 
 
 def is_right(logits: Float, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which windows were decided rightly."""
+    """Return which windows were decided correctly."""
     return np.asarray(logits.argmax(1) == labels)
 
 
 def read_runs(folder: Path, file: contract_file.ContractFile) -> list[Run]:
-    """Every run that the contract has events for."""
+    """Read every run that the contract has events for."""
     contract = file.contract()
     found = []
     for path in sorted(folder.glob("*.edf")):
@@ -158,7 +158,7 @@ def fold(
     epochs: int,
     note: Callable[[str], None],
 ) -> Correct:
-    """Every rung on the trials of two runs, learnt on the others."""
+    """Measure every step on the trials of two runs, with models trained on the others."""
     contract = file.contract()
     causal = {run.name: chain.apply(contract, run.samples) for run in runs}
     both_ways = {run.name: zero_phase(contract, run.samples) for run in runs}
@@ -201,21 +201,21 @@ def fold(
 
 
 def ends_on_grid(run: Run, contract: SignalContract) -> NDArray[np.int64]:
-    """Where the first decision after every trial's end looks back from."""
+    """Return where the first decision after every trial's end looks back from."""
     late = (run.onsets % contract.hop) > 0
     steps = run.onsets // contract.hop + late
     return np.asarray(steps * contract.hop + contract.n_times)
 
 
 def on_grid(filtered: Float, run: Run, contract: SignalContract) -> Float:
-    """Every trial's window as a stream sees it: up to a hop later than the cue says."""
+    """Return every trial's window as a stream sees it, up to a hop later than the cue says."""
     last = filtered.shape[1] - (filtered.shape[1] - contract.n_times) % contract.hop
     ends = np.minimum(ends_on_grid(run, contract), last)
     return np.stack([filtered[:, end - contract.n_times : end] for end in ends])
 
 
 def frames_of(path: Path) -> tuple[NDArray[np.float64], float]:
-    """All frames (n, n_channels of the file) in volts, and their rate."""
+    """Return all frames (n, n_channels of the file) in volts, and their rate."""
     recording = reader.open_continuous(path)
     sfreq = recording.channels[0].sfreq
     start, stop = recording.pieces[0].samples(sfreq)
@@ -224,7 +224,7 @@ def frames_of(path: Path) -> tuple[NDArray[np.float64], float]:
 
 
 def streamed(run: Run, contract: SignalContract, graph: QGraph) -> NDArray[np.bool_]:
-    """Frame by frame through everything that ``edge stream`` does."""
+    """Feed frames one by one through everything that ``edge stream`` does."""
     engine = Streamer(contract, graph[graph.input].shape[-1], NumpyEngine(graph, contract.hop))
     decoder = Decoder(contract, connect(SourceRequest(str(run.path))).header, engine, Settings())
     frames, sfreq = frames_of(run.path)
@@ -251,14 +251,14 @@ class Kept:
         return []
 
     def reset(self) -> None:
-        """A new stretch."""
+        """Begin a new stretch."""
         self.stretches.append([])
 
 
 def with_losses(
     run: Run, contract: SignalContract, graph: QGraph, share: float
 ) -> NDArray[np.bool_]:
-    """The same with packets lost at random; a trial without a window is not decided rightly."""
+    """Stream with packets lost at random; a trial without a window counts as wrong."""
     kept = Kept()
     decoder = Decoder(contract, connect(SourceRequest(str(run.path))).header, kept, Settings())
     frames, _ = frames_of(run.path)
@@ -281,7 +281,7 @@ def with_losses(
 
 
 def climb_s001(folder: Path, epochs: int, note: Callable[[str], None]) -> Climb:
-    """All of the ladder."""
+    """Measure all of the steps."""
     file = contract_file.parse(contract_file.EXAMPLE, "the example contract")
     runs = read_runs(folder, file)
     folds = [fold(runs, held, file, epochs, note) for held in FOLDS]
@@ -290,7 +290,7 @@ def climb_s001(folder: Path, epochs: int, note: Callable[[str], None]) -> Climb:
 
 
 def climb_epochs(path: Path, epochs: int, note: Callable[[str], None]) -> Climb:
-    """The rungs that are left where windows were cut and filtered elsewhere."""
+    """Measure the steps that are left where windows were cut and filtered elsewhere."""
     data = npz.read(path, path.name, None)
     parts = split(data, ("4", "5"))
     windows, labels = parts.train.windows, parts.train.labels

@@ -11,7 +11,7 @@ import numpy as np
 
 
 def rungs_of(climb: Mapping[str, Any]) -> list[str]:
-    """A stored climb's rungs from the bottom; JSON keeps them by name."""
+    """Return a stored climb's steps from the bottom; JSON keeps them by name."""
     return [next(r for r in climb["accuracy"] if r not in _steps(climb)), *_steps(climb)]
 
 
@@ -20,7 +20,7 @@ def _steps(climb: Mapping[str, Any]) -> list[str]:
 
 
 def figure(climbs: Sequence[Mapping[str, Any]]) -> Any:
-    """Accuracy on every rung, a panel for each data set, a line for each subject."""
+    """Draw accuracy at every step, a panel for each data set, a line for each subject."""
     from matplotlib.figure import Figure
 
     made = Figure(figsize=(11, 4.5), layout="constrained")
@@ -49,7 +49,7 @@ def figure(climbs: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def draw(document: Mapping[str, Any], path: Path) -> None:
-    """The figure of stored results, the same bytes whenever they are the same."""
+    """Draw the figure of stored results, the same bytes whenever they are the same."""
     import matplotlib as mpl
 
     with mpl.rc_context({"svg.hashsalt": "edge", "svg.fonttype": "none"}):
@@ -57,7 +57,7 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
 
 
 def report(climbs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Every step in a line."""
+    """Write every step in a line."""
     lines = []
     for climb in climbs:
         lowest = rungs_of(climb)[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The figures of the ladder: accuracy of every rung, and each step against the one before it."""
+"""Compute the accuracy of every step of going live, and each step's difference."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Climb:
 
 
 def climb(subject: str, data: str, correct: Correct) -> Climb:
-    """Accuracy and steps from what was right, rungs in order."""
+    """Return accuracy and steps from what was right, in order."""
     names = list(correct)
     steps = []
     for before, rung in itertools.pairwise(names):

@@ -59,7 +59,7 @@ OPERATOR = re.compile(r"Operator torch\._ops\.(\S+) is not|Failed to create (\w+
 
 
 def made_by(work: Path) -> Path:
-    """The folder of what this code makes with what is installed; it is there then."""
+    """Return the folder of what this code makes with what is installed."""
     folder = work / tool.key("benchmarks/measure/stock.py")[:12]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -129,7 +129,7 @@ class Row:
 
 
 def bundles(given: Sequence[Path], work: Path, note: Callable[[str], None]) -> dict[str, Bundle]:
-    """A bundle of every mode: those that are given, and what is exported, or was, into ``work``."""
+    """Return a bundle of every mode: those given, and those exported into ``work``."""
     found = {made.manifest.model.mode: made for made in map(bundle.read, given)}
     for mode in registry.names(registry.MODES):
         folder = work / mode
@@ -177,7 +177,7 @@ class StockError(Exception):
 def opened(
     program: Path, windows: NDArray[np.float32], wanted: NDArray[np.float32]
 ) -> tuple[Session, float]:
-    """A stock program that works, and how often it decides as the float model does.
+    """Open a stock program that works, and count how often it decides as float does.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def _loaded(
 
 
 def failure(printed: str, error: str = "") -> Failure:
-    """What ExecuTorch blames, and the line that says so."""
+    """Return what ExecuTorch blames, and the line that says so."""
     for line in printed.splitlines():
         if (named := OPERATOR.search(line)) is not None:
             return Failure(named[1] or named[2], line.partition("] ")[2] or line.strip(' ."'))
@@ -232,12 +232,12 @@ def measure(found: Iterable[Entrant], settings: Protocol, note: Callable[[str], 
 
 
 def fastest(rounds: Sequence[Samples], name: str) -> float:
-    """The shortest call of all rounds, µs."""
+    """Return the shortest call of all rounds, µs."""
     return min(value for samples in rounds for value in samples[name])
 
 
 def row(one: Entrant, rounds: Sequence[Samples]) -> Row:
-    """A mode's figures."""
+    """Return a mode's figures."""
     name = f"stock {one.mode}"
     works = name in rounds[0]
     return Row(
@@ -254,7 +254,7 @@ def row(one: Entrant, rounds: Sequence[Samples]) -> Row:
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """As a person reads it."""
+    """Show the figures to a person."""
     made = Table(
         *(
             "mode",
@@ -286,7 +286,7 @@ def _interval(found: Estimate, digits: int) -> str:
 
 
 def document(rows: Sequence[Row], settings: Protocol) -> Mapping[str, Any]:
-    """Everything, as it is kept."""
+    """Return everything as it is kept."""
     return {
         "schema_version": 1,
         "bars": {"times_none_at_most": SLOWEST_TIMES, "stock_times_at_least": STOCK_TIMES},

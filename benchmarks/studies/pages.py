@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tables in the documentation that a study writes, each between two marks with its command."""
+"""Write tables into the documentation, each between two marks with its command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DOCS = ROOT / "docs"
 
 
 def spliced(text: str, command: str, part: str) -> str:
-    """The text of a page with ``part`` between the marks of a command.
+    """Return the text of a page with ``part`` between the marks of a command.
 
     Raises
     ------

@@ -29,7 +29,7 @@ ROWS = (("tflite", "float"), ("tflite", "int8"), ("c", "int8"))
 
 
 def table(report: Report) -> Table:
-    """Instructions a window; LiteRT's beside its reference, the engine's beside its bar."""
+    """Return instructions a window, beside references and bars."""
     made = Table(title="instructions a window, emulated", title_justify="left")
     columns = ("device", "runtime", "precision", "instructions", "measured before", "bar")
     for column in (*columns, "LiteRT int8 / this"):

@@ -80,7 +80,7 @@ class Finding:
 
 
 def network(folder: Path, mode: str, epochs: int) -> tuple[QGraph, SignalContract]:
-    """A quantized network for a session's contract."""
+    """Quantize a network for a session's contract."""
     file = contract_file.parse(contract_file.EXAMPLE, "the example contract")
     contract = file.contract()
     recordings = [
@@ -99,7 +99,7 @@ def network(folder: Path, mode: str, epochs: int) -> tuple[QGraph, SignalContrac
 
 
 def blocks(folder: Path) -> Iterator[Block]:
-    """A session's frames, as fast as they are wanted."""
+    """Yield a session's frames, as fast as they are wanted."""
     source = replay.connect(SourceRequest(str(folder), speed=float("inf")))
     while True:
         try:
@@ -111,7 +111,7 @@ def blocks(folder: Path) -> Iterator[Block]:
 
 
 def streamed(folder: Path, contract: SignalContract, engine: CEngine, n_chans: int) -> Decisions:
-    """Every decision of a session."""
+    """Return every decision of a session."""
     header = replay.connect(SourceRequest(str(folder))).header
     decoder = Decoder(contract, header, Streamer(contract, n_chans, engine), Settings())
     return {
@@ -123,7 +123,7 @@ def streamed(folder: Path, contract: SignalContract, engine: CEngine, n_chans: i
 
 
 def windowed(folder: Path, contract: SignalContract, graph: QGraph) -> Decisions:
-    """The same, every window computed whole by the windowed C engine."""
+    """Return every decision, each window computed whole by the windowed C engine."""
     picked = montage(replay.connect(SourceRequest(str(folder))).header, contract)
     library = host.build(generate(graph), graph[graph.output].shape[-1])
     found: Decisions = {}
@@ -182,7 +182,7 @@ def measure(folder: Path, mode: str, epochs: int, repeats: int, note: Console) -
 
 
 def lines(found: Finding) -> Sequence[str]:
-    """What a person reads."""
+    """Write what a person reads."""
     took = ", ".join(f"{value:.2f}" for value in found.elapsed_s)
     session = f"{found.n_runs} runs, {found.recorded_s:,.0f} s at {found.sfreq:g} Hz"
     return (

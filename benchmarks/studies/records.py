@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How the studies keep their figures: JSON that a person can diff, a record a line."""
+"""Keep the studies' figures as JSON that a person can diff, one record a line."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether a change of the code changes a byte of what an export writes.
+"""Say whether a change of the code changes a byte of what an export writes.
 
     python -m benchmarks.studies.same_artifacts            compare with the hashes that are kept
     python -m benchmarks.studies.same_artifacts --save     keep those of today
@@ -26,7 +26,7 @@ MODES = ("cat", "eca")
 
 
 def measure(folder: Path) -> dict[str, dict[str, str]]:
-    """sha256 of every file of a fresh export, by mode and name.
+    """Return the sha256 of every file of a fresh export, by mode and name.
 
     The manifest is left out: it names the versions of what is installed here.
     """
@@ -39,7 +39,7 @@ def measure(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def differences(kept: dict[str, dict[str, str]], now: dict[str, dict[str, str]]) -> list[str]:
-    """Every file that is new, gone or of other bytes."""
+    """Return every file that is new, gone or of other bytes."""
     lines = []
     for mode in sorted({*kept, *now}):
         before, after = kept.get(mode, {}), now.get(mode, {})

@@ -102,7 +102,7 @@ class Case:
 
 
 def recording(sfreq: float, offset_mv: float, drift_mv: float) -> Float:
-    """(n, 2) µV: 1/f noise of some 20 µV, mains, a slow drift, an offset of either sign."""
+    """Return (n, 2) µV: 1/f noise of some 20 µV, mains, slow drift, offsets of either sign."""
     n = round(SECONDS * sfreq)
     rng = np.random.default_rng(0)
     shape = 1 / np.sqrt(np.maximum(np.fft.rfftfreq(n, 1 / sfreq), 0.1))
@@ -120,7 +120,7 @@ def recording(sfreq: float, offset_mv: float, drift_mv: float) -> Float:
 def case(
     settings: Filter, sfreq: float, offset_mv: float, drift_mv: float, converter: Converter
 ) -> Case:
-    """Everything for one row."""
+    """Return everything for one row."""
     half = 2 ** (converter.bits - 1)
     microvolts = recording(sfreq, offset_mv, drift_mv)
     counts = np.clip(np.rint(microvolts / converter.uv_per_count), -half, half - 1)
@@ -144,7 +144,7 @@ def case(
 
 
 def generated(arithmetic: str) -> Callable[[Case], Float]:
-    """The C of an arithmetic."""
+    """Run the C of an arithmetic."""
 
     def run(given: Case) -> Float:
         return signal_host.build(generate(given.contract, "edge", arithmetic)).steps(given.counts)
@@ -184,7 +184,7 @@ def _settings(name: str, sfreq: float) -> Filter:
 
 
 def situations() -> list[tuple[float, float, Converter]]:
-    """Offset and drift in mV, and the converter that can take them."""
+    """Return offsets and drifts in mV, and the converters that can take them."""
     steady = [
         (offset_mv, DRIFT_MV, converter)
         for converter in CONVERTERS
@@ -196,7 +196,7 @@ def situations() -> list[tuple[float, float, Converter]]:
 def measure(
     formats: Sequence[str] = tuple(FORMATS), advance: Callable[[str], None] = lambda _: None
 ) -> list[Error]:
-    """Every filter, rate, situation and format."""
+    """Measure every filter, rate, situation and format."""
     found = []
     for name, sfreq in itertools.product(FILTERS, RATES):
         for offset_mv, drift_mv, converter in situations():
@@ -216,7 +216,7 @@ def measure(
 
 
 def table(errors: Sequence[Error]) -> Table:
-    """A row for each filter, rate, converter and offset; what is beyond the bar is marked."""
+    """Return a row for each filter, rate, converter and offset, with marks beyond the bar."""
     made = Table(title=f"largest error in steps of the int8 input (in µV); bar {BAR_STEPS:g}")
     for column in ("filter", "rate Hz", "converter", "offset mV", "drift mV", *FORMATS):
         made.add_column(column, justify="left" if column in ("filter", "converter") else "right")

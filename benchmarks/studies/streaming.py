@@ -119,7 +119,7 @@ def exactness(mode: str, graph: QGraph, golden: Int8, hop: int, n_decisions: int
 
 
 def with_channels(graph: QGraph, n_chans: int) -> QGraph:
-    """The network on its first channels only."""
+    """Return the network on its first channels only."""
     mix = next(node for node in graph.nodes if node.input == graph.input)
     tensors = tuple(
         replace(tensor, shape=(*tensor.shape[:-1], n_chans))

@@ -117,7 +117,7 @@ def build(project: Path, folder: Path) -> Path:
 
 
 def replay(folder: Path) -> Replay:
-    """A bundle through ``edge firmware``, a compiler, and its program.
+    """Take a bundle through ``edge firmware`` and a compiler, and run its program.
 
     Raises
     ------

@@ -41,7 +41,7 @@ def epoch(module: torch.nn.Module, forward: Callable[[torch.Tensor], torch.Tenso
 @click.command()
 @click.option("--repeats", default=7, show_default=True)
 def main(repeats: int) -> None:
-    """22 channels, 1000 samples, eca."""
+    """Time 22 channels, 1000 samples, eca."""
     spec = ModelSpec("eca", 22, 1000, 4)
     module = build.build(spec).module.train()
     rng = np.random.default_rng(0)

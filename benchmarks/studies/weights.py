@@ -34,7 +34,7 @@ Found = Mapping[str, Sequence[Weights]]
 
 
 def count(folders: Sequence[Path]) -> Found:
-    """What every bundle's artifacts hold."""
+    """Return what every bundle's artifacts hold."""
     found = {}
     for folder in folders:
         opened = bundle.read(folder)
@@ -43,7 +43,7 @@ def count(folders: Sequence[Path]) -> Found:
 
 
 def table(found: Found) -> str:
-    """int8 over float, and the bytes of both, in Markdown."""
+    """Write int8 over float, and the bytes of both, in Markdown."""
     lines = [f"| mode | {' | '.join(OURS)} |", f"| --- {'| --- ' * len(OURS)}|"]
     for mode, row in found.items():
         lines.append(f"| {mode} | {' | '.join(map(_cell, row))} |")
@@ -58,7 +58,7 @@ def _cell(entry: Weights) -> str:
 
 
 def read() -> Found:
-    """The figures that were kept."""
+    """Return the figures that were kept."""
     modes: dict[str, Any] = json.loads(RESULTS.read_text())["modes"]
     return {mode: [Weights(**entry) for entry in row] for mode, row in modes.items()}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The files of a checkpoint, in every form in which braindecode's users have them.
+"""Find the files of a checkpoint, in every form in which braindecode's users have them.
 
 * a folder or a Hub repository (``hf:USER/REPO[@REVISION]``) from ``save_pretrained``,
   ``push_to_hub`` or ``edge train``;

@@ -44,7 +44,7 @@ class Recording:
     closed: tuple[tuple[float, float], ...] = ()
 
     def is_open(self, starts: NDArray[np.int64], n_times: int) -> NDArray[np.bool_]:
-        """Whether windows that start at some samples touch no closed span.
+        """Return whether windows that start at some samples touch no closed span.
 
         The rule is that of MNE's epochs: a span that begins before the window's end and ends after
         its start spoils it.
@@ -55,7 +55,7 @@ class Recording:
         return is_open
 
     def only(self, kept: NDArray[np.bool_]) -> Recording:
-        """The same signal with some of its labelled windows."""
+        """Return the same signal with some of its labelled windows."""
         return replace(self, onsets=self.onsets[kept], labels=self.labels[kept])
 
 

@@ -193,13 +193,13 @@ class Description:
         return next(channel for channel in self.channels if channel.name == name)
 
     def read(self, names: Sequence[str], start: int, stop: int) -> Samples:
-        """Samples (len(names), stop - start) of channels that share a rate; see ``source``."""
+        """Return samples (len(names), stop - start) of channels that share a rate."""
         samples = self.source(names, start, stop)
         gains = np.array([self.gains.get(name, 1.0) for name in names])
         return samples if (gains == 1).all() else samples * gains[:, None]
 
     def with_unit(self, unit: str | None) -> Description:
-        """The same recording whose written numbers are in ``unit``, whatever its file says."""
+        """Return the recording with its written numbers in ``unit``."""
         if unit is None:
             return self
         gains = {
@@ -213,7 +213,7 @@ class Description:
         return replace(self, channels=channels, gains=gains)
 
     def renamed(self, names: Sequence[str]) -> Description:
-        """The same recording whose channels, in their order, have other names."""
+        """Return the recording with other names for its channels, in their order."""
         own = dict(zip(names, (channel.name for channel in self.channels), strict=True))
         return replace(
             self,

@@ -31,7 +31,7 @@ def to_recordings(
     rule: EventRule,
     keep_bad: bool = False,
 ) -> list[Recording]:
-    """A recording's pieces, filtered, with the events that the rule knows.
+    """Return a recording's pieces, filtered, with the events that the rule knows.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class CutWindows:
 
 
 def from_trials(trials: Trials, file: ContractFile, rule: EventRule) -> CutWindows:
-    """Windows of a file of trials: channels, unit and interval as the contract says.
+    """Return windows of a file of trials: channels, unit and interval as the contract says.
 
     They are taken as they are: a filter cannot be run over windows, so the contract's says what was
     done to them before.

@@ -39,7 +39,7 @@ class Format(Protocol):
     SUFFIXES: tuple[str, ...]
 
     def recognizes(self, path: Path) -> bool:
-        """Whether a file with one of the suffixes is of this format, by its first bytes."""
+        """Return whether a file's first bytes are of this format."""
 
     def open_recording(self, path: Path, hints: Hints) -> Description | Trials:
         """Describe a recording; its samples are read later, as far as they are asked for.

@@ -62,7 +62,7 @@ def refuse_single_class(file: ContractFile) -> None:
 def labelled(
     spec: str, found: Sequence[Recording], file: ContractFile, notes: tuple[str, ...] = ()
 ) -> Dataset:
-    """Windows of recordings, cut and split as the contract file says."""
+    """Return windows of recordings, cut and split as the contract file says."""
     return from_recordings(
         spec,
         found,
@@ -74,7 +74,7 @@ def labelled(
 
 
 def hints(file: ContractFile) -> Hints:
-    """What a contract file says about files that do not say it."""
+    """Return what a contract file says about files that do not say it."""
     return Hints(unit=file.signal.file_unit, encoding=file.signal.encoding, options=file.file)
 
 
@@ -104,7 +104,7 @@ def _continuous(
 
 
 def with_bad_note(data: Dataset, described: Sequence[Description], keep_bad: bool) -> Dataset:
-    """The data with a note on what is marked bad in its recordings and what became of it."""
+    """Note what is marked bad in the data's recordings, and what became of it."""
     marked = [bad for each in described for bad in each.bad_spans()]
     if not marked:
         return data

@@ -87,7 +87,7 @@ class Yardstick:
 
 
 Yardsticks = Mapping[str, Sequence[Yardstick]]
-"""What is held to what, by output."""
+"""What is compared with what, by output."""
 
 
 def climb(name: str, runs: Sequence[Logits], against: Iterable[Yardstick]) -> Rung:

@@ -81,7 +81,7 @@ def float_lines(made: Manifest) -> list[str]:
 
 
 def class_lines(made: Manifest) -> list[str]:
-    """How well classes are told apart, where one is so frequent that accuracy alone misleads."""
+    """Say how well classes are told apart if one is so frequent that accuracy misleads."""
     of_float = next(entry for entry in made.accuracy if entry.rung == BRAINDECODE)
     majority, balanced, kappa = made.data.majority_share, of_float.balanced, of_float.kappa
     if majority is None or balanced is None or kappa is None:

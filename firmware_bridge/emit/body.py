@@ -138,7 +138,7 @@ def declarations(
 
 
 def preprocessor(emissions: Iterable[Emission]) -> dict[str, object]:
-    """What ``engine/constants.c`` defines and includes before the constants."""
+    """Return what ``engine/constants.c`` defines and includes before the constants."""
     emissions = list(emissions)
     included = {"edge_dense.h", *(kernel for e in emissions for kernel in e.kernels)}
     macros = {key: value for e in emissions for key, value in e.macros.items()}
@@ -178,7 +178,7 @@ def head_call(graph: QGraph, head: TabledConv, model: str) -> str:
 def logits_values(
     head: TabledConv, model: str, state: str, function: str, given: str
 ) -> dict[str, object]:
-    """What ``engine/logits.c`` is told: the functions behind ``NAME_<function>_sums``.
+    """Return what ``engine/logits.c`` is told: the functions behind the sums.
 
     Parameters
     ----------

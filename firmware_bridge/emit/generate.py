@@ -122,7 +122,7 @@ def generate(graph: QGraph, name: str = "edge", origin: Origin | None = None) ->
 
 
 def written(files: Mapping[str, str], name: str) -> Firmware:
-    """A model's sources as some version wrote them; sizes and operations are read from them."""
+    """Read a model's sources as some version wrote them, with sizes and operations."""
     header, source = files[f"{name}.h"], files[f"{name}.c"]
     arena, floats = (
         [int(n) for n in re.findall(rf"^    {member}\[(\d+)\];", header, re.MULTILINE)]
@@ -196,7 +196,7 @@ def _others(graph: QGraph, aliases: Mapping[str, str], plan: Plan) -> list[dict[
 def header_values(
     graph: QGraph, name: str, origin: Origin, plans: tuple[Plan, Plan]
 ) -> dict[str, Any]:
-    """What a header says of a graph, where it comes from, and the memory it takes."""
+    """Return what a header says of a graph, where it comes from, and its memory."""
     n_times, n_chans = time_and_channels(graph, graph.input)
     source, target = graph.quant(graph.input), graph.quant(graph.output)
     order = ", ".join(origin.ch_names) or "the order of the training data"
@@ -220,5 +220,5 @@ def header_values(
 
 
 def scale_values(name: str, scale: float) -> dict[str, Code]:
-    """A scale as C writes it exactly, and as a person reads it."""
+    """Return a scale as C writes it exactly, and as a person reads it."""
     return {name: Code(float_literal(scale)), f"{name}_text": Code(f"{scale:.9g}")}

@@ -106,7 +106,7 @@ def emit_stem(graph: QGraph, stem: Stem, model: str) -> Emission:
 
 
 def stem_constants(model: str, stem: Stem, packed: Packed) -> tuple[Constant, ...]:
-    """Weights and factors of mix and temporal filter."""
+    """Return the weights and factors of mix and temporal filter."""
     mix, temporal = stem.mix.output, stem.temporal.output
     return tuple(
         Constant(symbol(model, name, role), f"{name}: {text}", layouts)
@@ -120,7 +120,7 @@ def stem_constants(model: str, stem: Stem, packed: Packed) -> tuple[Constant, ..
 
 
 def shape_values(graph: QGraph, stem: Stem, tiles: Tiling) -> dict[str, Any]:
-    """Values of ``edge_stem_shape``, in its order."""
+    """Return the values of ``edge_stem_shape``, in its order."""
     n_times, n_chans = time_and_channels(graph, graph.input)
     pool = scaling.of_pool(graph, stem.pool)
     factors: tuple[int, ...] = (0, 0, 0, 0, 0)

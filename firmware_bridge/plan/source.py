@@ -126,7 +126,7 @@ def refuse_ambiguous(graph: QGraph) -> None:
 
 
 def symbol(model: str, output: str, role: str) -> str:
-    """What a constant of an operation is called: the model's name comes first.
+    """Return what a constant of an operation is called; the model's name comes first.
 
     So two models may be compiled as one file, as some makers' tools do.
     """
@@ -180,7 +180,7 @@ def _literal(value: Any, suffix: str) -> str:
 
 
 def float_literal(value: float) -> str:
-    """A float32 in C, exactly.
+    """Write a float32 in C, exactly.
 
     Raises
     ------
@@ -254,7 +254,7 @@ def call(function: str, *arguments: object) -> str:
 
 
 def initializer(values: Mapping[str, object], deeper: Mapping[str, str] | None = None) -> str:
-    """The initializer of a struct, field by field in the order of its definition.
+    """Return a struct's initializer, field by field in the order of its definition.
 
     ``EDGE_SET(field) value`` is ``.field = value`` wherever the language has that; C++17 takes the
     order (``edge_port.h``). ``deeper`` are initializers of structs that it begins with.
@@ -265,7 +265,7 @@ def initializer(values: Mapping[str, object], deeper: Mapping[str, str] | None =
 
 
 def indented(text: str) -> str:
-    """Lines of code four columns further to the right; the preprocessor's stay."""
+    """Move lines of code four columns to the right, except those of the preprocessor."""
     return "\n".join(
         f"    {line}" if line and not line.startswith("#") else line for line in text.split("\n")
     )
@@ -291,7 +291,7 @@ def time_and_channels(graph: QGraph, name: str) -> tuple[int, int]:
 
 
 def broadcast_steps(graph: QGraph, name: str) -> tuple[int, int]:
-    """Values between times and between channels of a tensor that may be one long in either."""
+    """Return the values between times and between channels of a tensor."""
     n_times, n_chans = time_and_channels(graph, name)
     return (n_chans if n_times > 1 else 0, 1 if n_chans > 1 else 0)
 

@@ -120,7 +120,7 @@ def refuse(programs: Sequence[Program], device: Device) -> None:
     Raises
     ------
     BudgetError
-        With what there is and what is needed.
+        The message says what the device has and what is needed.
     """
     over = {program.form: program.over(device) for program in programs}
     too_large = [
@@ -152,7 +152,7 @@ def golden_header(name: str, golden: Golden) -> bytes:
 
 
 def numbers(values: NDArray[Any]) -> Code:
-    """An array's initializer, wrapped."""
+    """Return an array's initializer, wrapped."""
     return Code("\n".join(wrapped(map(str, values.ravel().tolist()))))
 
 

@@ -212,7 +212,7 @@ class Beat:
 
 
 def plus(address: str, n: int) -> str:
-    """An address and a number that is added to it, unless it is 0."""
+    """Write an address and a number that is added to it, unless it is 0."""
     return f"{address} + {n}" if n else address
 
 

@@ -52,7 +52,7 @@ def words(plan: StemPlan) -> int:
 
 
 def shape_name(model: str) -> str:
-    """What the model's ``edge_beats_shape`` is called."""
+    """Return what the model's ``edge_beats_shape`` is called."""
     return f"{model}_beat_sizes"
 
 

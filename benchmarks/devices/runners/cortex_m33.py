@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""cortex-m33: instructions and bytes of the bundle's C on an emulated Cortex-M33, by Unicorn."""
+"""Count instructions and bytes of the bundle's C on an emulated Cortex-M33, by Unicorn."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""cortex-m55: instructions and bytes of the bundle's C on a Cortex-M55 with Helium, by QEMU."""
+"""Count instructions and bytes of the bundle's C on a Cortex-M55 with Helium, by QEMU."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""rpi4: Raspberry Pi 4, a Cortex-A72 emulated by qemu-aarch64; instructions a window."""
+"""Count instructions a window on a Raspberry Pi 4, a Cortex-A72 emulated by qemu-aarch64."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""rpi5: Raspberry Pi 5, a Cortex-A76 emulated by qemu-aarch64; instructions a window."""
+"""Count instructions a window on a Raspberry Pi 5, a Cortex-A76 emulated by qemu-aarch64."""
 
 from __future__ import annotations
 

@@ -40,12 +40,12 @@ OURS: Roots = ("eeg-edge[export]",)
 
 
 def to_run(target: str) -> int:
-    """Bytes that running a file takes; the C engine takes none."""
+    """Return the bytes that running a file takes; the C engine takes none."""
     return size(RUN[target.removeprefix("stock-")], sysconfig.get_path("purelib"))
 
 
 def to_export(target: str) -> int:
-    """Bytes that making a file takes."""
+    """Return the bytes that making a file takes."""
     roots = EXPORT.get(target, OURS)
     if target != LITERT:
         return size(roots, sysconfig.get_path("purelib"))
@@ -54,7 +54,7 @@ def to_export(target: str) -> int:
 
 
 def size(roots: Iterable[str], site: str) -> int:
-    """Bytes on disk of distributions and of everything that they require, each once.
+    """Return the bytes on disk of distributions and of all that they require, each once.
 
     Parameters
     ----------

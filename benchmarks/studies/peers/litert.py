@@ -18,7 +18,7 @@ import numpy as np
 
 
 def convert(program: str, window: Any, out: str) -> None:
-    """The float file."""
+    """Write the float file."""
     import litert_torch
     import torch
 
@@ -27,7 +27,7 @@ def convert(program: str, window: Any, out: str) -> None:
 
 
 def quantize(file: str, windows: Any) -> bytes:
-    """A float file in int8."""
+    """Write a float file in int8."""
     from ai_edge_litert.interpreter import Interpreter
     from ai_edge_quantizer import quantizer, recipe
 

@@ -34,7 +34,7 @@ HEAD = (
 
 
 def table(mode: str, measured: Measured) -> str:
-    """One mode, a row for everything that takes part, and what failed with its error."""
+    """Write one mode as a table, with the error of what failed."""
     rows: dict[tuple[str, str], dict[str, Result]] = {}
     for result in measured.results:
         rows.setdefault((result.target, result.precision), {})[result.metric] = result
@@ -55,7 +55,7 @@ def table(mode: str, measured: Measured) -> str:
 
 
 def bars(measured: Mapping[str, Measured]) -> str:
-    """How many times the fastest of the others takes, by mode and runtime."""
+    """Write how many times the fastest of the others takes, by mode and runtime."""
     head = ("mode", *RUNTIMES)
     lines = [_line(head), _line(["---"] * len(head))]
     for mode, found in measured.items():

@@ -118,12 +118,12 @@ def measure(work: Work, settings: Protocol, console: Console) -> Measured:
 
 
 def digest(work: Work) -> str:
-    """sha256 of our bundle's manifest, which has that of every file."""
+    """Return the sha256 of our bundle's manifest, which has that of every file."""
     return manifest.sha256((work.opened.folder / bundle_types.MANIFEST).read_bytes())
 
 
 def bars(rounds: Sequence[Samples]) -> tuple[Bar, ...]:
-    """On every runtime the fastest of ours against the fastest of the others; then all of them."""
+    """Compare on every runtime the fastest of ours with the fastest of the others."""
     medians = {name: protocol.median(rounds, name).value for name in rounds[0]}
 
     def fastest(targets: Sequence[str]) -> str | None:
@@ -140,7 +140,7 @@ def bars(rounds: Sequence[Samples]) -> tuple[Bar, ...]:
 
 
 def weights(present: Sequence[Entrant]) -> tuple[Weights, ...]:
-    """Of every target of ours that is there in int8; C is held against the float ``.tflite``."""
+    """Compare int8 with float for every target; C is compared with the float ``.tflite``."""
     counted = {
         entrant.name: constants.count(entrant.target, entrant.path)
         for entrant in present

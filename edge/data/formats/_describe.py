@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A description of samples that lie in memory, as the formats that are text give them."""
+"""Describe samples that lie in memory, as formats that are text give them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def described(
     annotations: Sequence[Annotation],
     notes: Sequence[str] = (),
 ) -> Description:
-    """A recording of channels that share a rate.
+    """Describe a recording of channels that share a rate.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def described(
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """Names made unique as MNE does, by a number behind those that are there more than once."""
+    """Make names unique as MNE does, by a number behind those that occur more than once."""
     seen: dict[str, int] = {}
     found = []
     for name in names:

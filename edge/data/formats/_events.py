@@ -22,7 +22,7 @@ DURATION = "duration"
 
 
 def from_codes(codes: Samples, number: NDArray[np.int64], sfreq: float) -> tuple[Annotation, ...]:
-    """An event at each row whose code is not 0 and differs from that of the row before."""
+    """Return an event at each row whose code is not 0 and differs from the row before."""
     codes = np.nan_to_num(codes)
     begins = np.flatnonzero((codes != 0) & (np.diff(codes, prepend=0) != 0))
     return tuple(Annotation(float(number[i]) / sfreq, 0.0, f"{codes[i]:.15g}") for i in begins)
@@ -31,7 +31,7 @@ def from_codes(codes: Samples, number: NDArray[np.int64], sfreq: float) -> tuple
 def from_texts(
     texts: Sequence[str], number: NDArray[np.int64], sfreq: float
 ) -> tuple[Annotation, ...]:
-    """An event at each row whose text is none of "", 0, and differs from that of the row before."""
+    """Return an event at each row whose text is not "" or 0 and differs from the row before."""
     found, before = [], ""
     for i, text in enumerate(texts):
         if text not in ("", "0", "0.0", before):
@@ -41,7 +41,7 @@ def from_texts(
 
 
 def is_events_file(lines: Sequence[str]) -> bool:
-    """Whether the first line of a file names the columns of a list of events."""
+    """Return whether the first line of a file names the columns of a list of events."""
     if not lines:
         return False
     separator = max(_table.SEPARATORS, key=lines[0].count)
@@ -51,7 +51,7 @@ def is_events_file(lines: Sequence[str]) -> bool:
 
 
 def with_second_file(recording: Description, pattern: str) -> Description:
-    """A recording with the events of a file beside it, instead of its own.
+    """Return a recording with the events of a file beside it, instead of its own.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From rows as a device delivered them to samples at a rate: what was lost, where it paused.
+"""Put rows as a device delivered them on a grid of samples, and find what was lost.
 
 A counter says how many packets are missing; times of arrival say where the recorder paused; times
 of the device itself say both. As in a live stream, a few samples that are missing are bridged by
@@ -53,7 +53,7 @@ class Grid:
     lost: int
 
     def notes(self, name: str) -> tuple[str, ...]:
-        """What is to be said of it, a line or none."""
+        """Return what is to be said of it, a line or none."""
         if not self.joints and not self.bridged:
             return ()
         said = []
@@ -96,7 +96,7 @@ def grid(rows: Samples, sfreq: float, lost_before: Counts, is_pause: NDArray[np.
 
 
 def lost_by_counter(counter: Samples) -> Counts | None:
-    """Samples that are missing before each row, by a packet counter whose rule is learned.
+    """Return the samples missing before each row, by a packet counter.
 
     The rule: each number stands in so many rows, the next one is ``step`` more, and after the
     greatest it begins anew. OpenBCI's boards count 0 to 255, 0 to 200 and 0 to 100, by ones and by
@@ -163,7 +163,7 @@ def pauses_by_arrival(stamps_s: Samples, sfreq: float, lost_before: Counts) -> N
 
 
 def lost_by_stamps(stamps_s: Samples, sfreq: float) -> Counts | None:
-    """Samples that are missing before each row, by times that the device itself wrote.
+    """Return the samples missing before each row, by the device's own times.
 
     None where the times are too irregular to say, e.g. those of arrival.
     """

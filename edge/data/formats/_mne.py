@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the formats that MNE reads have in common: opening a file, and describing a ``Raw``."""
+"""Share what the formats that MNE reads have in common: open a file, describe a ``Raw``."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ VOLT = 107
 
 
 def import_mne() -> Any:
-    """The package, or the line that installs it."""
+    """Return the package, or say which line installs it."""
     try:
         import mne
     except ImportError:
@@ -94,7 +94,7 @@ def describe(
     joints: Iterable[int] = (),
     notes: tuple[str, ...] = (),
 ) -> Description:
-    """A ``Raw`` as a description.
+    """Describe a ``Raw``.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def describe(
 
 
 def reading(raw: Any) -> Callable[[Sequence[str], int, int], Samples]:
-    """How samples of a ``Raw`` are read, by number: names may be those of channel types."""
+    """Return a function that reads a ``Raw``'s samples by the numbers of its channels."""
     numbers = {name: i for i, name in enumerate(raw.ch_names)}
 
     def read(names: Sequence[str], start: int, stop: int) -> Samples:
@@ -130,7 +130,7 @@ def reading(raw: Any) -> Callable[[Sequence[str], int, int], Samples]:
 
 
 def channels_of(raw: Any) -> tuple[Channel, ...]:
-    """Channels as MNE knows them: in volts, or of no unit that is understood."""
+    """Return channels as MNE knows them: in volts, or of no unit that is understood."""
     sfreq = float(raw.info["sfreq"])
     written = getattr(raw, "_orig_units", None) or {}
     return tuple(
@@ -145,7 +145,7 @@ def channels_of(raw: Any) -> tuple[Channel, ...]:
 
 
 def annotations_of(raw: Any) -> tuple[Annotation, ...]:
-    """Annotations in seconds from the first sample, which MNE's are not in a cropped recording."""
+    """Return annotations in seconds from the first sample, also of a cropped recording."""
     own = raw.annotations
     return tuple(
         Annotation(
@@ -156,7 +156,7 @@ def annotations_of(raw: Any) -> tuple[Annotation, ...]:
 
 
 def triggers(raw: Any) -> tuple[Annotation, ...]:
-    """Every trigger of a stimulus channel, its code as a text."""
+    """Return every trigger of a stimulus channel, its code as a text."""
     mne = import_mne()
     if not len(mne.pick_types(raw.info, meg=False, stim=True)):
         return ()

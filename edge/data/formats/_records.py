@@ -208,7 +208,7 @@ class Stamp:
 
 
 def stamps(header: Header) -> Iterator[Stamp]:
-    """Every entry of the annotation signals, in the file's order."""
+    """Return every entry of the annotation signals, in the file's order."""
     edges = np.cumsum([0, *(s.n_samples for s in header.signals)]) * header.width_bytes
     places = [
         (int(a), int(b))
@@ -238,7 +238,7 @@ class Clock:
     pauses: tuple[int, ...]
 
     def signal_s(self, time_s: float, slack_s: float) -> tuple[float, bool]:
-        """A time of the clock as seconds of signal, and whether the recorder was running then."""
+        """Return a time of the clock as seconds of signal, and whether the recorder ran."""
         record = max(int(np.searchsorted(self.starts_s, time_s + slack_s, "right")) - 1, 0)
         since_s = time_s - float(self.starts_s[record])
         if record + 1 in self.pauses and since_s >= self.record_s - slack_s:

@@ -33,7 +33,7 @@ NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$")
 
 
 def head(path: Path) -> list[str]:
-    """The first lines of a text file; none where it is not one."""
+    """Return the first lines of a text file, or none if it is not one."""
     with path.open("rb") as stream:
         start = stream.read(HEAD_BYTES)
     if b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -43,17 +43,17 @@ def head(path: Path) -> list[str]:
 
 
 def is_number(text: str) -> bool:
-    """Whether a field is a number and nothing else."""
+    """Return whether a field is a number and nothing else."""
     return bool(NUMBER.match(text))
 
 
 def fields(line: str, separator: str = ",") -> list[str]:
-    """The fields of a line, without the blanks around them."""
+    """Return the fields of a line, without the blanks around them."""
     return [field.strip() for field in next(csv.reader([line], delimiter=separator), [])]
 
 
 def separator_of(path: Path, line: str) -> str:
-    """The separator between a line's fields.
+    """Return the separator between a line's fields.
 
     Raises
     ------

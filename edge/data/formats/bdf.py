@@ -13,7 +13,7 @@ OPTIONS = {"markers": "signal of the events; without it those of EmotivPRO, wher
 
 
 def recognizes(path: Path) -> bool:  # noqa: ARG001  # no other format has this suffix
-    """Every file of the suffix; its header is checked on opening."""
+    """Recognize every file of the suffix; its header is checked on opening."""
     return True
 
 

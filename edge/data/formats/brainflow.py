@@ -37,7 +37,7 @@ RATE_OFF = 0.1
 
 
 def recognizes(path: Path) -> bool:
-    """By a first line of numbers and nothing else."""
+    """Recognize a first line of numbers and nothing else."""
     lines = _table.head(path)
     if not lines:
         return False

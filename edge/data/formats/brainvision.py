@@ -21,7 +21,7 @@ UNITS = {"": "uV", "uV": "uV", "µV": "uV", "mV": "mV", "V": "V", "nV": "nV"}
 
 
 def recognizes(path: Path) -> bool:  # noqa: ARG001  # no other format has this suffix
-    """Every file of the suffix; MNE checks it on opening."""
+    """Recognize every file of the suffix; MNE checks it on opening."""
     return True
 
 

@@ -22,7 +22,7 @@ BOUNDARIES = ("boundary", "-99", "-99.0")
 
 
 def recognizes(path: Path) -> bool:  # noqa: ARG001  # no other format has this suffix
-    """Every file of the suffix; MNE checks it on opening."""
+    """Recognize every file of the suffix; MNE checks it on opening."""
     return True
 
 

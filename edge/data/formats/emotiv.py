@@ -51,7 +51,7 @@ RATE = re.compile(r"(?:sampling|sampling rate)\s*:\s*(?:[^,]*?eeg_)?([\d.]+)")
 
 
 def recognizes(path: Path) -> bool:
-    """By the pairs of the first line."""
+    """Recognize the pairs of the first line."""
     lines = _table.head(path)
     if not lines or not re.match(r"\W*title\s*:", lines[0]):
         return False
@@ -141,7 +141,7 @@ def _with(recording: Description, found: Sequence[Annotation], notes: Sequence[s
 def codes_of(
     names: Sequence[str], read: Callable[[str], Samples]
 ) -> tuple[Samples | None, list[str]]:
-    """The first column that holds codes, and what is to be said of the others."""
+    """Return the first column that holds codes, and what is to be said of the others."""
     found = [(name, codes) for name in names if np.nan_to_num(codes := read(name)).any()]
     if not found:
         return None, []

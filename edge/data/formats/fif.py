@@ -17,7 +17,7 @@ EPOCHS = re.compile(r"[-_]epo(-\d+)?\.fif(\.gz)?$", re.IGNORECASE)
 
 
 def recognizes(path: Path) -> bool:  # noqa: ARG001  # no other format has these suffixes
-    """Every file of the suffixes; MNE checks it on opening."""
+    """Recognize every file of the suffixes; MNE checks it on opening."""
     return True
 
 

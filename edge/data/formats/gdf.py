@@ -16,7 +16,7 @@ UNITS = {4275: "uV", 4274: "mV", 4256: "V"}
 
 
 def recognizes(path: Path) -> bool:  # noqa: ARG001  # no other format has this suffix
-    """Every file of the suffix; MNE checks it on opening."""
+    """Recognize every file of the suffix; MNE checks it on opening."""
     return True
 
 

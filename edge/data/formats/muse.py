@@ -43,7 +43,7 @@ ELEMENT_COLUMNS = ("Elements", "Marker")
 
 
 def recognizes(path: Path) -> bool:
-    """By the first columns of the first line."""
+    """Recognize the first columns of the first line."""
     names = _names(path)
     if names[:1] == [APP]:
         return any(name.startswith(RAW) for name in names)

@@ -54,7 +54,7 @@ class _Header:
 
 
 def recognizes(path: Path) -> bool:
-    """By the first line."""
+    """Recognize the first line."""
     lines = _table.head(path)
     return bool(lines) and lines[0].startswith(FIRST_LINES)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""file: a recording, or the recordings of a folder one after another, replayed.
+"""Provide the source ``file``, which replays a recording, or a folder of them one by one.
 
 ``file:S001R03.edf`` in real time, faster with ``--speed``. Samples, units, ranges and joints come
 from the same description of a recording that training reads (:mod:`edge.data.reader`). At a joint,

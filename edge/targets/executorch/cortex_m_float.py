@@ -21,7 +21,7 @@ from quantize.graph.qgraph import (
 
 
 def in_float(net: Any, graph: QGraph, node: Node, inputs: list[Any]) -> Any:
-    """Value of a node as PyTorch computes it; ExecuTorch has a portable kernel for each.
+    """Compute a node in float as PyTorch does; ExecuTorch has a portable kernel for each.
 
     ``net`` keeps constants, and ``inputs`` are (1, n_channels, 1, n_times) float32.
     """

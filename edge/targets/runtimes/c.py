@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""c: the generated C99, compiled for this machine; ``--targets c``."""
+"""Provide the runtime ``c``: the generated C99, compiled for this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXACT = c.EXACT
 
 
 def build(sources: Sources) -> Built:
-    """The sources compiled; memory is the struct that the caller owns."""
+    """Compile the sources; memory is the struct that the caller owns."""
     files = c.write(sources, Precision.INT8)
     state_bytes = generate(sources.graph(Precision.INT8)).state_bytes
     return Built(c.load(files), sum(map(len, files.values())), state_bytes)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""executorch-xnnpack: ExecuTorch's runtime with the XNNPACK delegate; ``--targets executorch``."""
+"""Provide the runtime ``executorch-xnnpack``: ExecuTorch with the XNNPACK delegate."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ EXACT = executorch.EXACT
 
 
 def build(sources: Sources) -> Built:
-    """The program, and its memory plan without XNNPACK's own workspace."""
+    """Load the program, and read its memory plan without XNNPACK's own workspace."""
     data = executorch.write(sources, Precision.INT8)
     return Built(executorch.load(data), len(data), executorch.planned_bytes(data))

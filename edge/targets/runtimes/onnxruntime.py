@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""onnxruntime: ONNX Runtime's CPU kernels; ``--targets onnx``."""
+"""Provide the runtime ``onnxruntime``: ONNX Runtime's CPU kernels, for ``--targets onnx``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ EXACT = onnx.EXACT
 
 
 def build(sources: Sources) -> Built:
-    """The file in a session."""
+    """Load the file in a session."""
     data = onnx.write(sources, Precision.INT8)
     return Built(onnx.load(data), len(data))

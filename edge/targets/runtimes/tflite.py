@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""tflite: LiteRT with XNNPACK, its default delegate; ``--targets tflite``."""
+"""Provide the runtime ``tflite``: LiteRT with XNNPACK, its default delegate."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ EXACT = tflite.EXACT
 
 
 def build(sources: Sources) -> Built:
-    """The file, loaded with the delegate."""
+    """Load the file with the delegate."""
     data = tflite.write(sources, Precision.INT8)
     return Built(tflite.load(data), len(data))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""tflite-plain: LiteRT's own kernels, without a delegate; ``--targets tflite``.
+"""Provide the runtime ``tflite-plain``: LiteRT's own kernels, without a delegate.
 
 They reject files that XNNPACK runs although they are invalid.
 """
@@ -19,6 +19,6 @@ EXACT = tflite.EXACT
 
 
 def build(sources: Sources) -> Built:
-    """The file, loaded without the delegate."""
+    """Load the file without the delegate."""
     data = tflite.write(sources, Precision.INT8)
     return Built(tflite.load(data, delegate=False), len(data))

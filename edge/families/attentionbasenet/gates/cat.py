@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""cat: channel attention and temporal attention (Wu et al. 2022, arXiv:2212.06335).
+"""Lower the mode ``cat``: channel and temporal attention (Wu et al. 2022, arXiv:2212.06335).
 
 A gate per channel as in catlite, and a gate per token and channel from the mean over channels, the
 maximum of the smoothed signal and the entropy over channels; the two are averaged with learned

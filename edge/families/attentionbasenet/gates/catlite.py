@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""catlite: the channel half of cat (Wimpff et al. 2023, after Wu et al. 2022, arXiv:2212.06335).
+"""Lower the mode ``catlite``: the channel half of cat (after Wu et al. 2022, arXiv:2212.06335).
 
 Three descriptors of each channel over time (mean, maximum of the smoothed signal, entropy of its
 softmax, normalized over channels), one shared network, a weighted sum, a sigmoid, the product.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""cbam: convolutional block attention (Woo et al. 2018, arXiv:1807.06521).
+"""Lower the mode ``cbam``: convolutional block attention (Woo et al. 2018, arXiv:1807.06521).
 
 A gate per channel from the mean and the maximum over time, then a gate per token from the mean and
 the maximum over channels. The second layer of the shared network is linear, so the two descriptors

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""eca: efficient channel attention (Wang et al. 2020, arXiv:1910.03151).
+"""Lower the mode ``eca``: efficient channel attention (Wang et al. 2020, arXiv:1910.03151).
 
 Each channel's mean over time, a small convolution across neighbouring channels, a sigmoid, and the
 product with the input. The convolution over channels is a 1x1 convolution with a banded matrix,

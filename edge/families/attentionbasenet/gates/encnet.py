@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""encnet: context encoding (Zhang et al. 2018, arXiv:1803.08904).
+"""Lower the mode ``encnet``: context encoding (Zhang et al. 2018, arXiv:1803.08904).
 
 Every token is assigned softly to learned codewords; the gate is a linear map of what remains of the
 tokens beside them. Distances are ``|x|**2 - 2 <x, w> + |w|**2``, so they come out of two mixings;

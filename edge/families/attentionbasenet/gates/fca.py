@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""fca: frequency channel attention (Qin et al. 2021, arXiv:2012.11879).
+"""Lower the mode ``fca``: frequency channel attention (Qin et al. 2021, arXiv:2012.11879).
 
 One coefficient of each channel's discrete cosine transform in the place of its mean. The cosine is
 a constant, so the coefficient is a depthwise convolution over all tokens.

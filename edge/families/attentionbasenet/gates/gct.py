@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""gct: gated channel transformation (Yang et al. 2020, arXiv:1909.11519).
+"""Lower the mode ``gct``: gated channel transformation (Yang et al. 2020, arXiv:1909.11519).
 
 Each channel's l2 norm over time, normalized by all channels' norms, a tanh, and the product with
 ``1 + tanh``, written as ``x + x * tanh`` so that no constant has to be added.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""ge: gather and excite (Hu et al. 2018, arXiv:1810.12348).
+"""Lower the mode ``ge``: gather and excite (Hu et al. 2018, arXiv:1810.12348).
 
 Each channel's mean over time (``extra_params``: a learned weighted sum and a batch norm), two
 linear layers where ``use_mlp``, a sigmoid, the product.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""gsop: global second-order pooling (Gao et al. 2019, arXiv:1811.12006).
+"""Lower the mode ``gsop``: global second-order pooling (Gao et al. 2019, arXiv:1811.12006).
 
 The covariance of a few mixed channels, and a linear map of it, is the gate; no sigmoid. Batch norm,
 row convolution and last mixing are all linear, so they become one matrix, and because a covariance

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""none: no attention; the block is its two convolutions and the pool."""
+"""Lower the mode ``none``: no attention; the block is its two convolutions and the pool."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""se: squeeze and excitation (Hu et al. 2018, arXiv:1709.01507).
+"""Lower the mode ``se``: squeeze and excitation (Hu et al. 2018, arXiv:1709.01507).
 
 Each channel's mean over time, two linear layers with a ReLU between them, a sigmoid, the product.
 """

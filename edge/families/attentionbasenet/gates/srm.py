@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""srm: style-based recalibration (Lee et al. 2019, arXiv:1903.10829).
+"""Lower the mode ``srm``: style-based recalibration (Lee et al. 2019, arXiv:1903.10829).
 
 Each channel's mean and standard deviation over time, combined per channel (``use_mlp``: by two
 linear layers), a batch norm, a sigmoid, the product.
