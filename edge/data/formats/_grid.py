@@ -177,6 +177,18 @@ def lost_by_stamps(stamps_s: Samples, sfreq: float) -> Counts | None:
     return lost
 
 
+def interruptions(stamps_s: Samples, sfreq: float) -> tuple[Counts, NDArray[np.bool_]]:
+    """Samples missing before each row, and pauses, by times alone.
+
+    What is missing shows in regular times only; in those of arrival, pauses do.
+    """
+    lost = lost_by_stamps(stamps_s, sfreq)
+    if lost is not None:
+        return lost, np.zeros(len(stamps_s), np.bool_)
+    lost = np.zeros(len(stamps_s), np.int64)
+    return lost, pauses_by_arrival(stamps_s, sfreq, lost)
+
+
 def _mode(values: NDArray[np.int64]) -> int:
     """The most frequent value."""
     found, counts = np.unique(values, return_counts=True)

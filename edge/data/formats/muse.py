@@ -80,7 +80,7 @@ def open_recording(path: Path, hints: Hints) -> Description:
         raise UsageError(f"{str(path)!r} holds no samples: {', '.join(electrodes)} are empty.")
     own_s = stamps_s[is_sample]
     sfreq = hints.number("sfreq") or _rate(path, own_s)
-    lost, is_pause = _interruptions(own_s, sfreq)
+    lost, is_pause = _grid.interruptions(own_s, sfreq)
     placed = _grid.grid(rows[is_sample], sfreq, lost, is_pause)
     number = placed.number[np.minimum(np.cumsum(is_sample) - is_sample, is_sample.sum() - 1)]
     low, high = (limit * 1e-6 for limit in (APP_UV if is_app else LSL_UV))
@@ -158,12 +158,3 @@ def _rate(path: Path, stamps_s: Samples) -> float:
             f"sfreq."
         )
     return nearest
-
-
-def _interruptions(stamps_s: Samples, sfreq: float) -> tuple[_grid.Counts, NDArray[np.bool_]]:
-    """What is missing by regular times, or where it paused by those of arrival."""
-    lost = _grid.lost_by_stamps(stamps_s, sfreq)
-    if lost is not None:
-        return lost, np.zeros(len(stamps_s), np.bool_)
-    lost = np.zeros(len(stamps_s), np.int64)
-    return lost, _grid.pauses_by_arrival(stamps_s, sfreq, lost)
