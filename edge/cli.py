@@ -24,6 +24,7 @@ shadow.take_ours()  # before anything below imports one of our packages
 
 from edge import registry  # noqa: E402
 from edge.errors import EdgeError, ExitCode, MissingToolError  # noqa: E402
+from edge.terminal import interrupts  # noqa: E402
 
 INTERRUPTED = 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
@@ -83,6 +84,7 @@ def cli(context: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code; the entry point of the program."""
     _open_descriptors()
+    interrupts.install()
     code = _main(arguments)
     try:
         sys.stdout.flush()
@@ -121,8 +123,10 @@ def _main(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), ExitCode.USAGE)
     except (KeyboardInterrupt, click.Abort) as error:
-        said = str(error.__cause__ or error)  # click makes the one into the other
-        return _fail(said or "Interrupted; nothing was written.", INTERRUPTED)
+        cause = error.__cause__ or error  # click makes the one into the other
+        signalled = cause if isinstance(cause, interrupts.Interrupted) else interrupts.received()
+        said = str(cause) or "Interrupted; nothing was written."
+        return _fail(said, signalled.exit_code if signalled else INTERRUPTED)
     except BrokenPipeError:
         return ExitCode.DONE
     except Exception as error:

@@ -141,7 +141,7 @@ def _train(plan: Plan, cell: Cell, quiet: Console) -> None:
     from edge.families.attentionbasenet.fast_stem import TrainingSettings
     from edge.training import train as training
 
-    bundle_folder.clear(plan.model(cell))
+    bundle_folder.sweep(plan.model(cell), young_s=0)
 
     contract = plan.settings.contract
     training.train(
@@ -163,7 +163,7 @@ def _export(plan: Plan, cell: Cell, quiet: Console) -> None:
     from edge.exporting import pipeline
     from edge.exporting.prepare import ExportRequest
 
-    bundle_folder.clear(plan.bundle(cell))
+    bundle_folder.sweep(plan.bundle(cell), young_s=0)
     pipeline.export(
         ExportRequest(
             checkpoint=checkpoints.Request(checkpoint=str(plan.model(cell))),

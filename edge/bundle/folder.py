@@ -7,11 +7,14 @@ So the destination holds the old bundle or the new one, and never a mixture.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import glob
 import json
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,32 +24,62 @@ from edge.errors import UsageError
 from edge.targets.base import Content
 from quantize import plain
 
+SIGNATURE_FILE = "model.sig"
+Owned = Callable[[Path], "frozenset[str] | None"]
+"""Names of the files that we wrote into a folder, relative to it; None where it is not ours."""
+
 
 def is_bundle(folder: Path) -> bool:
-    """Return whether a folder looks like something that :func:`writing` wrote."""
+    """Whether a folder looks like something :func:`writing` wrote."""
+    return owned_by_bundle(folder) is not None
+
+
+def owned_by_bundle(folder: Path) -> frozenset[str] | None:
+    """Names of a bundle's files as its manifest lists them; None where it is no bundle."""
     try:
         document = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError):
-        return False
-    return isinstance(document, dict) and "artifacts" in document and "schema_version" in document
+        return None
+    if not (isinstance(document, dict) and {"artifacts", "schema_version"} <= document.keys()):
+        return None
+    return frozenset((*document.get("files", ()), MANIFEST, SIGNATURE_FILE))
 
 
-def refuse_destination(
-    out: Path, is_ours: Callable[[Path], bool] = is_bundle, kind: str = "a bundle"
-) -> None:
-    """Raise unless ``out`` may become a bundle, or what else ``is_ours`` recognizes.
+def refuse_destination(out: Path, owned: Owned = owned_by_bundle, kind: str = "a bundle") -> None:
+    """Raise unless ``out`` may become a bundle, or what else ``owned`` recognizes.
 
     Raises
     ------
     UsageError
-        When it is there and is neither one nor an empty folder, or cannot be made.
+        When it is there and is neither one nor an empty folder, is a symbolic link, holds files of
+        somebody else's, or cannot be made.
     """
-    if out.exists() and not is_ours(out) and not (out.is_dir() and not any(out.iterdir())):
+    if out.is_symlink():
         raise UsageError(
-            f"--out {str(out)!r} exists and is not {kind}; it is left alone. "
-            f"Give another folder, or remove it first."
+            f"--out {str(out)!r} is a symbolic link; it is left alone. "
+            f"Type the folder that it leads to: --out {out.resolve()}"
         )
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        ours = owned(out)
+        if ours is None:
+            raise UsageError(
+                f"--out {str(out)!r} exists and is not {kind}; it is left alone. "
+                f"Give another folder, or remove it first."
+            )
+        _refuse_foreign(out, ours)
     refuse_parent(out)
+
+
+def _refuse_foreign(out: Path, ours: frozenset[str]) -> None:
+    """Raise where a folder that would be replaced holds files that we did not write."""
+    files = (path for path in out.rglob("*") if path.is_symlink() or not path.is_dir())
+    foreign = sorted({str(path.relative_to(out)) for path in files} - ours)
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise UsageError(
+            f"--out {str(out)!r} holds a file that edge did not write, {foreign[0]!r}{more}, and "
+            f"would be replaced; it is left alone. Move what is yours, or give another folder."
+        )
 
 
 def refuse_parent(out: Path) -> None:
@@ -56,27 +89,61 @@ def refuse_parent(out: Path) -> None:
             f"--out {str(out)!r} cannot be made: {str(out.absolute().parent)!r} is not a folder. "
             f"Make it first."
         )
-    _temporary(out).rmdir()
+    with _temporary(out):
+        pass
 
 
-def _temporary(out: Path) -> Path:
-    """A new hidden folder beside ``out``."""
+@contextmanager
+def _temporary(out: Path) -> Iterator[Path]:
+    """A new hidden folder beside ``out``, locked as long as the block runs, and gone after it.
+
+    The kernel gives the lock back when the process dies, however it dies; so :func:`sweep` knows
+    what nobody works on.
+    """
     out = out.absolute()
+    sweep(out)
     try:
-        return Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        lock = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise UsageError(f"Cannot write beside {str(out)!r}: {error.strerror}.") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
-def clear(out: Path) -> None:
-    """Remove what processes that were killed while :func:`writing` left; nobody else may write."""
-    for torn in out.parent.glob(f".{glob.escape(out.name)}.{'?' * 8}"):
-        shutil.rmtree(torn, ignore_errors=True)
+YOUNG_S = 10.0
+"""A folder that is younger may not have its lock yet."""
+
+
+def sweep(out: Path, young_s: float = YOUNG_S) -> None:
+    """Remove what processes that were killed left beside ``out``, unless it is very young."""
+    for torn in out.absolute().parent.glob(f".{glob.escape(out.name)}.*"):
+        if not re.fullmatch(r"(old\.)?\w{8}", torn.name[len(out.name) + 2 :]):
+            continue
+        try:
+            lock = os.open(torn, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - os.fstat(lock).st_ctime >= young_s:
+                shutil.rmtree(torn, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(lock)
 
 
 @contextmanager
 def writing(out: Path) -> Iterator[Path]:
     """Yield a temporary folder that becomes ``out`` when the block ends without error.
+
+    Its bytes are on the disk before it is renamed, so that a power cut leaves the old folder or the
+    new one, whole.
 
     Raises
     ------
@@ -84,17 +151,27 @@ def writing(out: Path) -> Iterator[Path]:
         When the folder cannot be written.
     """
     out = out.absolute()
-    temporary = _temporary(out)
     try:
-        temporary.chmod(0o755)
-        yield temporary
-        _replace(out, temporary)
+        with _temporary(out) as temporary:
+            temporary.chmod(0o755)
+            yield temporary
+            for path in (*temporary.rglob("*"), temporary):
+                _sync(path)
+            _replace(out, temporary)
+            _sync(out.parent)
     except OSError as error:
         raise UsageError(
             f"Cannot write {str(out)!r}: {error.strerror}. Nothing was changed."
         ) from error
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(descriptor)
 
 
 def _replace(out: Path, temporary: Path) -> None:

@@ -28,6 +28,8 @@ from quantize.reading import MIB, read_bytes
 CONTRACT = "contract.json"
 CONTRACT_FILE = "contract.toml"
 TRAINING = "training.json"
+NAMES = (weights.CONFIG, weights.WEIGHTS, CONTRACT, CONTRACT_FILE, TRAINING)
+"""All files that :func:`save` may write."""
 
 MAX_CONTRACT_BYTES = MIB
 """Largest contract file that is read."""

@@ -141,7 +141,7 @@ def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
     _refuse_forms(request, engine)
     refuse_name(request.name)
     device = devices.load(request.device)
-    bundle_folder.refuse_destination(request.out, project.is_ours, "firmware")
+    bundle_folder.refuse_destination(request.out, project.owned, "firmware")
     opened = bundle.read(request.folder)
     chain = _chain(opened, request, device)
 

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from rich.table import Table
 
 from edge.errors import UsageError
+from edge.terminal import interrupts
 
 PIPE_WIDTH = 140
 """Columns of a table that is not printed to a terminal."""
@@ -86,6 +87,7 @@ class Console:
             task = bar.add_task(title, total=total)
 
             def advance(text: str) -> None:
+                interrupts.check()
                 bar.update(task, advance=1, description=f"{title}: {text}")
 
             yield advance
@@ -95,6 +97,7 @@ class Console:
 
         def advance(text: str) -> None:
             nonlocal done
+            interrupts.check()
             done += 1
             if total <= 10 or done in (1, total) or done % (total // 10) == 0:
                 self.note(f"{title} {done}/{total}: {text}")

@@ -12,7 +12,6 @@ from edge.bundle import folder as bundle_folder
 from edge.checkpoint import build, files, shortened, weights
 from edge.checkpoint.model import FloatModel, TrainingRecord
 from edge.data import dataset, source
-from edge.errors import UsageError
 from edge.families.attentionbasenet import fast_stem as fit
 from edge.families.attentionbasenet.fast_stem import Progress, TrainingSettings
 from edge.patches.versions import versions
@@ -112,17 +111,15 @@ def refuse_destination(out: Path) -> None:
     UsageError
         When it is there and is neither a checkpoint nor an empty folder.
     """
-    empty = out.is_dir() and not any(out.iterdir())
-    if out.exists() and not empty and (bundle_folder.is_bundle(out) or not _is_checkpoint(out)):
-        raise UsageError(
-            f"--out {str(out)!r} exists and is not a checkpoint; it is left alone. "
-            f"Give another folder, or remove it first."
-        )
-    bundle_folder.refuse_parent(out)
+    bundle_folder.refuse_destination(out, _owned, "a checkpoint")
 
 
-def _is_checkpoint(folder: Path) -> bool:
-    return (folder / weights.CONFIG).is_file() and (folder / weights.WEIGHTS).is_file()
+def _owned(folder: Path) -> frozenset[str] | None:
+    """Names of a checkpoint's files; None where the folder is none, or a bundle."""
+    parts = (folder / weights.CONFIG, folder / weights.WEIGHTS)
+    if bundle_folder.is_bundle(folder) or not all(part.is_file() for part in parts):
+        return None
+    return frozenset(files.NAMES)
 
 
 def _line(progress: Progress) -> str:

@@ -180,10 +180,13 @@ def document(project: Project, device_name: str, device: Device, **values: Any) 
     }
 
 
-def is_ours(folder: Path) -> bool:
-    """Return whether a folder looks like something that ``edge firmware`` wrote."""
+def owned(folder: Path) -> frozenset[str] | None:
+    """Names of the files that ``edge firmware`` wrote into a folder; None where it wrote none."""
     try:
-        found = json.loads((folder / MANIFEST).read_text())
+        document = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and {"engine", "device", "schema_version"} <= found.keys()
+        return None
+    keys = {"engine", "device", "schema_version"}
+    if not (isinstance(document, dict) and keys <= document.keys()):
+        return None
+    return frozenset((*document.get("files", ()), MANIFEST))

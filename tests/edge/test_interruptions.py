@@ -144,3 +144,59 @@ def test_killed_while_somebody_reads(export: tuple[str, ...], occupied: Path) ->
     assert again.returncode == 0
     assert set(modes) <= {"eca", "none"}
     assert bundle.read(occupied / "b").manifest.model.mode == "none"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [
+        (signal.SIGTERM, 143, "Ended by SIGTERM"),
+        (signal.SIGHUP, 129, "Ended by SIGHUP"),
+    ],
+)
+def test_ended_from_outside(
+    export: tuple[str, ...], occupied: Path, eca_bundle: Path, number: int, code: int, words: str
+) -> None:
+    """Like Ctrl-C: one line, a code as a shell gives it, nothing left behind."""
+    process = start(export, occupied)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("export 2/5"):
+            process.send_signal(number)
+            break
+    rest = process.stderr.read()
+    assert process.wait() == code, rest
+    assert rest.splitlines()[-1] == f"edge: {words}; nothing was written."
+    assert is_untouched(occupied, eca_bundle)
+
+
+SWALLOWED = """
+import os, signal
+from edge.terminal import interrupts
+interrupts.install()
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def work():
+    made = Finalized()
+    del made  # Python prints the exception of a finalizer, and goes on
+    print("went on")
+
+work()
+try:
+    interrupts.check()
+except interrupts.Interrupted as error:
+    print(error, error.exit_code)
+"""
+
+
+def test_a_swallowed_ctrl_c_is_raised_at_the_next_step() -> None:
+    """A finalizer swallows it; the command must not end with 0 all the same."""
+    default = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED],
+        capture_output=True, text=True, check=True, preexec_fn=default,
+    )  # fmt: skip
+    assert "Exception ignored in" in done.stderr
+    assert done.stdout == "went on\nInterrupted; nothing was written. 130\n"
