@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from edge.scores import scores
 from edge.spec import Accuracy, Parity, Proportion
 from quantize.graph import reference
+from quantize.graph.measures import FLOOR_DB, sqnr_db
 from quantize.graph.qgraph import LOGITS, AveragePool, Conv, Mean, Multiply, QGraph
 
 Logits = NDArray[np.float32]
@@ -31,9 +31,6 @@ GAIN = (0.9, 1.1)
 SATURATED = 0.05
 """int8 against float: less than this is not a quantized copy of the network but a broken one."""
 
-FLOOR_DB = -300.0
-"""SQNR of anything against a reference that is all zero, or of logits that are not finite."""
-
 
 def title(rung: str, output: str) -> str:
     """Return the name of a rung where one of its outputs is compared."""
@@ -51,15 +48,6 @@ def wilson(count: int, n: int) -> Proportion:
     low = (centre - spread) / scale if count > 0 else 0.0
     high = (centre + spread) / scale if count < n else 1.0
     return Proportion(count, n, share, low, high)
-
-
-def sqnr_db(ref: Logits, out: Logits) -> float | None:
-    """Return ``10 log10(sum ref**2 / sum (ref - out)**2)``; None if the two are equal."""
-    error = float(((ref - out).astype(np.float64) ** 2).sum())
-    power = float((ref.astype(np.float64) ** 2).sum())
-    if error == 0:
-        return None
-    return 10 * math.log10(power / error) if power > 0 else FLOOR_DB
 
 
 def median_window_sqnr_db(ref: Logits, out: Logits) -> float | None:
@@ -136,7 +124,8 @@ def complaint(parity: Parity) -> str | None:
     if parity.saturated is not None:
         return _quantization_complaint(parity, name)
     if parity.max_relative_error > FLOAT_TOLERANCE:
-        return f"{name}: relative error {parity.max_relative_error:.1e}, at most 1e-4 is allowed"
+        found, allowed = f"{parity.max_relative_error:.1e}", f"{FLOAT_TOLERANCE:.0e}"
+        return f"{name}: relative error {found}, at most {allowed} is allowed"
     return None
 
 
@@ -174,11 +163,14 @@ def _steps_complaint(parity: Parity, name: str) -> str | None:
             f"allowed"
         )
     if parity.max_steps > MAX_STEPS:
-        return f"{name}: a logit is {parity.max_steps:.0f} steps off, at most 2 are allowed"
+        return (
+            f"{name}: a logit is {parity.max_steps:.0f} steps off, at most {MAX_STEPS:g} are "
+            f"allowed"
+        )
     if parity.within_one_step < WITHIN_ONE_STEP:
         return (
             f"{name}: {100 * parity.within_one_step:.2f} % of logits are within one step, "
-            f"99 % are needed"
+            f"{100 * WITHIN_ONE_STEP:g} % are needed"
         )
     return None
 
@@ -221,8 +213,3 @@ def saturation(graph: QGraph, windows: NDArray[Any]) -> dict[str, float]:
         for name in linear
         if (quant := graph[name].quant) is not None
     }
-
-
-def evenly(n: int, count: int) -> Sequence[int]:
-    """Return ``count`` indices spread evenly over ``range(n)``, or all of them."""
-    return [int(i) for i in np.unique(np.linspace(0, n - 1, min(n, count)).round())]

@@ -14,6 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+BRAINDECODE = "braindecode"
+"""The rung that all others are compared with: braindecode's own forward pass in float32."""
+
 Argument = int | float | bool | str | None
 
 

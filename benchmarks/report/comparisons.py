@@ -12,9 +12,8 @@ from benchmarks.measure import statistics
 from benchmarks.measure.statistics import Interval, NonInferiority, Pairs
 from benchmarks.report.sources import Source
 from edge.bundle import types as bundle_types
-from edge.spec import Parity, Precision, Proportion
+from edge.spec import BRAINDECODE, Parity, Precision, Proportion
 
-BRAINDECODE = "braindecode"
 ONE_SUBJECT = "one subject"
 UNPAIRED = "no decisions kept"
 

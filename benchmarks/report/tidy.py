@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.measure import protocol
-from benchmarks.report.comparisons import BRAINDECODE, Comparison, compare, follows_float
+from benchmarks.report.comparisons import Comparison, compare, follows_float
 from benchmarks.report.sources import Bench, Source
-from edge.spec import Artifact
+from edge.spec import BRAINDECODE, Artifact
 
 Row = dict[str, Any]
 

@@ -29,6 +29,7 @@ from benchmarks.measure.machine import ROOT, machine
 from benchmarks.studies import accuracy_report, records
 from edge import registry
 from edge.terminal.console import Console, console
+from quantize.graph.measures import sqnr_db
 from quantize.recipe import Recipe
 
 DOCUMENT = Path(__file__).parent / "results" / "accuracy.json"
@@ -109,7 +110,7 @@ def _outcome(
         "gained": found.gained,
         "lost": found.lost,
         "agree": int((wanted.argmax(1) == logits.argmax(1)).sum()),
-        "sqnr_db": parity.sqnr_db(wanted, logits),
+        "sqnr_db": sqnr_db(wanted, logits),
         "sqnr_median_window_db": parity.median_window_sqnr_db(wanted, logits),
     }
 

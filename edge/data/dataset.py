@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge.errors import IncompatibleError, UsageError, listing
 from firmware_bridge.signal.contract import SignalContract
+from quantize.graph.measures import evenly
 from quantize.recipe import MAX_WINDOWS, MIN_WINDOWS, SAFE_WINDOWS
 
 ENOUGH_WINDOWS = 200
@@ -345,8 +346,7 @@ def calibration_windows(
             f"warning: {len(windows)} calibration windows; below {SAFE_WINDOWS} the int8 ranges "
             f"depend on which windows they are"
         )
-    chosen = np.unique(np.linspace(0, len(windows) - 1, min(len(windows), MAX_WINDOWS)).round())
-    return windows[chosen.astype(np.int64)]
+    return windows[evenly(len(windows), MAX_WINDOWS)]
 
 
 def _sliding(train: Dataset, count: int) -> NDArray[np.float32]:

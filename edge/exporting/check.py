@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge import parity, registry
+from edge import registry
 from edge.checkpoint import files
 from edge.checkpoint import find as checkpoints
 from edge.data import source
@@ -31,6 +31,7 @@ from edge.targets import runtime
 from edge.targets.base import Sources
 from edge.targets.runtime import Built, Runtime
 from edge.terminal.console import Console
+from quantize.graph.measures import evenly
 
 WHOLE = "whole network"
 """Where a reason lies that only running has shown."""
@@ -118,7 +119,7 @@ def _prepare(mode: str) -> Prepared:
     request = ExportRequest(shipped, Path(), int8=True, targets=targets, full_int8=True)
     ready = prepare(request, _silent)  # as much in int8 as there can be, no policy
     held_out = ready.held_out
-    some = parity.evenly(len(held_out.labels), N_WINDOWS)
+    some = evenly(len(held_out.labels), N_WINDOWS)
     fewer = HeldOut(held_out.raw[some], held_out.scaled[some], held_out.labels[some])
     top = replace(ready.top, logits=ready.top.logits[some])
     return replace(ready, held_out=fewer, top=top)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from edge import parity
 from edge.bundle import types as bundle_types
 from edge.exporting.rungs import HeldOut, Rung
 from edge.targets.base import Sources
 from quantize.graph import reference
+from quantize.graph.measures import evenly
 
 N_GOLDEN = 20
 """Windows in the golden vectors at most, spread evenly over the held-out ones."""
@@ -21,7 +21,7 @@ N_GOLDEN = 20
 
 def vectors(sources: Sources, held_out: HeldOut, rungs: Sequence[Rung]) -> bytes:
     """Return windows as ``edge run`` takes them with every rung's logits, as ``.npz``."""
-    index = parity.evenly(len(held_out.raw), N_GOLDEN)
+    index = evenly(len(held_out.raw), N_GOLDEN)
     arrays: dict[str, Any] = {"x": held_out.raw[index]}
     if sources.int8_graph is not None:
         integers = reference.run(sources.int8_graph, held_out.scaled[index])

@@ -23,7 +23,7 @@ from edge.exporting.manifest import artifact_of, manifest_of
 from edge.exporting.prepare import ExportRequest, Prepared, prepare
 from edge.exporting.rungs import Rung
 from edge.patches.threads import single_thread
-from edge.spec import Artifact
+from edge.spec import BRAINDECODE, Artifact
 from edge.targets import base as target
 from edge.targets.base import Sources
 from edge.terminal import figures
@@ -130,7 +130,7 @@ def _gate(made: Manifest, request: ExportRequest) -> None:
     shares = {entry.rung: entry.correct.share for entry in made.accuracy}
     for artifact in made.artifacts:
         here = shares[f"{artifact.target} {artifact.precision}"]
-        drop = 100 * (shares[ladder.BRAINDECODE] - here)
+        drop = 100 * (shares[BRAINDECODE] - here)
         if drop > request.max_drop:
             raise AccuracyError(
                 f"{artifact.file} loses {drop:.2f} points on {made.data.n_held_out} held-out "

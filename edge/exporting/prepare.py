@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import parity
 from edge.checkpoint import find as checkpoints
 from edge.checkpoint import shortened
 from edge.checkpoint.find import Resolved
@@ -25,6 +24,8 @@ from edge.targets import base as target
 from edge.targets.base import Sources
 from firmware_bridge.signal.contract import UNKNOWN
 from quantize.graph import outputs
+from quantize.graph.layouts import to_nchw
+from quantize.graph.measures import evenly
 from quantize.graph.qgraph import LOGITS
 from quantize.pt2e import ptq
 from quantize.pt2e.extract import extract
@@ -140,7 +141,7 @@ def _say_what_is_special(resolved: Resolved, note: Callable[[str], None]) -> Non
 
 def _held_out(resolved: Resolved) -> HeldOut:
     test = resolved.split.test
-    index = parity.evenly(len(test.windows), MAX_HELD_OUT)
+    index = evenly(len(test.windows), MAX_HELD_OUT)
     raw = test.windows[index]
     return HeldOut(raw, resolved.contract.scale(raw), test.labels[index])
 
@@ -159,11 +160,11 @@ def _quantized(
     """The same in int8, as far as the policy allows; calibration windows are scaled."""
     train, net = ready.resolved.split.train, ready.sources.net
     assert net is not None
-    broken = finite.broken(fit.predict(net, calibration[:, :, None]))
+    broken = finite.broken(fit.predict(net, to_nchw(calibration)))
     finite.refuse(ready.sources.float_graph, calibration, broken, "calibration windows")
-    index = parity.evenly(len(train.windows), MAX_EVIDENCE)
+    index = evenly(len(train.windows), MAX_EVIDENCE)
     scaled = ready.resolved.contract.scale(train.windows[index])
-    logits = fit.predict(net, scaled[:, :, None])
+    logits = fit.predict(net, to_nchw(scaled))
     evidence = policy.Evidence(scaled, train.labels[index], logits)
     wish = policy.Wish(request.gate, request.full_int8, request.max_drop)
     made, recipe, decision = policy.quantize(net, calibration, request.recipe, evidence, wish)

@@ -27,14 +27,14 @@ from edge.exporting import finite
 from edge.families.attentionbasenet import fast_stem as fit
 from edge.families.attentionbasenet import network
 from edge.lower import stem as lower
-from edge.spec import Parity, Precision
+from edge.spec import BRAINDECODE, Parity, Precision
 from edge.targets import base as target
 from edge.targets.base import Content, Held, Session, Sources, Target
 from quantize.graph import outputs, reference
+from quantize.graph.layouts import to_nchw
 from quantize.graph.qgraph import LOGITS, QGraph
 from quantize.inspect import taps
 
-BRAINDECODE = "braindecode"
 LOWERED = "lowered"
 QDQ = "qdq"
 REFERENCE = "reference"
@@ -144,7 +144,7 @@ def lowered_rung(net: nn.Module, top: Rung, held_out: HeldOut) -> Rung:
     """Compare the lowered network, in float, with braindecode."""
     against = {output: [Yardstick(top.of(output))] for output in (LOGITS, *top.others)}
     forms = {output: partial(lower.VALUES[output], net) for output in against}
-    x = held_out.scaled[:, :, None]
+    x = to_nchw(held_out.scaled)
     runs = [{output: fit.predict(form, x) for output, form in forms.items()} for _ in range(2)]
     return climb_all(LOWERED, runs, against)
 
@@ -225,7 +225,7 @@ def run_twice(name: str, run: Session, held_out: HeldOut, against: Yardsticks) -
 
 def _run_qdq(qdq: torch.fx.GraphModule, x: NDArray[np.float32], names: Sequence[str]) -> Values:
     with torch.no_grad():
-        given = [qdq(window[None, :, None]) for window in torch.from_numpy(x)]
+        given = [qdq(to_nchw(window[None])) for window in torch.from_numpy(x)]
     rows = [(one,) if isinstance(one, torch.Tensor) else one for one in given]
     columns = zip(names, zip(*rows, strict=True), strict=True)
     return {name: torch.flatten(torch.cat(column), 1).numpy() for name, column in columns}

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -39,6 +40,7 @@ from numpy.typing import NDArray
 from edge import registry
 from edge.spec import Precision, Reason, Verdict
 from quantize.graph.qgraph import (
+    FLOAT_ONLY,
     LOGITS,
     Activation,
     Arithmetic,
@@ -226,6 +228,41 @@ def load(name: str, parameter: str = "--targets") -> Target:
     return chosen
 
 
+INT8_OPERATIONS = (
+    "add",
+    "average_pool",
+    "conv",
+    "depthwise_conv",
+    "elu",
+    "gelu",
+    "head",
+    "leaky_relu",
+    "max_over_channels",
+    "max_over_time",
+    "mean",
+    "multiply",
+    "relu",
+    "requantized_average_pool",
+    "reshape",
+    "sigmoid",
+    "sub",
+    "tanh",
+)
+"""Every operation that has an int8 form, as :func:`operation` calls it."""
+
+
+def all_in_int8(why_float: str) -> Mapping[str, Ability]:
+    """Return the table of a runtime that computes all in int8 that can be, and the rest in float.
+
+    Parameters
+    ----------
+    why_float
+        Why it computes :data:`quantize.graph.qgraph.FLOAT_ONLY` in float32.
+    """
+    floats = dict.fromkeys(FLOAT_ONLY, Ability(int8=False, why=why_float))
+    return MappingProxyType(floats | dict.fromkeys(INT8_OPERATIONS, Ability(int8=True)))
+
+
 @dataclass(frozen=True)
 class Judgement:
     """How well a graph fits a target, with reasons."""
@@ -255,10 +292,6 @@ def operation(graph: QGraph, node: Node) -> str:
             return f"max_over_{node.over}"
         case _:
             return node.kind
-
-
-FLOAT_ONLY = ("div", "exp", "log", "sqrt")
-"""Operations without an int8 form; their part of the network stays in float as a whole."""
 
 
 def why_float(graph: QGraph, node: Node) -> Ability:

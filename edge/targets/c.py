@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from edge.patches.versions import installed
 from edge.spec import Precision
-from edge.targets.base import Ability, Loader, Session, Sources
+from edge.targets.base import Loader, Session, Sources, all_in_int8
 from firmware_bridge.emit.generate import Origin, generate
 from firmware_bridge.host import windowed as host
 from quantize.graph import files as graph_files
+from quantize.graph.layouts import to_samples
 from quantize.graph.outputs import flat
 from quantize.graph.qgraph import Quant
 from quantize.graph.reference import dequantize, quantize
@@ -35,34 +36,7 @@ EXACT = True
 WRITES_WITH = ()
 RUNS_WITH = ("gcc|cc|clang|ziglang",)
 
-INT8 = Ability(int8=True)
-FLOAT_ONLY = Ability(int8=False, why="it is computed in float32 with <math.h>")
-ABILITIES: Mapping[str, Ability] = MappingProxyType(
-    dict.fromkeys(("div", "exp", "log", "sqrt"), FLOAT_ONLY)
-    | dict.fromkeys(
-        (
-            "add",
-            "average_pool",
-            "conv",
-            "depthwise_conv",
-            "elu",
-            "gelu",
-            "head",
-            "leaky_relu",
-            "max_over_channels",
-            "max_over_time",
-            "mean",
-            "multiply",
-            "relu",
-            "requantized_average_pool",
-            "reshape",
-            "sigmoid",
-            "sub",
-            "tanh",
-        ),
-        INT8,
-    )
-)
+ABILITIES = all_in_int8("it is computed in float32 with <math.h>")
 
 
 def write(sources: Sources, precision: Precision) -> Mapping[str, bytes]:
@@ -85,7 +59,7 @@ def load(files: Mapping[str, bytes], others: Sequence[str] = (), _: int = 1) -> 
     library = compiled(files, others)
 
     def encode(window: NDArray[np.float32]) -> NDArray[np.int8]:
-        return np.ascontiguousarray(quantize(window.T, library.source))
+        return quantize(to_samples(window), library.source)
 
     def decode(given: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         return dequantize(given[0], library.target)

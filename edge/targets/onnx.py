@@ -25,6 +25,7 @@ from edge.errors import MissingToolError
 from edge.spec import Precision
 from edge.targets.base import Ability, Loader, Session, Sources
 from quantize.graph.arithmetic import INT8_MIN
+from quantize.graph.layouts import to_nchw
 from quantize.graph.qgraph import (
     Activation,
     Arithmetic,
@@ -322,7 +323,7 @@ def load(data: bytes, others: Sequence[str] = (), threads: int = 1) -> Session:
     name = session.get_inputs()[0].name
 
     def encode(window: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        return {name: np.ascontiguousarray(window, np.float32)[None, :, None]}
+        return {name: to_nchw(np.ascontiguousarray(window, np.float32)[None])}
 
     def decode(outputs: Any) -> NDArray[np.float32]:
         logits: NDArray[np.float32] = outputs[0][0]

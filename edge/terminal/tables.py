@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from edge.spec import Artifact, Parity, Precision, Proportion, describe
+from edge.spec import BRAINDECODE, Artifact, Parity, Precision, Proportion, describe
 
 if TYPE_CHECKING:
     from edge.bundle.run import Check
     from edge.bundle.types import Manifest
     from edge.exporting.check import Cell, Report
-
-BRAINDECODE = "braindecode"
 
 
 UNEVEN = 1.2

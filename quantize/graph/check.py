@@ -21,6 +21,7 @@ from quantize.errors import IncompatibleError
 from quantize.graph import bounds
 from quantize.graph.arithmetic import quantize_multiplier
 from quantize.graph.qgraph import (
+    FLOAT_ONLY,
     Activation,
     Arithmetic,
     Array,
@@ -55,7 +56,6 @@ SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
 LARGEST_SCALE = float(np.finfo(np.float32).max)
 MAX_LOGITS_SHIFT = 14
 """Logits of 16 bits are rounded once, in a shift to the right by 15 less this."""
-FLOAT_FUNCTIONS = ("exp", "log", "sqrt", "div")
 KEEPS_QUANT = (Relu, Maximum, Reshape)
 
 Shape = tuple[int, ...]
@@ -235,7 +235,7 @@ def _check_types(graph: QGraph, node: Node) -> None:
     if (all(integer), made) != wanted or len(set(integer)) > 1:
         _refuse(node.output, "it mixes int8 and float32, which only conversions may")
     function = getattr(node, "function", "")
-    if made and function in FLOAT_FUNCTIONS:
+    if made and function in FLOAT_ONLY:
         _refuse(node.output, f"{function!r} has no int8 form")
     quants = {graph[node.input].quant, graph[node.output].quant}
     if made and isinstance(node, KEEPS_QUANT) and len(quants) > 1:

@@ -22,6 +22,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+INPUT = "input"
+"""What a network's window is called."""
+
 LOGITS = "logits"
 """What a network's own output is called among :attr:`QGraph.outputs`."""
 
@@ -128,11 +131,16 @@ class Mean:
     kind: Literal["mean"] = "mean"
 
 
+FLOAT_ONLY = ("div", "exp", "log", "sqrt")
+"""Functions without an int8 form: tables of three would be mostly saturated or zero, and quotients
+have no kernel. The part of a network that holds one stays in float32 as a whole."""
+
+
 @dataclass(frozen=True)
 class Activation:
     """A function of one value; in int8 a 256-entry table (:mod:`quantize.graph.lookup`).
 
-    ``exp``, ``log`` and ``sqrt`` are float only: their tables would be mostly saturated or zero.
+    Those of :data:`FLOAT_ONLY` compute in float32 alone.
     """
 
     output: str

@@ -30,6 +30,7 @@ from quantize.graph.arithmetic import (
     reduced,
     saturate,
 )
+from quantize.graph.layouts import to_nhwc
 from quantize.graph.qgraph import (
     POOL_WEIGHT,
     Activation,
@@ -165,7 +166,7 @@ def trace(graph: QGraph, x: Array) -> dict[str, Array]:
 
 def to_input(graph: QGraph, x: Array) -> Array:
     """Return scaled windows (n, n_channels, n_times) as input (n, 1, n_times, n_channels)."""
-    samples = np.ascontiguousarray(np.swapaxes(np.asarray(x, np.float32), 1, 2))[:, None]
+    samples = to_nhwc(np.asarray(x, np.float32))
     quant = graph[graph.input].quant
     return samples if quant is None else quantize(samples, quant)
 

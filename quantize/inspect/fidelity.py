@@ -7,7 +7,6 @@ Both see the same windows. What reaches a tensor holds the errors of everything 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantize.graph import reference
+from quantize.graph.measures import sqnr_db
 from quantize.graph.qgraph import Dequantize, QGraph, Quantize
 from quantize.refine.windows import evenly
 
@@ -48,9 +48,7 @@ def measure(
     wanted = reference.trace(float_graph, some)
     found = _real(graph, reference.trace(graph, some))
     return tuple(
-        TensorFidelity(name, _sqnr_db(wanted[name], found[name]))
-        for name in wanted
-        if name in found
+        TensorFidelity(name, sqnr_db(wanted[name], found[name])) for name in wanted if name in found
     )
 
 
@@ -62,9 +60,3 @@ def _real(graph: QGraph, values: dict[str, Array]) -> dict[str, Array]:
         for name, value in values.items()
         if name not in conversions
     }
-
-
-def _sqnr_db(wanted: Array, found: Array) -> float | None:
-    noise = float(np.square(wanted - found, dtype=np.float64).sum())
-    signal = float(np.square(wanted, dtype=np.float64).sum())
-    return None if noise == 0 or signal == 0 else 10 * math.log10(signal / noise)

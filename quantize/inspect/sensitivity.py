@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantize.graph import reference
+from quantize.graph.measures import sqnr_db
 from quantize.graph.qgraph import Conv, Node, QGraph, Quant, Quantize
 from quantize.refine.windows import evenly
 
@@ -35,7 +36,7 @@ class Figures:
     Attributes
     ----------
     sqnr_db
-        ``10 log10(sum ref**2 / sum (ref - out)**2)``; None where they are equal.
+        :func:`quantize.graph.measures.sqnr_db`; None where they are equal.
     logit_error
         Root mean square difference of a logit, relative to the root mean square logit.
     agreement
@@ -188,12 +189,16 @@ def _activations(graph: QGraph) -> Mapping[str, Quant]:
     return {**stored, **edges}
 
 
+TINY = 1e-30
+"""Stands for the energy of logits that are all zero, so that an error beside them is large."""
+
+
 def compare(logits: Array, wanted: Array) -> Figures:
     """Compare logits (n_windows, n_outputs) with those that were wanted."""
     noise = float(np.square(logits - wanted, dtype=np.float64).sum())
     signal = float(np.square(wanted, dtype=np.float64).sum())
     return Figures(
-        sqnr_db=None if noise == 0 or signal == 0 else float(10 * np.log10(signal / noise)),
-        logit_error=float(np.sqrt(noise / signal)) if signal else 0.0,
+        sqnr_db=sqnr_db(wanted, logits),
+        logit_error=float(np.sqrt(noise / max(signal, TINY))),
         agreement=float((logits.argmax(1) == wanted.argmax(1)).mean()),
     )

@@ -17,6 +17,8 @@ from torch.fx import Node as TorchNode
 
 from quantize.errors import IncompatibleError
 from quantize.graph.qgraph import (
+    INPUT,
+    LOGITS,
     Activation,
     Arithmetic,
     Array,
@@ -54,8 +56,6 @@ ARITHMETIC: dict[Any, Any] = {
     aten.sub.Tensor: "sub",
     aten.div.Tensor: "div",
 }
-INPUT = "input"
-LOGITS = "logits"
 
 
 def extract(graph: GraphModule) -> QGraph:

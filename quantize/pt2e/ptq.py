@@ -12,6 +12,7 @@ from torch import nn
 from torch.fx import GraphModule
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
+from quantize.graph.layouts import to_nchw
 from quantize.pt2e.quantizer import EdgeQuantizer
 from quantize.recipe import Recipe
 
@@ -38,7 +39,7 @@ def observe(net: nn.Module, windows: NDArray[np.float32], recipe: Recipe) -> Gra
     graph = prepare_pt2e(trace(net, *windows.shape[1:]), EdgeQuantizer(recipe))
     with torch.no_grad():
         for window in torch.from_numpy(windows):
-            graph(window[None, :, None])
+            graph(to_nchw(window[None]))
     assert isinstance(graph, GraphModule)
     return graph
 

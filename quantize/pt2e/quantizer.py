@@ -31,7 +31,9 @@ from torchao.quantization.pt2e.quantizer import (
     SharedQuantizationSpec,
 )
 
+from quantize.graph.qgraph import FLOAT_ONLY
 from quantize.pt2e import naming, observers
+from quantize.pt2e.extract import ARITHMETIC, FUNCTIONS
 from quantize.recipe import Recipe
 
 aten = torch.ops.aten
@@ -44,8 +46,8 @@ KEEP_SCALE = {
     aten.reshape.default,
     aten.view.default,
 }
-FLOAT_ONLY = {aten.div.Tensor, aten.exp.default, aten.log.default, aten.sqrt.default}
-"""Operations without an int8 form; the part of the network that has one stays in float."""
+WITHOUT_INT8 = {op for op, name in (FUNCTIONS | ARITHMETIC).items() if name in FLOAT_ONLY}
+"""PyTorch's operations of :data:`quantize.graph.qgraph.FLOAT_ONLY`."""
 POOLS = {aten.avg_pool2d.default}
 FIXED = {aten.sigmoid.default: (1 / 256, -128), aten.tanh.default: (1 / 128, 0)}
 
@@ -144,7 +146,7 @@ class EdgeQuantizer(Quantizer):  # type: ignore[misc]  # untyped base
 
 def float_parts(names: Mapping[Node, str]) -> tuple[str, ...]:
     """Return the parts that hold an operation without an int8 form (``("gate",)``)."""
-    found = {name.split(".")[0] for node, name in names.items() if node.target in FLOAT_ONLY}
+    found = {name.split(".")[0] for node, name in names.items() if node.target in WITHOUT_INT8}
     return tuple(sorted(found))
 
 

@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from torch.fx import GraphModule, Node
 
 from quantize.graph import reference
-from quantize.graph.qgraph import QGraph, Quant
+from quantize.graph.qgraph import INPUT, QGraph, Quant
 from quantize.pt2e import naming
-from quantize.pt2e.extract import INPUT
 from quantize.pt2e.observers import PercentileObserver
 from quantize.pt2e.quantizer import is_fused_relu
 from quantize.refine.windows import evenly

@@ -22,6 +22,7 @@ from edge.targets.base import Session
 from edge.terminal.console import Console
 from firmware_bridge.build import link
 from quantize import plain as manifest
+from quantize.graph.measures import sqnr_db
 
 DEVICE = "local"
 OURS = ("c", "executorch", "onnx", "tflite")
@@ -187,7 +188,7 @@ def _quality(
         for entrant in present:
             logits = sessions[entrant.name](windows)
             about, n = _about(entrant), len(windows)
-            sqnr = parity.sqnr_db(golden, logits)
+            sqnr = sqnr_db(golden, logits)
             if sqnr is not None:
                 results.append(about.exact("sqnr_db", "dB", sqnr, n))
             same = parity.wilson(int((golden.argmax(1) == logits.argmax(1)).sum()), n)

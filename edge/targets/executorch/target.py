@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from edge.errors import AccuracyError, MissingToolError
 from edge.spec import Precision
 from edge.targets.base import Ability, Loader, Session, Sources
+from quantize.graph.layouts import to_nchw
 
 SUFFIX = "pte"
 PRECISIONS = tuple(Precision)
@@ -35,7 +36,7 @@ POOL = Ability(
     why="XNNPACK averages the dequantized values, it has no int8 average pool",
     fix="the tflite target pools in int8",
 )
-FLOAT_ONLY = Ability(
+NO_KERNEL = Ability(
     int8=False,
     why="XNNPACK has no int8 kernel for it",
 )
@@ -45,15 +46,15 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
         "average_pool": POOL,
         "conv": INT8,
         "depthwise_conv": INT8,
-        "div": FLOAT_ONLY,
+        "div": NO_KERNEL,
         "elu": INT8,
-        "exp": FLOAT_ONLY,
+        "exp": NO_KERNEL,
         "head": Ability(
             int8=False,
             why="int8 weights and inputs are summed in float32, so that logits never tie",
             fix="the tflite target has 16-bit logits",
         ),
-        "log": FLOAT_ONLY,
+        "log": NO_KERNEL,
         "max_over_channels": INT8,
         "max_over_time": INT8,
         "mean": INT8,
@@ -62,7 +63,7 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
         "requantized_average_pool": POOL,
         "reshape": INT8,
         "sigmoid": INT8,
-        "sqrt": FLOAT_ONLY,
+        "sqrt": NO_KERNEL,
         "sub": INT8,
         "tanh": INT8,
     }
@@ -246,7 +247,7 @@ def load(data: bytes, others: Sequence[str] = (), threads: int = 1) -> Session:
     method = program.load_method("forward")
 
     def encode(window: NDArray[np.float32]) -> list[Any]:
-        return [torch.from_numpy(np.ascontiguousarray(window, np.float32)[None, :, None])]
+        return [torch.from_numpy(to_nchw(np.ascontiguousarray(window, np.float32)[None]))]
 
     def invoke(inputs: list[Any]) -> Any:
         _ = (data, program)  # ExecuTorch does not keep them alive itself, and segfaults

@@ -9,33 +9,24 @@ Python.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge.spec import Precision
-from edge.targets.base import Ability, Session, Sources
+from edge.targets.base import Session, Sources, all_in_int8
 from edge.targets.executorch import cortex_m
 from edge.targets.executorch import target as executorch
 from edge.targets.runtime import Built
+from quantize.graph.layouts import to_nchw
 from quantize.graph.qgraph import QGraph
 
 TARGET = IN_EXPORT = ""
 RUNS_WITH = ("torch", "executorch")
 EXACT = False
 
-INT8 = Ability(int8=True)
-FLOAT_ONLY = Ability(int8=False, why="ExecuTorch computes it with portable float kernels")
-ABILITIES: Mapping[str, Ability] = MappingProxyType(
-    dict.fromkeys(("div", "exp", "log", "sqrt"), FLOAT_ONLY)
-    | dict.fromkeys(("add", "average_pool", "conv", "depthwise_conv", "elu", "gelu", "head"), INT8)
-    | dict.fromkeys(("leaky_relu", "max_over_channels", "max_over_time", "mean", "multiply"), INT8)
-    | dict.fromkeys(("relu", "requantized_average_pool", "reshape", "sigmoid", "sub", "tanh"), INT8)
-)
+ABILITIES = all_in_int8("ExecuTorch computes it with portable float kernels")
 
 CORE = "cortex-m55"
 
@@ -65,7 +56,7 @@ def build(sources: Sources) -> Built:
     data = bytes(cortex_m.lower(program, example, CORE).buffer)
 
     def encode(window: NDArray[np.float32]) -> Tensor:
-        samples = torch.from_numpy(np.ascontiguousarray(window, np.float32))[None, :, None]
+        samples: Tensor = to_nchw(torch.from_numpy(np.ascontiguousarray(window, np.float32))[None])
         return samples.to(memory_format=torch.channels_last)
 
     def invoke(samples: Tensor) -> Tensor:

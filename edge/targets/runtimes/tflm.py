@@ -22,6 +22,7 @@ from edge.targets.base import Ability, Session, Sources
 from edge.targets.runtime import Built
 from edge.targets.tflite import target as tflite
 from quantize.graph import outputs
+from quantize.graph.layouts import to_nhwc
 from quantize.graph.reference import dequantize, quantize
 
 TARGET = "tflite"
@@ -50,7 +51,7 @@ def build(sources: Sources) -> Built:
     source, target = graph.quant(graph.input), graph.quant(graph.output)
 
     def encode(window: NDArray[np.float32]) -> NDArray[np.int8]:
-        return quantize(np.ascontiguousarray(window.T, np.float32)[None, None], source)
+        return quantize(to_nhwc(np.asarray(window, np.float32)[None]), source)
 
     def invoke(stored: NDArray[np.int8]) -> Any:
         interpreter.set_input(stored, 0)

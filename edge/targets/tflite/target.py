@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from edge.errors import MissingToolError
 from edge.spec import Precision
-from edge.targets.base import Ability, Loader, Session, Sources
+from edge.targets.base import Loader, Session, Sources, all_in_int8
 from edge.targets.tflite import write as writer
+from quantize.graph.layouts import to_nhwc
 from quantize.graph.outputs import flat
 from quantize.graph.qgraph import Quant
 from quantize.graph.reference import dequantize, quantize
@@ -30,37 +31,7 @@ EXACT = False
 WRITES_WITH = ("ai-edge-litert", "flatbuffers")
 RUNS_WITH = ("ai-edge-litert|tflite-runtime",)
 
-INT8 = Ability(int8=True)
-FLOAT_ONLY = Ability(
-    int8=False,
-    why="no int8 kernel for it that every TFLite runtime has",
-)
-ABILITIES: Mapping[str, Ability] = MappingProxyType(
-    dict.fromkeys(("div", "exp", "log", "sqrt"), FLOAT_ONLY)
-    | dict.fromkeys(
-        (
-            "add",
-            "average_pool",
-            "conv",
-            "depthwise_conv",
-            "elu",
-            "gelu",
-            "head",
-            "leaky_relu",
-            "max_over_channels",
-            "max_over_time",
-            "mean",
-            "multiply",
-            "relu",
-            "requantized_average_pool",
-            "reshape",
-            "sigmoid",
-            "sub",
-            "tanh",
-        ),
-        INT8,
-    )
-)
+ABILITIES = all_in_int8("no int8 kernel for it that every TFLite runtime has")
 
 
 def write(sources: Sources, precision: Precision) -> bytes:
@@ -77,7 +48,7 @@ def load(
     target, *rest = interpreter.get_output_details()
 
     def encode_window(window: NDArray[np.float32]) -> NDArray[Any]:
-        return encode(np.ascontiguousarray(window.T, dtype=np.float32)[None, None], source)
+        return encode(to_nhwc(np.asarray(window, np.float32)[None]), source)
 
     def invoke(samples: NDArray[Any]) -> list[NDArray[Any]]:
         interpreter.set_tensor(source["index"], samples)

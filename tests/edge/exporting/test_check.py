@@ -22,7 +22,7 @@ from edge.exporting import refuse as fits
 from edge.exporting import rungs as ladder
 from edge.exporting.check import Cell
 from edge.exporting.rungs import HeldOut, Rung, Yardstick
-from edge.spec import Precision, Reason, Verdict, describe
+from edge.spec import BRAINDECODE, Precision, Reason, Verdict, describe
 from edge.targets import base as target
 from edge.targets import runtime
 from edge.targets.base import Ability, Session, Sources
@@ -210,7 +210,7 @@ def measured(change: Any) -> Cell:
     made, x = sources("eca")
     made = replace(made, int8_graph=outputs.give(made.graph(Precision.INT8), ()))
     logits = reference.run(made.graph(Precision.INT8), x).real
-    top = Rung(ladder.BRAINDECODE, logits)
+    top = Rung(BRAINDECODE, logits)
     runs = [logits, logits]
     known = {top.name: top, "reference": ladder.climb("reference", runs, [Yardstick(top)])}
     held_out = HeldOut(x, x, np.zeros(len(x), np.int64))

@@ -17,7 +17,7 @@ from edge.exporting import finite
 from edge.exporting import rungs as ladder
 from edge.exporting.rungs import HeldOut
 from edge.families.attentionbasenet import fast_stem as fit
-from edge.spec import ModelSpec, Precision
+from edge.spec import BRAINDECODE, ModelSpec, Precision
 from quantize.graph import outputs, reference
 from quantize.graph.qgraph import Quant
 from tests.edge.targets.test_modes_on_targets import sources
@@ -106,7 +106,7 @@ def test_gate_that_rounding_breaks() -> None:
     assert found.startswith("gate.")
     assert found.endswith(" (div) is NaN")
     held_out = HeldOut(x, x, np.zeros(len(x), np.int64))
-    top = ladder.Rung(ladder.BRAINDECODE, reference.run(graph, x).real)
+    top = ladder.Rung(BRAINDECODE, reference.run(graph, x).real)
     with pytest.raises(AccuracyError) as error:
         ladder.int8_rungs(replace(made, int8_graph=broken), top, held_out)
     assert str(error.value) == (

@@ -18,10 +18,9 @@ from edge import registry
 from edge.bundle import read as bundle
 from edge.cli import cli
 from edge.errors import IncompatibleError
-from edge.exporting import rungs as ladder
 from edge.families.attentionbasenet import network
 from edge.lower import stem as lower
-from edge.spec import ModelSpec, Precision
+from edge.spec import BRAINDECODE, ModelSpec, Precision
 from edge.stream import streamer as streaming
 from edge.targets import base as target
 from edge.targets.base import Sources
@@ -231,7 +230,7 @@ def test_bundle(made: bundle.Bundle) -> None:
     assert {check.rung for check in checks} >= {"float features", "tflite int8 features"}
     golden = made.golden()
     x = golden["x"]
-    for name, rung in (("float", ladder.BRAINDECODE), ("c", "c int8"), ("reference", "reference")):
+    for name, rung in (("float", BRAINDECODE), ("c", "c int8"), ("reference", "reference")):
         found = edge.run(made, x, target=name, output="features")
         np.testing.assert_array_equal(found, golden[f"features/{rung}"], err_msg=name)
     assert golden["features_int8"].shape == (len(x), N_TOKENS, N_CHANNELS)

@@ -13,6 +13,7 @@ from scipy import stats
 
 from edge import parity
 from edge.spec import Parity
+from quantize.graph.measures import evenly, sqnr_db
 
 RNG = np.random.default_rng(0)
 REF = RNG.standard_normal((50, 4)).astype(np.float32)
@@ -30,15 +31,15 @@ def test_wilson_is_scipys(count: int, n: int) -> None:
 def test_sqnr_of_known_noise() -> None:
     """Noise of a hundredth of the amplitude is 40 dB."""
     noise = np.full_like(REF, 0.01 * np.sqrt((REF**2).mean()))
-    assert parity.sqnr_db(REF, REF + noise) == pytest.approx(40, abs=0.01)
-    assert parity.sqnr_db(REF, REF) is None
+    assert sqnr_db(REF, REF + noise) == pytest.approx(40, abs=0.01)
+    assert sqnr_db(REF, REF) is None
 
 
 def test_median_window_ignores_outliers() -> None:
     """One ruined window lowers the overall figure and not the median."""
     out = REF * 1.01
     out[0] += 100
-    overall, median = parity.sqnr_db(REF, out), parity.median_window_sqnr_db(REF, out)
+    overall, median = sqnr_db(REF, out), parity.median_window_sqnr_db(REF, out)
     assert overall is not None
     assert median == pytest.approx(40, abs=0.01)
     assert overall < 0
@@ -62,7 +63,7 @@ def test_steps_are_whole() -> None:
     [
         (REF, {}, None),
         (REF + 1e-6, {}, None),
-        (REF * 1.01, {}, "x against y: relative error 1.0e-02, at most 1e-4 is allowed"),
+        (REF * 1.01, {}, "x against y: relative error 1.0e-02, at most 1e-04 is allowed"),
         (REF + 0.1, {"step": 0.1}, None),
         (
             REF + 0.3,
@@ -105,8 +106,8 @@ def test_share_within_one_step() -> None:
 
 def test_evenly() -> None:
     """Indices are spread over the whole range, each once."""
-    assert parity.evenly(10, 4) == [0, 3, 6, 9]
-    assert parity.evenly(3, 10) == [0, 1, 2]
+    assert evenly(10, 4).tolist() == [0, 3, 6, 9]
+    assert evenly(3, 10).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("off", "held"), [(0.3, True), (1.6, True), (1.7, False)])

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge import parity
 from edge.lower.stem import lower
 from edge.spec import ModelSpec
 from quantize.graph import reference
+from quantize.graph.measures import sqnr_db
 from quantize.pipeline import Quantized, quantize
 from quantize.recipe import Recipe
 from quantize.refine import ranges
@@ -38,7 +38,7 @@ def test_fitted_ranges_are_better_on_unseen_windows() -> None:
     for fitted in (False, True):
         one = made(fit_ranges=fitted)
         wanted, got = reference.run(one.float_graph, x).real, reference.run(one.graph, x).unrounded
-        each = [parity.sqnr_db(a, b) for a, b in zip(wanted, got, strict=True)]
+        each = [sqnr_db(a, b) for a, b in zip(wanted, got, strict=True)]
         figures[fitted] = float(np.mean([db for db in each if db is not None]))
     assert figures[True] > figures[False] + 1
 
