@@ -12,6 +12,8 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from edge.data.description import Annotation, Channel, Description, Hints, Trials
 from edge.data.formats import _mne
 from edge.data.formats.fif import trials
@@ -40,8 +42,12 @@ def open_recording(path: Path, hints: Hints) -> Description | Trials:
         epochs, notes = _mne.call(
             path, lambda: mne.read_epochs_eeglab(path, uint16_codec=codec, verbose="ERROR")
         )
-        cut = trials(epochs, path, notes)
-        return replace(cut, channels=tuple(map(_in_microvolts, cut.channels)))
+        cut = trials(epochs, path, tuple(n for n in notes if "multiple events" not in n))
+        return replace(
+            cut,
+            channels=tuple(map(_in_microvolts, cut.channels)),
+            texts=_locked_to(path, cut.texts, 1e3 / cut.channels[0].sfreq),
+        )
     sfreq = float(raw.info["sfreq"])
     texts, joints = [], []
     for each in _mne.annotations_of(raw):
@@ -53,6 +59,39 @@ def open_recording(path: Path, hints: Hints) -> Description | Trials:
     channels = [_in_microvolts(channel) for channel in _mne.channels_of(raw)]
     described = _mne.describe(raw, path, channels, texts, joints, notes)
     return replace(described, files=tuple(dict.fromkeys((path, *described.files))))
+
+
+def _locked_to(path: Path, texts: tuple[str, ...], sample_ms: float) -> tuple[str, ...]:
+    """The event that each trial is cut around, where MNE joins the names of all events in it.
+
+    It is the one at latency 0. Two of them leave MNE's name, which no contract knows by accident.
+
+    Raises
+    ------
+    UsageError
+        When names were joined and the file is of a kind (MATLAB 7.3) that hides the latencies.
+    """
+    from scipy.io import loadmat
+
+    if not any("/" in text for text in texts):
+        return texts
+    try:
+        content = loadmat(path, simplify_cells=True)
+    except NotImplementedError:
+        raise UsageError(
+            f"{str(path)!r} has trials with several events and is a file of MATLAB 7.3, which does "
+            f"not tell which of them a trial is cut around. Save it in EEGLAB as version 6."
+        ) from None
+    found = []
+    for text, trial in zip(texts, content.get("EEG", content)["epoch"], strict=True):
+        types, latencies = (np.atleast_1d(trial[k]) for k in ("eventtype", "eventlatency"))
+        at_zero = [
+            str(kind)
+            for kind, ms in zip(types, latencies, strict=True)
+            if abs(float(ms)) < 0.5 * sample_ms
+        ]
+        found.append(at_zero[0] if len(at_zero) == 1 else text)
+    return tuple(found)
 
 
 def _in_microvolts(channel: Channel) -> Channel:

@@ -42,13 +42,22 @@ def _part_joints(raw: Any) -> list[int]:
     return [int(b) for b, jump in zip(begins, firsts[1:] - lasts[:-1], strict=True) if jump != 1]
 
 
+def _parts(path: Path) -> list[Path]:
+    """The files in which epochs that were split go on, as MNE numbers them."""
+    parts: list[Path] = []
+    stem, dot, suffix = path.name.partition(".fif")
+    while (part := path.with_name(f"{stem}-{len(parts) + 1}{dot}{suffix}")).exists():
+        parts.append(part)
+    return parts
+
+
 def trials(epochs: Any, path: Path, notes: tuple[str, ...]) -> Trials:
     """MNE's epochs as windows; those that were marked bad are not among them."""
     epochs.drop_bad(verbose="ERROR")
     names = {code: name for name, code in epochs.event_id.items()}
     return Trials(
         path=path,
-        files=(path,),
+        files=(path, *_parts(path)),
         channels=_mne.channels_of(epochs),
         samples=np.asarray(epochs.get_data(copy=False), np.float64),
         texts=tuple(str(names[int(code)]) for code in epochs.events[:, 2]),
