@@ -25,6 +25,7 @@ def test_every_function_is_here() -> None:
     assert sorted(ORDER) == sorted(edge.__all__)
 
 
+@pytest.mark.slow
 def test_examples_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each prints what its docstring says, one after the other in one folder."""
     monkeypatch.chdir(folder)

@@ -28,6 +28,7 @@ def followed(step: Step) -> bool:
 PAGES = [page for page in every_page() if any(map(followed, steps(page.read_text())))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_page_is_right(page: Path, tmp_path: Path, eca_bundle: Path) -> None:
     """Every file is written, every command run, every output is what the page shows."""
@@ -83,6 +84,7 @@ def test_a_right_page_is_followed(tmp_path: Path) -> None:
     assert after == page.replace("x = 2", "x = 1")
 
 
+@pytest.mark.slow
 def test_builds_without_a_warning(tmp_path: Path) -> None:
     """Sphinx with warnings as errors: unknown links and headings, pages in no table of contents."""
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(DOCS)]
@@ -105,6 +107,7 @@ def firmware(edge: Edge, once: Once, eca_bundle: Path) -> Path:
     return once("docs-firmware", make) / "project"
 
 
+@pytest.mark.slow
 def test_generated_pages_are_up_to_date(firmware: Path) -> None:
     """``make docs`` writes them."""
     old = [str(path.relative_to(ROOT)) for path in generate.stale(firmware)]

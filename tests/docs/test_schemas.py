@@ -26,6 +26,7 @@ def check(name: str, document: Mapping[str, Any]) -> None:
     jsonschema.Draft202012Validator(schema).validate(document)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["manifest", "contract"])
 def test_files_of_a_bundle(name: str, eca_bundle: Path) -> None:
     """A real manifest and contract; each is refused without a field, and with a wrong one."""
