@@ -64,7 +64,19 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a node is not computed in int8, or cannot run at all."""
+    """Why a node is not computed in int8, or cannot run at all.
+
+    Attributes
+    ----------
+    node
+        Name of the tensor that the operation writes.
+    operation
+        What it needs from the runtime.
+    why
+        Why it is not int8, in words.
+    fix
+        What a user can do, in words; empty where nothing helps.
+    """
 
     node: str
     operation: str
@@ -101,8 +113,24 @@ def _of_parts(nodes: Iterable[str]) -> str:
 class Artifact:
     """One file that a target wrote, or one folder of files, with its verdict.
 
-    ``file`` is its name in the bundle; ``sha256`` and ``bytes`` are of the file, or of a folder's
-    files one after the other in the order of their names.
+    Attributes
+    ----------
+    target
+        Which target wrote it.
+    precision
+        What it computes in.
+    file
+        Its name in the bundle.
+    sha256, bytes
+        Of the file, or of a folder's files one after the other in the order of their names.
+    operations
+        How many operations the graph has.
+    float_operations
+        Names of the operations that stay in float although int8 was asked for.
+    verdict
+        How much of it is int8.
+    reasons
+        Why the others stay in float.
     """
 
     target: str
@@ -140,7 +168,19 @@ class Trial:
 
 @dataclass(frozen=True)
 class Decision:
-    """Which parts stay in float, and how that was found: what was wanted and tried."""
+    """Which parts stay in float, and how that was found: what was wanted and tried.
+
+    Attributes
+    ----------
+    wanted
+        What the user asked for, in words.
+    trials
+        Everything that was tried, in order.
+    float_parts
+        The parts that stay in float on purpose.
+    met
+        Whether that gives what was wanted.
+    """
 
     wanted: str
     trials: tuple[Trial, ...]
@@ -150,7 +190,15 @@ class Decision:
 
 @dataclass(frozen=True)
 class Proportion:
-    """A share of windows with its 95 % Wilson interval."""
+    """A share of windows with its 95 % Wilson interval.
+
+    Attributes
+    ----------
+    count, n
+        How many windows of how many.
+    share, low, high
+        The share and the ends of its interval, in [0, 1].
+    """
 
     count: int
     n: int
@@ -217,6 +265,8 @@ class Accuracy:
 
     Attributes
     ----------
+    rung, correct
+        Name of the form, and its correct windows.
     balanced
         Mean over classes of the share that was recognized; None in bundles of before.
     kappa

@@ -96,7 +96,11 @@ def schema(entry: Published) -> dict[str, Any]:
             _describe(definition, types[name])
     document["properties"] = dict(document["properties"])
     if entry.version is not None:
-        document["properties"]["schema_version"] = {"const": entry.version, "type": "integer"}
+        document["properties"]["schema_version"] = {
+            "const": entry.version,
+            "type": "integer",
+            "description": "Version of this kind of file.",
+        }
         document["required"] = sorted([*document.get("required", []), "schema_version"])
     return {
         "$schema": DIALECT,

@@ -45,8 +45,22 @@ FLOAT = "float"
 class DataRecord:
     """What a bundle was calibrated and measured on.
 
-    ``majority_share`` is the most frequent class's share of the held-out windows, and ``left_out``
-    the labelled windows that touch a span marked bad; None and 0 in bundles of before.
+    Attributes
+    ----------
+    spec
+        The ``--data`` argument, or ``arrays``.
+    simulated
+        Whether the signal was made in code.
+    split
+        Which groups were held out, in words.
+    scaling
+        The contract's kind of scaling.
+    n_calibration, n_held_out
+        How many windows calibrated, and how many were compared.
+    majority_share
+        The most frequent class's share of the held-out windows; None in older bundles.
+    left_out
+        How many labelled windows touch a span marked bad; 0 in older bundles.
     """
 
     spec: str
@@ -80,8 +94,32 @@ class Output:
 class Manifest:
     """What a bundle is and what was measured; no dates, so that bytes repeat.
 
-    ``others`` is what artifacts give beside the logits, by name; absent where that is nothing.
     Version 1 had logits of 8 bits.
+
+    Attributes
+    ----------
+    model
+        The mode, sizes and arguments of the network.
+    source
+        Where the float model came from, in words.
+    data
+        What it was calibrated and measured on.
+    recipe
+        How it was quantized; None in a bundle without int8.
+    artifacts
+        Every file for a runtime, with its verdict.
+    parity
+        How every form of the network compared with the form before it.
+    accuracy
+        How many held-out windows every form decided correctly.
+    files
+        The sha256 of every other file of the bundle, by name.
+    versions
+        The versions of the packages that made it.
+    policy
+        How the parts that stay in float were chosen; None in a bundle without int8.
+    others
+        What files give beside the logits, by name; absent where that is nothing.
     """
 
     SCHEMA_VERSION: ClassVar[int] = 2

@@ -33,7 +33,27 @@ FORBID_OTHER_KEYS: Forbid = {"extra": "forbid"}
 
 @dataclass(frozen=True)
 class SignalSection:
-    """The table ``[signal]``: channels, rate, unit, reference."""
+    """The table ``[signal]``: channels, rate, unit, reference.
+
+    Attributes
+    ----------
+    channels
+        Names in the model's order, after ``[rename]``.
+    sfreq
+        Sampling rate in Hz, the recording's own.
+    unit
+        Unit of samples before scaling.
+    reference
+        ``as recorded``, ``average`` over the channels, or the name of an electrode.
+    uv_per_count
+        µV that one count of the converter stands for, which a device needs.
+    resampled_from
+        Rate in Hz that somebody resampled from; such a contract cannot be streamed.
+    file_unit
+        Unit of the numbers in the file, where the file does not say it, or says it wrongly.
+    encoding
+        Encoding of the file's texts, where it is neither UTF-8 nor what the format prescribes.
+    """
 
     channels: tuple[str, ...]
     sfreq: float
@@ -48,7 +68,17 @@ class SignalSection:
 
 @dataclass(frozen=True)
 class FilterSection:
-    """The table ``[filter]``: a causal band-pass or high-pass, and a notch."""
+    """The table ``[filter]``: a causal band-pass or high-pass, and a notch.
+
+    Attributes
+    ----------
+    low_hz, high_hz
+        -3 dB edges of the Butterworth filter; without ``high_hz`` it is a high-pass.
+    order
+        Order of the prototype; a band-pass has twice as many poles.
+    notch_hz
+        Centre of a notch behind it.
+    """
 
     low_hz: float
     high_hz: float | None = None
@@ -59,7 +89,17 @@ class FilterSection:
 
 @dataclass(frozen=True)
 class ScalingSection:
-    """The table ``[scaling]``: how each channel is scaled."""
+    """The table ``[scaling]``: how each channel is scaled.
+
+    Attributes
+    ----------
+    kind
+        ``per_channel`` (fitted on the training part), ``moving`` (follows the signal), or ``none``.
+    factor_new
+        How much a new sample weighs in moving averages.
+    eps
+        Least standard deviation that ``moving`` divides by, in the contract's unit.
+    """
 
     kind: Literal["per_channel", "moving", "none"] = "per_channel"
     factor_new: float | None = None
@@ -76,7 +116,19 @@ class ScalingSection:
 
 @dataclass(frozen=True)
 class WindowSection:
-    """The table ``[window]``: length, start, hop and shifted copies."""
+    """The table ``[window]``: length, start, hop and shifted copies.
+
+    Attributes
+    ----------
+    n_times
+        Samples of a window.
+    start_s
+        Seconds from the event to the window's first sample.
+    hop
+        Samples between decisions on the device; a multiple of the first pool's stride.
+    shifts_s
+        Seconds by which training windows are also cut earlier (-) and later (+).
+    """
 
     n_times: int
     start_s: float = 0.0
@@ -87,7 +139,15 @@ class WindowSection:
 
 @dataclass(frozen=True)
 class EventRule:
-    """A table of ``[[events]]``: what the annotations of some files mean."""
+    """A table of ``[[events]]``: what the annotations of some files mean.
+
+    Attributes
+    ----------
+    files
+        Patterns of file names that the rule is for.
+    classes
+        Annotation = class.
+    """
 
     files: tuple[str, ...]
     classes: Mapping[str, str]
@@ -96,7 +156,13 @@ class EventRule:
 
 @dataclass(frozen=True)
 class SplitSection:
-    """The table ``[split]``: which files are held out."""
+    """The table ``[split]``: which files are held out.
+
+    Attributes
+    ----------
+    holdout
+        Patterns of files, without suffix, that neither training nor calibration sees.
+    """
 
     holdout: tuple[str, ...] = ()
     __pydantic_config__: ClassVar[Forbid] = FORBID_OTHER_KEYS
@@ -108,6 +174,20 @@ class ContractFile:
 
     Attributes
     ----------
+    signal
+        Channels, rate, unit and reference.
+    window
+        What a decision looks at.
+    events
+        What annotations mean, file by file; files that no rule matches are left out.
+    rename
+        Name in the recording = name in the contract.
+    filter
+        A causal filter over the whole recording; none without it.
+    scaling
+        How each channel is scaled.
+    split
+        Which files are held out; the last third without it.
     file
         What the recordings' format has to be told, e.g. ``board = "cyton"``; see
         ``docs/reference/recordings.md``.

@@ -25,7 +25,13 @@ GROUP = "edge.boards"
 
 @dataclass(frozen=True)
 class Sources:
-    """Where each figure was read: a repository's ``owner/name``, a file in it, what it says."""
+    """Where each figure was read: a repository's ``owner/name``, a file in it, what it says.
+
+    Attributes
+    ----------
+    core, ram_bytes, flash_bytes
+        The source of this figure.
+    """
 
     core: str
     ram_bytes: str
@@ -47,6 +53,8 @@ class Device:
         All that a program may use.
     ram_block_bytes
         The largest piece of the RAM without a gap; no buffer may be larger.
+    sources
+        Where each figure was read.
     """
 
     title: str

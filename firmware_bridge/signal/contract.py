@@ -97,6 +97,8 @@ class SignalContract:
         Sampling rate in Hz, the recording's own; None where unknown.
     n_times, hop
         Length of a window and distance between decisions, in samples.
+    filter, scaling
+        What is done to the signal before windows are cut.
     classes
         Names of the classes in the order of the logits.
     input_quant

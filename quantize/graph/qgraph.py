@@ -40,7 +40,14 @@ that two are left as head room."""
 class Quant:
     """How integers stand for reals: ``real = scale * (stored - zero_point)``, scale in float32.
 
-    With 16 bits the zero point is 0, as in TFLite.
+    Attributes
+    ----------
+    scale
+        The real difference of two neighbouring integers.
+    zero_point
+        The integer that stands for zero; it is 0 with 16 bits, as in TFLite.
+    bits
+        Size of what is stored.
     """
 
     scale: float

@@ -44,6 +44,20 @@ def test_files_of_a_bundle(name: str, eca_bundle: Path) -> None:
         check(name, document | wrong[name])
 
 
+@pytest.mark.parametrize("path", sorted(SCHEMAS.iterdir()), ids=lambda path: path.name)
+def test_every_field_is_explained(path: Path) -> None:
+    """A field without a meaning is missing in a docstring's Attributes."""
+    schema = json.loads(path.read_text())
+    kinds = {path.stem: schema, **schema.get("$defs", {})}
+    silent = [
+        f"{kind}.{name}"
+        for kind, definition in kinds.items()
+        for name, field in definition.get("properties", {}).items()
+        if not field.get("description")
+    ]
+    assert not silent
+
+
 def test_contract_files() -> None:
     """The printed example; a name that is not known is refused as our reader refuses it."""
     document = tomllib.loads(contract_file.EXAMPLE)
