@@ -16,7 +16,7 @@ from edge.bundle import types as bundle_types
 from edge.bundle.types import Manifest
 from edge.checkpoint import files
 from edge.errors import AccuracyError, UsageError
-from edge.exporting import golden, policy
+from edge.exporting import amplitudes, golden, policy
 from edge.exporting import refuse as compatibility
 from edge.exporting import rungs as ladder
 from edge.exporting.manifest import artifact_of, manifest_of
@@ -82,7 +82,11 @@ def climb(ready: Prepared) -> tuple[Rung, ...]:
     """Compare the forms above every file: braindecode's, the lowered one, the integers."""
     assert ready.sources.net is not None
     lowered = ladder.lowered_rung(ready.sources.net, ready.top, ready.held_out)
-    return (ready.top, lowered, *ladder.int8_rungs(ready.sources, ready.top, ready.held_out))
+    try:
+        integers = ladder.int8_rungs(ready.sources, ready.top, ready.held_out)
+    except AccuracyError as error:
+        raise AccuracyError(amplitudes.explain(ready.resolved, str(error))) from None
+    return (ready.top, lowered, *integers)
 
 
 def _say_exceptions(rungs: Sequence[Rung], console: Console) -> None:
