@@ -107,7 +107,7 @@ def compare(
         max_relative_error=float(np.abs(out - ref).max() / max(np.abs(ref).max(), 1e-30)),
         noise_db=noise_db,
         saturated=saturated,
-        repeatable=bool(np.array_equal(out, again)),
+        repeatable=bool(np.array_equal(out[: len(again)], again)),
         allowed_steps=allowed_steps,
     )
 

@@ -260,6 +260,38 @@ class Parity:
 
 
 @dataclass(frozen=True)
+class PairedAccuracy:
+    """Whether an int8 artifact decides worse than the float model on the same labelled windows.
+
+    Attributes
+    ----------
+    rung
+        Target and precision.
+    n_windows, gained, lost
+        Windows compared, those that only the artifact gets right, and those that only float does.
+    difference_points, low_points, high_points
+        Accuracy of the artifact minus float's in percentage points, with its 95 % score interval.
+    margin_points
+        The loss that is asked about.
+    answer
+        ``yes``: it loses less than the margin; ``no``: it loses more; ``not enough windows``.
+    need
+        So many windows would decide; None where it is decided, or no number would.
+    """
+
+    rung: str
+    n_windows: int
+    gained: int
+    lost: int
+    difference_points: float
+    low_points: float
+    high_points: float
+    margin_points: float
+    answer: str
+    need: int | None
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """How many held-out, labelled windows one form of the network decided correctly.
 

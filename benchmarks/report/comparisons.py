@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.measure import statistics
-from benchmarks.measure.statistics import Interval, NonInferiority, Pairs
 from benchmarks.report.sources import Source
 from edge.bundle import types as bundle_types
+from edge.exporting import paired
+from edge.exporting.paired import Interval, NonInferiority, Pairs
 from edge.spec import BRAINDECODE, Parity, Precision, Proportion
 
 ONE_SUBJECT = "one subject"
@@ -127,12 +128,12 @@ def _paired(
     first, second = (
         decisions[f"{bundle_types.DECISION}{name}"] == labels for name in (BRAINDECODE, rung)
     )
-    found = statistics.pairs(first, second)
+    found = paired.pairs(first, second)
     return Paired(
         found,
         statistics.bootstrap(found),
         statistics.mcnemar(found),
-        statistics.non_inferiority(found),
+        paired.non_inferiority(found),
     )
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
-from benchmarks.measure.statistics import MARGIN
 from benchmarks.report import svg
 from benchmarks.report.comparisons import Comparison
 from benchmarks.report.document import Figure
+from edge.exporting.paired import MARGIN
 from firmware_bridge.plan.memory import Plan
 
 WIDTH = 10.9

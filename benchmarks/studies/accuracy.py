@@ -24,10 +24,11 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.measure import statistics, tool
+from benchmarks.measure import tool
 from benchmarks.measure.machine import ROOT, machine
 from benchmarks.studies import accuracy_report, records
 from edge import registry
+from edge.exporting import paired
 from edge.terminal.console import Console, console
 from quantize.graph.measures import sqnr_db
 from quantize.recipe import Recipe
@@ -105,7 +106,7 @@ def _outcome(
     """One artifact beside float, window by window."""
     from edge import parity
 
-    found = statistics.pairs(wanted.argmax(1) == labels, logits.argmax(1) == labels)
+    found = paired.pairs(wanted.argmax(1) == labels, logits.argmax(1) == labels)
     return {
         "gained": found.gained,
         "lost": found.lost,

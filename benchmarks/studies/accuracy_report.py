@@ -15,7 +15,8 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.measure import statistics
-from benchmarks.measure.statistics import Interval, Pairs
+from edge.exporting import paired
+from edge.exporting.paired import Interval, Pairs
 from edge.parity import wilson
 from edge.spec import Proportion
 
@@ -255,7 +256,7 @@ def _cell_texts(cell: dict[str, Any], target: str) -> tuple[str, ...]:
         f"{statistics.mcnemar(found):.2f}",
         f"{100 * agree.share:.1f} [{100 * agree.low:.1f}, {100 * agree.high:.1f}]",
         f"{_db(own['sqnr_db'])} ({_db(own['sqnr_median_window_db'])})",
-        str(statistics.non_inferiority(found)),
+        str(paired.non_inferiority(found)),
     )
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import statistics
-from benchmarks.measure.statistics import Interval
 from edge import parity
+from edge.exporting import paired
+from edge.exporting.paired import Interval
 from edge.spec import Proportion
 
 EPOCH_RUNGS = ("per sample", "per-channel scaling", "int8")
@@ -51,11 +52,11 @@ def climb(subject: str, data: str, correct: Correct) -> Climb:
     names = list(correct)
     steps = []
     for before, rung in itertools.pairwise(names):
-        found = statistics.pairs(correct[before], correct[rung])
+        found = paired.pairs(correct[before], correct[rung])
         steps.append(
             Step(
                 rung,
-                statistics.tango(found),
+                paired.tango(found),
                 statistics.bootstrap(found),
                 found.gained,
                 found.lost,
@@ -73,7 +74,7 @@ def together(climbs: Sequence[Mapping[str, Any]]) -> dict[str, Interval]:
     return {
         rung: statistics.over_subjects(
             [
-                [statistics.Pairs(climb["n_trials"], step["gained"], step["lost"])]
+                [paired.Pairs(climb["n_trials"], step["gained"], step["lost"])]
                 for climb in subjects
                 for step in climb["steps"]
                 if step["rung"] == rung

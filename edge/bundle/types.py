@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from edge.errors import UsageError
-from edge.spec import Accuracy, Artifact, Decision, ModelSpec, Parity, Precision
+from edge.spec import Accuracy, Artifact, Decision, ModelSpec, PairedAccuracy, Parity, Precision
 from quantize import plain
 from quantize.recipe import Recipe
 
@@ -120,6 +120,8 @@ class Manifest:
         How the parts that stay in float were chosen; None in a bundle without int8.
     others
         What files give beside the logits, by name; absent where that is nothing.
+    paired
+        Whether int8 decides worse than float; absent without int8 and in older bundles.
     """
 
     SCHEMA_VERSION: ClassVar[int] = 2
@@ -135,6 +137,7 @@ class Manifest:
     versions: Mapping[str, str]
     policy: Decision | None = None
     others: Mapping[str, Output] = field(default_factory=dict, metadata=plain.IF_ANY)
+    paired: tuple[PairedAccuracy, ...] = field(default=(), metadata=plain.IF_ANY)
 
     def artifact(self, target: str, precision: str | None) -> Artifact:
         """Return the artifact of a target; int8 where nothing else was asked for.

@@ -23,7 +23,10 @@ UNKNOWN_SPLIT = "held out from calibration; training split unknown"
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for."""
+    """What the user asked for.
+
+    ``held_out`` is how many windows to compare on at most; None for what an export takes by itself.
+    """
 
     mode: str | None = None
     checkpoint: str | FloatModel | None = None
@@ -31,6 +34,7 @@ class Request:
     contract: Path | None = None
     holdout: tuple[str, ...] = ()
     keep_bad: bool = False
+    held_out: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def _data(request: Request, model: FloatModel, note: Callable[[str], None]) -> d
         return request.data
     return source.read(
         _data_spec(request, model, note),
-        _contract_file(request, model),
+        contract_of(request, model),
         request.keep_bad or (model.training is not None and model.training.keep_bad),
     )
 
@@ -129,7 +133,8 @@ def _data_spec(request: Request, model: FloatModel, note: Callable[[str], None])
     return spec
 
 
-def _contract_file(request: Request, model: FloatModel) -> contract_file.ContractFile | None:
+def contract_of(request: Request, model: FloatModel) -> contract_file.ContractFile | None:
+    """Return the contract file that data is read with, None where nobody gave one."""
     if request.contract is not None:
         return contract_file.read(request.contract)
     if model.contract_file is not None:

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 @click.option("--holdout", type=Names(), default=(), help="Sessions or files to measure on.")
 @keep_bad
 @click.option(
+    "--held-out",
+    type=click.IntRange(1),
+    help="Windows to compare on at most: 480 of recordings, 1920 simulated ones without it.",
+)
+@click.option(
     "--targets", type=Names(registry.TARGETS), default=None, help="All that fit without it."
 )
 @click.option("--out", type=PATH, help="Folder of the bundle; edge-MODE[-int8] without it.")
@@ -66,6 +71,7 @@ def command(as_json: bool, verbose: bool, **options: Any) -> None:
 
         console.print(tables.export_table(made))
         for line in (
+            *tables.paired_lines(made),
             *tables.class_lines(made),
             *tables.float_lines(made),
             *tables.other_lines(made),
@@ -117,6 +123,7 @@ def _request(options: dict[str, Any]) -> ExportRequest:
             contract=options["contract"],
             holdout=options["holdout"],
             keep_bad=options["keep_bad"],
+            held_out=options["held_out"],
         ),
         out=_out(options),
         int8=options["int8"],

@@ -11,6 +11,7 @@ which is what limits a decoder; the constants below put a float model at 75-90 %
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -85,6 +86,22 @@ def read(spec: str, seed: int, file: ContractFile | None = None) -> Dataset:
     IncompatibleError
         When a channel has no place in the 10-10 system.
     """
+    return _sessions(spec, seed, file, range(N_SESSIONS))
+
+
+def beyond(spec: str, seed: int, file: ContractFile | None, n_windows: int) -> Dataset:
+    """Simulate further sessions, none of which :func:`read` gives.
+
+    Parameters
+    ----------
+    n_windows
+        At least so many windows, in whole sessions.
+    """
+    n_sessions = math.ceil(n_windows / (TRIALS_PER_CLASS * len(CLASSES)))
+    return _sessions(spec, seed, file, range(N_SESSIONS, N_SESSIONS + n_sessions))
+
+
+def _sessions(spec: str, seed: int, file: ContractFile | None, numbers: range) -> Dataset:
     settings = file or DEFAULT
     if settings.signal.unit != "uV":
         raise UsageError(
@@ -92,8 +109,7 @@ def read(spec: str, seed: int, file: ContractFile | None = None) -> Dataset:
         )
     contract = _contract(settings)
     recordings = [
-        _session(f"session{i + 1}", np.random.default_rng([seed, i]), contract)
-        for i in range(N_SESSIONS)
+        _session(f"session{i + 1}", np.random.default_rng([seed, i]), contract) for i in numbers
     ]
     shifts = tuple(round(shift * settings.signal.sfreq) for shift in settings.window.shifts_s)
     return from_recordings(spec, recordings, contract, simulated=True, shifts=shifts)

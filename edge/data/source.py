@@ -10,6 +10,9 @@ from edge.data.dataset import Dataset
 from edge.errors import UsageError, listing
 from edge.signal.contract_file import ContractFile
 
+SIMULATED = "sim"
+"""The name of data that is made in code."""
+
 
 def read(spec: str, file: ContractFile | None = None, keep_bad: bool = False) -> Dataset:
     """Return windows, labels and contract behind a ``--data`` argument.
@@ -22,7 +25,7 @@ def read(spec: str, file: ContractFile | None = None, keep_bad: bool = False) ->
         When the argument is none of the forms, or a recording comes without a contract.
     """
     name, _, seed = spec.partition(":")
-    if name == "sim":
+    if name == SIMULATED:
         if seed and not seed.isdecimal():
             raise UsageError(f"Invalid seed in --data {spec!r}: type e.g. 'sim:3'.")
         return sim.read(spec, int(seed or 0), file)
@@ -45,6 +48,27 @@ def read(spec: str, file: ContractFile | None = None, keep_bad: bool = False) ->
     return recordings.read(path, spec, file, keep_bad)
 
 
+def beyond(dataset: Dataset, file: ContractFile | None, n_windows: int) -> Dataset | None:
+    """Make more windows of the kind of a simulated data set, from sessions that it does not hold.
+
+    Parameters
+    ----------
+    file
+        The contract that the data set was read with.
+    n_windows
+        At least so many.
+
+    Returns
+    -------
+    Dataset or None
+        None for recordings, of which there are no more.
+    """
+    name, _, seed = dataset.spec.partition(":")
+    if name != SIMULATED or not dataset.simulated:
+        return None
+    return sim.beyond(dataset.spec, int(seed or 0), file, n_windows)
+
+
 def refuse_absent(spec: str) -> None:
     """Raise if ``--data`` names a file or a folder that does not exist.
 
@@ -53,7 +77,7 @@ def refuse_absent(spec: str) -> None:
     UsageError
         With what can be typed.
     """
-    if spec.partition(":")[0] == "sim" or spec.startswith(moabb.PREFIX) or Path(spec).exists():
+    if spec.partition(":")[0] == SIMULATED or spec.startswith(moabb.PREFIX) or Path(spec).exists():
         return
     raise UsageError(
         f"--data {spec!r} does not exist. Type 'sim', 'moabb:NAME:SUBJECT', or the path of an "

@@ -31,7 +31,6 @@ from edge.targets import runtime
 from edge.targets.base import Sources
 from edge.targets.runtime import Built, Runtime
 from edge.terminal.console import Console
-from quantize.graph.measures import evenly
 
 WHOLE = "whole network"
 """Where a reason lies that only running has shown."""
@@ -114,15 +113,10 @@ def _prepare(mode: str) -> Prepared:
     """What a plain ``edge export --mode M --int8`` would build, and fewer windows to measure on."""
     model = files.load(checkpoints.ZOO / mode)
     assert model.training is not None
-    shipped = checkpoints.Request(mode, model, _data(model.training.data))
+    shipped = checkpoints.Request(mode, model, _data(model.training.data), held_out=N_WINDOWS)
     targets = registry.names(registry.TARGETS)
     request = ExportRequest(shipped, Path(), int8=True, targets=targets, full_int8=True)
-    ready = prepare(request, _silent)  # as much in int8 as there can be, no policy
-    held_out = ready.held_out
-    some = evenly(len(held_out.labels), N_WINDOWS)
-    fewer = HeldOut(held_out.raw[some], held_out.scaled[some], held_out.labels[some])
-    top = replace(ready.top, logits=ready.top.logits[some])
-    return replace(ready, held_out=fewer, top=top)
+    return prepare(request, _silent)  # as much in int8 as there can be, no policy
 
 
 @functools.lru_cache(maxsize=1)

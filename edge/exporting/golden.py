@@ -21,7 +21,7 @@ N_GOLDEN = 20
 
 def vectors(sources: Sources, held_out: HeldOut, rungs: Sequence[Rung]) -> bytes:
     """Return windows as ``edge run`` takes them with every rung's logits, as ``.npz``."""
-    index = evenly(len(held_out.raw), N_GOLDEN)
+    index = evenly(len(held_out.repeated), N_GOLDEN)  # every form has run on these
     arrays: dict[str, Any] = {"x": held_out.raw[index]}
     if sources.int8_graph is not None:
         integers = reference.run(sources.int8_graph, held_out.scaled[index])

@@ -10,6 +10,7 @@ import numpy as np
 from edge import parity
 from edge.bundle import folder as bundle_folder
 from edge.bundle.types import DataRecord, Manifest, Output
+from edge.exporting import held_out
 from edge.exporting.prepare import Prepared
 from edge.exporting.rungs import Rung
 from edge.patches.versions import versions
@@ -65,11 +66,12 @@ def manifest_of(
         recipe=ready.recipe,
         artifacts=artifacts,
         parity=tuple(entry for rung in rungs for entry in rung.parity),
-        accuracy=tuple(parity.accuracy(r.name, r.logits, labels) for r in rungs),
+        accuracy=tuple(parity.accuracy(r.name, r.logits, labels[: len(r.logits)]) for r in rungs),
         files={},
         versions=versions(),
         policy=ready.decision,
         others=_others(ready.sources.float_graph, rungs),
+        paired=held_out.paired_accuracy(artifacts, rungs, ready.held_out),
     )
 
 

@@ -159,7 +159,7 @@ def _write(
     (folder / bundle_types.GOLDEN).write_bytes(golden.vectors(ready.sources, ready.held_out, rungs))
     (folder / bundle_types.DECISIONS).write_bytes(golden.decisions(ready.held_out, rungs))
     if graph is not None and ready.sources.balanced is not None:
-        tensors = fidelity.measure(ready.sources.balanced, graph, ready.held_out.scaled)
+        tensors = fidelity.measure(ready.sources.balanced, graph, ready.held_out.repeated)
         manifest.write(folder / bundle_types.TENSORS, {"tensors": tensors})
     complete = replace(made, files=bundle_folder.checksums(folder))
     manifest.write(folder / bundle_types.MANIFEST, complete)
@@ -171,6 +171,6 @@ def _write_sensitivity(folder: Path, ready: Prepared) -> None:
     sources = ready.sources
     assert sources.balanced is not None
     assert sources.int8_graph is not None
-    report = sensitivity.measure(sources.balanced, sources.int8_graph, ready.held_out.scaled)
+    report = sensitivity.measure(sources.balanced, sources.int8_graph, ready.held_out.repeated)
     (folder / bundle_types.SENSITIVITY).write_text(manifest.to_json(report.document()))
     figures.sensitivity(report, folder / bundle_types.SENSITIVITY_FIGURE)

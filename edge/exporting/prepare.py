@@ -15,6 +15,7 @@ from edge.checkpoint import shortened
 from edge.checkpoint.find import Resolved
 from edge.data import dataset
 from edge.exporting import as_given, finite, policy
+from edge.exporting import held_out as windows
 from edge.exporting import rungs as ladder
 from edge.exporting.rungs import HeldOut, Rung
 from edge.families.attentionbasenet import fast_stem as fit
@@ -31,8 +32,6 @@ from quantize.pt2e import ptq
 from quantize.pt2e.extract import extract
 from quantize.recipe import Recipe
 
-MAX_HELD_OUT = 480
-"""Held-out windows compared at most, spread evenly."""
 MAX_EVIDENCE = 400
 """Training windows that the policy chooses by at most, spread evenly; what is held out is reported,
 and would flatter int8 if it had been chosen by."""
@@ -112,7 +111,7 @@ def prepare(request: ExportRequest, note: Callable[[str], None]) -> Prepared:
     resolved = checkpoints.resolve(request.checkpoint, note)
     _say_what_is_special(resolved, note)
     calibration = dataset.calibration_windows(resolved.split.train, note)
-    held_out = _held_out(resolved)
+    resolved, held_out = windows.choose(resolved, request.checkpoint)
     scaled = resolved.contract.scale(calibration)
     as_given.refuse_difference(resolved.model, scaled, "calibration windows")
     as_given.refuse_difference(resolved.model, held_out.scaled, "held-out windows")
@@ -137,13 +136,6 @@ def _say_what_is_special(resolved: Resolved, note: Callable[[str], None]) -> Non
         note("note: scaling unknown, windows are taken as they are: the checkpoint has no contract")
     if resolved.split.test.simulated:
         note("note: simulated data; accuracies say nothing about real EEG")
-
-
-def _held_out(resolved: Resolved) -> HeldOut:
-    test = resolved.split.test
-    index = evenly(len(test.windows), MAX_HELD_OUT)
-    raw = test.windows[index]
-    return HeldOut(raw, resolved.contract.scale(raw), test.labels[index])
 
 
 def _float_sources(resolved: Resolved, given: Sequence[str]) -> Sources:

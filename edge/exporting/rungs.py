@@ -40,6 +40,8 @@ QDQ = "qdq"
 REFERENCE = "reference"
 
 SATURATION_WINDOWS = 64
+REPEATED = 480
+"""Windows that are run a second time at most, to see whether the bits are the same."""
 
 Logits = NDArray[np.float32]
 Values = Mapping[str, Logits]
@@ -56,6 +58,11 @@ class HeldOut:
     raw: NDArray[np.float32]
     scaled: NDArray[np.float32]
     labels: NDArray[np.int64]
+
+    @property
+    def repeated(self) -> NDArray[np.float32]:
+        """The scaled windows that every form of the network is run on twice: the first ones."""
+        return self.scaled[:REPEATED]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +151,10 @@ def lowered_rung(net: nn.Module, top: Rung, held_out: HeldOut) -> Rung:
     """Compare the lowered network, in float, with braindecode."""
     against = {output: [Yardstick(top.of(output))] for output in (LOGITS, *top.others)}
     forms = {output: partial(lower.VALUES[output], net) for output in against}
-    x = to_nchw(held_out.scaled)
-    runs = [{output: fit.predict(form, x) for output, form in forms.items()} for _ in range(2)]
+    runs = [
+        {output: fit.predict(form, to_nchw(x)) for output, form in forms.items()}
+        for x in (held_out.scaled, held_out.repeated)
+    ]
     return climb_all(LOWERED, runs, against)
 
 
@@ -154,7 +163,7 @@ def int8_rungs(sources: Sources, top: Rung, held_out: HeldOut) -> tuple[Rung, ..
     graph, qdq, x = sources.int8_graph, sources.qdq, held_out.scaled
     if graph is None or qdq is None:
         return ()
-    runs = [reference.run(graph, x), reference.run(graph, x)]
+    runs = [reference.run(graph, x), reference.run(graph, held_out.repeated)]
     some = x[:: max(len(x) // SATURATION_WINDOWS, 1)]
     finite.refuse(graph, x, runs[0].undefined, "held-out windows in int8")
     clipped = max(parity.saturation(graph, some).values())
@@ -163,13 +172,18 @@ def int8_rungs(sources: Sources, top: Rung, held_out: HeldOut) -> tuple[Rung, ..
     tapped = taps.give(qdq, graph)
     pytorch = climb_all(
         QDQ,
-        [_run_qdq(tapped, x, tuple(graph.outputs)) for _ in range(2)],
+        [_run_qdq(tapped, held_out.repeated, tuple(graph.outputs)) for _ in range(2)],
         {
             output: [Yardstick(own, _step(graph, output), own.parity[0].sqnr_db)]
-            for output, own in ((output, integers.of(output)) for output in graph.outputs)
+            for output, own in ((output, _first(integers.of(output))) for output in graph.outputs)
         },
     )
     return integers, pytorch
+
+
+def _first(rung: Rung) -> Rung:
+    """Return a rung on the windows that are run twice; PyTorch's graph is no file, and slow."""
+    return replace(rung, logits=rung.logits[:REPEATED])
 
 
 def _values(graph: QGraph, run: reference.Logits) -> Values:
@@ -220,7 +234,7 @@ def yardsticks(
 
 def run_twice(name: str, run: Session, held_out: HeldOut, against: Yardsticks) -> Rung:
     """Run a runtime on the held-out windows and compare it; see :func:`climb`."""
-    return climb_all(name, [run.values(held_out.scaled) for _ in range(2)], against)
+    return climb_all(name, [run.values(x) for x in (held_out.scaled, held_out.repeated)], against)
 
 
 def _run_qdq(qdq: torch.fx.GraphModule, x: NDArray[np.float32], names: Sequence[str]) -> Values:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from edge.spec import BRAINDECODE, Artifact, Parity, Precision, Proportion, describe
+from edge.spec import BRAINDECODE, Artifact, PairedAccuracy, Parity, Precision, Proportion, describe
 
 if TYPE_CHECKING:
     from edge.bundle.run import Check
     from edge.bundle.types import Manifest
     from edge.exporting.check import Cell, Report
+
+MANY = 10_000
+"""More simulated windows than that are not worth waiting for; a thousand take some 9 s."""
 
 
 UNEVEN = 1.2
@@ -95,6 +98,34 @@ def among_classes(majority: float, balanced: float, kappa: float) -> str:
         f"balanced accuracy {100 * balanced:.1f} %, Cohen's kappa {kappa:.2f}; the most frequent "
         f"class has {100 * majority:.1f} % of the windows"
     )
+
+
+def paired_lines(made: Manifest) -> list[str]:
+    """Say whether int8 decides worse than float on the same windows, one line for each answer."""
+    by_answer: dict[str, list[PairedAccuracy]] = {}
+    for entry in made.paired:
+        by_answer.setdefault(entry.answer, []).append(entry)
+    return [_paired_line(made, entries) for entries in by_answer.values()]
+
+
+def _paired_line(made: Manifest, entries: Sequence[PairedAccuracy]) -> str:
+    first = entries[0]
+    margin = f"{first.margin_points:g} points of accuracy"
+    said = {
+        "yes": f"int8 loses less than {margin}",
+        "no": f"int8 loses more than {margin}",
+    }.get(first.answer, f"not decided whether int8 loses less than {margin}")
+    each = ", ".join(
+        f"{entry.rung.rpartition(' ')[0]} {entry.difference_points:+.2f} "
+        f"[{entry.low_points:+.2f}, {entry.high_points:+.2f}]"
+        for entry in entries
+    )
+    line = f"{said}: {each}; {first.n_windows:,} windows in pairs, 95 %"
+    needs = [entry.need for entry in entries if entry.need is not None]
+    if not needs:
+        return line
+    more = f" (--held-out {max(needs)})" if made.data.simulated and max(needs) <= MANY else ""
+    return f"{line}; {max(needs):,} would decide{more}"
 
 
 def other_lines(made: Manifest) -> list[str]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from benchmarks.measure.statistics import MARGIN
 from benchmarks.report import figures
 from benchmarks.report.comparisons import (
     UNPAIRED,
@@ -32,6 +31,7 @@ from benchmarks.report.document import (
     words,
 )
 from benchmarks.report.sources import Source
+from edge.exporting.paired import MARGIN
 from edge.spec import Proportion
 
 MANY = 6

@@ -12,24 +12,25 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchmarks.measure import statistics
-from benchmarks.measure.statistics import Z95, Pairs
 from edge import parity
+from edge.exporting import paired
+from edge.exporting.paired import Z95, Pairs
 
 
 def test_pairs_are_counted() -> None:
     """Gained: the second alone was right. Lost: the first alone."""
     first = np.array([True, True, False, False, True])
     second = np.array([True, False, True, False, False])
-    assert statistics.pairs(first, second) == Pairs(5, gained=1, lost=2)
-    assert statistics.pairs(first, second).difference == pytest.approx(-0.2)
+    assert paired.pairs(first, second) == Pairs(5, gained=1, lost=2)
+    assert paired.pairs(first, second).difference == pytest.approx(-0.2)
 
 
 def test_windows_that_are_not_paired() -> None:
     """Nothing is compared with windows of another number, or with none."""
     with pytest.raises(ValueError, match=r"shapes \(3,\) and \(2,\) are not those of paired"):
-        statistics.pairs(np.ones(3, bool), np.ones(2, bool))
+        paired.pairs(np.ones(3, bool), np.ones(2, bool))
     with pytest.raises(ValueError, match=r"shapes \(0,\) and \(0,\) are not those of paired"):
-        statistics.pairs(np.ones(0, bool), np.ones(0, bool))
+        paired.pairs(np.ones(0, bool), np.ones(0, bool))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_mcnemar(gained: int, lost: int, p: float) -> None:
 @pytest.mark.parametrize("n", [44, 240, 2880])
 def test_tango_without_a_difference(n: int) -> None:
     """The closed form of Tango (1998)."""
-    interval = statistics.tango(Pairs(n, 0, 0))
+    interval = paired.tango(Pairs(n, 0, 0))
     half = Z95**2 / (n + Z95**2)
     assert (interval.low, interval.high) == pytest.approx((-half, half), abs=1e-9)
 
@@ -56,7 +57,7 @@ def test_tango_is_wilson_where_every_window_is_lost_or_gained() -> None:
     share, z2 = gained / n, Z95**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    interval = statistics.tango(Pairs(n, gained, n - gained))
+    interval = paired.tango(Pairs(n, gained, n - gained))
     wanted = (2 * (centre - half) - 1, 2 * (centre + half) - 1)
     assert (interval.low, interval.high) == pytest.approx(wanted, abs=1e-9)
 
@@ -66,7 +67,7 @@ def test_tango_is_wilson_where_every_window_is_lost_or_gained() -> None:
 def test_tango_turns_round(n: int, gained: int, lost: int) -> None:
     """Swapping the two classifiers swaps the limits; the difference lies between them."""
     n += gained + lost
-    one, other = statistics.tango(Pairs(n, gained, lost)), statistics.tango(Pairs(n, lost, gained))
+    one, other = paired.tango(Pairs(n, gained, lost)), paired.tango(Pairs(n, lost, gained))
     assert (one.low, one.high) == pytest.approx((-other.high, -other.low), abs=1e-9)
     assert -1 <= one.low < one.value < one.high <= 1
 
@@ -76,7 +77,7 @@ def test_intervals_cover() -> None:
     rng = np.random.default_rng(1)
     drawn = rng.multinomial(400, (0.01, 0.03, 0.96), 400)
     found = [Pairs(400, int(gained), int(lost)) for gained, lost, _ in drawn]
-    for interval in (statistics.tango, lambda p: statistics.bootstrap(p, 1000)):
+    for interval in (paired.tango, lambda p: statistics.bootstrap(p, 1000)):
         inside = [i.low <= -0.02 <= i.high for i in map(interval, found)]
         assert np.mean(inside) == pytest.approx(0.95, abs=0.03)
 
@@ -106,28 +107,28 @@ def test_bootstrap_is_that_of_the_windows() -> None:
 )
 def test_non_inferiority(found: Pairs, text: str) -> None:
     """Half a point: 240 windows cannot show it; at a difference of just that no number can."""
-    assert str(statistics.non_inferiority(found)) == text
+    assert str(paired.non_inferiority(found)) == text
 
 
 def test_windows_needed_without_a_difference() -> None:
     """The closed form: n > z**2 (1 - margin) / margin, and one window less does not do."""
-    need = statistics.windows_needed(Pairs(240, 0, 0))
+    need = paired.windows_needed(Pairs(240, 0, 0))
     assert need == math.ceil(Z95**2 * 0.995 / 0.005) == 765
-    assert statistics.non_inferiority(Pairs(need, 0, 0)).answer == "yes"
-    assert statistics.non_inferiority(Pairs(need - 1, 0, 0)).answer != "yes"
+    assert paired.non_inferiority(Pairs(need, 0, 0)).answer == "yes"
+    assert paired.non_inferiority(Pairs(need - 1, 0, 0)).answer != "yes"
 
 
 @pytest.mark.parametrize("found", [Pairs(1000, 10, 10), Pairs(240, 2, 1), Pairs(240, 0, 2)])
 def test_windows_needed_decide(found: Pairs) -> None:
     """At that many, four studies of five decide."""
-    need = statistics.windows_needed(found)
+    need = paired.windows_needed(found)
     assert need is not None
     gained, lost = found.gained / found.n, found.lost / found.n
     rng = np.random.default_rng(2)
     drawn = rng.multinomial(need, (gained, lost, 1 - gained - lost), 500)
     counts, times = np.unique(drawn[:, :2], axis=0, return_counts=True)
-    answers = [statistics.non_inferiority(Pairs(need, int(g), int(k))).answer for g, k in counts]
-    wanted = "yes" if found.difference > -statistics.MARGIN else "no"
+    answers = [paired.non_inferiority(Pairs(need, int(g), int(k))).answer for g, k in counts]
+    wanted = "yes" if found.difference > -paired.MARGIN else "no"
     right = sum(n for n, answer in zip(times, answers, strict=True) if answer == wanted)
     assert right / 500 == pytest.approx(0.8, abs=0.05)
 
@@ -146,7 +147,7 @@ def test_subjects_are_the_unit() -> None:
     assert interval.value == pytest.approx(-0.002)
     assert (interval.low, interval.high) == pytest.approx(wanted)
     alone = statistics.over_subjects(one_model_each((100, 0)))
-    assert alone == statistics.Interval(0.1, -math.inf, math.inf)
+    assert alone == paired.Interval(0.1, -math.inf, math.inf)
     assert str(statistics.subjects_non_inferiority(subjects[:1])) == "not enough subjects"
 
 
@@ -161,7 +162,7 @@ def test_models_of_a_subject_count_once() -> None:
 def test_subjects_that_do_not_differ() -> None:
     """Two who lose nothing prove nothing: their windows' interval stands in for their spread."""
     found = statistics.subjects_non_inferiority(one_model_each((0, 0), (0, 0), n=60))
-    windows = statistics.tango(Pairs(120, 0, 0))
+    windows = paired.tango(Pairs(120, 0, 0))
     assert (found.interval.low, found.interval.high) == (windows.low, windows.high)
     assert str(found) == "not enough subjects, need 13"  # 765 windows
     assert 60 * 12 < 765 <= 60 * 13

@@ -25,6 +25,7 @@ from edge import parity
 from edge.bundle import read as bundle
 from edge.bundle import types as bundle_types
 from edge.errors import MissingToolError
+from edge.exporting import paired
 from edge.spec import Decision, Trial
 from quantize import plain as manifest
 from tests.conftest import Edge
@@ -304,16 +305,16 @@ def test_wrong_requests(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
 
 def compared(subject: str, gained: int, lost: int, n: int = 400, **other: Any) -> Comparison:
     """A comparison of a subject of whose windows float got 300 right."""
-    found = statistics.Pairs(n, gained, lost)
-    paired = comparisons.Paired(
+    found = paired.Pairs(n, gained, lost)
+    both = comparisons.Paired(
         found,
         statistics.bootstrap(found),
         statistics.mcnemar(found),
-        statistics.non_inferiority(found),
+        paired.non_inferiority(found),
     )
     one = Comparison(
         subject, subject, "eca", "tflite", False, parity.wilson(300, n),
-        parity.wilson(300 + gained - lost, n), parity.wilson(n - gained - lost, n), 30.0, paired,
+        parity.wilson(300 + gained - lost, n), parity.wilson(n - gained - lost, n), 30.0, both,
     )  # fmt: skip
     return replace(one, **other)
 

@@ -12,6 +12,7 @@ import pytest
 from edge.bundle import folder as bundle_folder
 from edge.bundle import read as bundle
 from edge.bundle import types as bundle_types
+from edge.exporting import held_out
 from edge.spec import Verdict
 from tests.conftest import Edge
 
@@ -46,7 +47,7 @@ def test_bundle_is_complete(eca_bundle: Path) -> None:
 def test_every_rung_holds(eca_bundle: Path) -> None:
     """Held-out windows: runtimes within a step of the reference, int8 close to float."""
     made = bundle.read(eca_bundle).manifest
-    assert made.data.n_held_out == 240
+    assert made.data.n_held_out == held_out.SIMULATED
     for entry in made.parity:
         assert entry.repeatable
         if entry.max_steps is not None:
@@ -62,14 +63,41 @@ def test_every_rung_holds(eca_bundle: Path) -> None:
 
 
 def test_every_decision_is_kept(eca_bundle: Path) -> None:
-    """Labels and decisions of every rung on every held-out window, as the manifest counts them."""
+    """Labels and decisions of every rung on every held-out window, as the manifest counts them.
+
+    PyTorch's graph, which is no file, is run on the first windows only.
+    """
     opened = bundle.read(eca_bundle)
     kept = opened.decisions()
     labels = kept.pop(bundle_types.LABELS)
-    correct = {name: int((decided == labels).sum()) for name, decided in kept.items()}
+    correct = {
+        name: int((decided == labels[: len(decided)]).sum()) for name, decided in kept.items()
+    }
     counts = {f"{bundle_types.DECISION}{a.rung}": a.correct.count for a in opened.manifest.accuracy}
     assert correct == counts
-    assert len(labels) == opened.manifest.data.n_held_out
+    assert len(labels) == opened.manifest.data.n_held_out == held_out.SIMULATED
+    assert {name for name, decided in kept.items() if len(decided) < len(labels)} == {
+        f"{bundle_types.DECISION}qdq"
+    }
+
+
+def test_the_default_decides_about_half_a_point(eca_bundle: Path) -> None:
+    """The windows that are simulated suffice for every int8 file, by the counts that are kept."""
+    opened = bundle.read(eca_bundle)
+    kept = opened.decisions()
+    labels = kept[bundle_types.LABELS]
+    entries = opened.manifest.paired
+    assert {entry.rung for entry in entries} == {
+        f"{name} int8" for name in ("c", "executorch", "onnx", "tflite")
+    }
+    for entry in entries:
+        float_right = kept[f"{bundle_types.DECISION}braindecode"] == labels
+        int8_right = kept[f"{bundle_types.DECISION}{entry.rung}"] == labels
+        assert entry.gained == int((int8_right & ~float_right).sum())
+        assert entry.lost == int((float_right & ~int8_right).sum())
+        assert (entry.n_windows, entry.answer, entry.need) == (len(labels), "yes", None)
+        assert entry.low_points > -entry.margin_points
+    assert opened.manifest.data.split == "groups session3 held out, 7 more made to compare on"
 
 
 def test_all_int8_was_enough(eca_bundle: Path) -> None:
@@ -228,7 +256,7 @@ def test_gates_leave_nothing_behind(edge: Edge, tmp_path: Path, option: list[str
     """An accuracy gate that cannot be met, and int8 throughout where a target pools in float."""
     done = edge("export", "--mode", "eca", "--int8", *option, "--out", "b", cwd=tmp_path)
     expected = {
-        "--max-drop": (5, "edge: model.tflite.float.tflite loses 0.00 points on 240 held-out"),
+        "--max-drop": (5, "edge: model.tflite.float.tflite loses 0.00 points on 1920 held-out"),
         "--full-int8": (3, "edge: --full-int8 is not possible for these targets. executorch: "),
     }[option[0]]
     assert done.returncode == expected[0]
