@@ -126,7 +126,7 @@ def _variance_under(n: float, gained: float, lost: float, d: float) -> float:
 
 
 def non_inferiority(found: Pairs, margin: float = MARGIN) -> NonInferiority:
-    """Decide whether the second classifier loses at most ``margin``; see :class:`NonInferiority`."""
+    """Decide whether the second loses at most ``margin``; see :class:`NonInferiority`."""
     interval = tango(found)
     verdict = answer(interval, margin, "windows")
     need = None if verdict in DECIDED else windows_needed(found, margin)
@@ -141,7 +141,7 @@ def answer(interval: Interval, margin: float, unit: str) -> str:
 
 
 def windows_needed(found: Pairs, margin: float = MARGIN) -> int | None:
-    """Return how many windows would decide at 80 % power if the shares seen were the true ones.
+    """Return the windows that would decide at 80 % power if the shares seen were the true ones.
 
     ``((z(95 %) sqrt(v0) + z(80 %) sqrt(v)) / (difference + margin))**2``, v the variance of one
     window's difference and v0 what it is most likely if the difference is ``-margin``, as in
