@@ -31,12 +31,18 @@ def from_codes(codes: Samples, number: NDArray[np.int64], sfreq: float) -> tuple
 def from_texts(
     texts: Sequence[str], number: NDArray[np.int64], sfreq: float
 ) -> tuple[Annotation, ...]:
-    """Return an event at each row whose text is not "" or 0 and differs from the row before."""
+    """Return an event at each row whose text is neither empty nor 0 and differs from the last.
+
+    Numbers are written alike, ``1.000`` as ``1``.
+    """
     found, before = [], ""
-    for i, text in enumerate(texts):
-        if text not in ("", "0", "0.0", before):
+    for i, written in enumerate(texts):
+        if written == before:
+            continue
+        before = written
+        text = f"{float(written):.15g}" if _table.is_number(written) else written
+        if text not in ("", "0", "nan"):
             found.append(Annotation(float(number[i]) / sfreq, 0.0, text))
-        before = text
     return tuple(found)
 
 
