@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import UsageError
+from edge.errors import EdgeError, IncompatibleError, UsageError
 from edge.spec import Argument
 from firmware_bridge.signal.contract import UNKNOWN
 
@@ -193,8 +193,22 @@ class Description:
         return next(channel for channel in self.channels if channel.name == name)
 
     def read(self, names: Sequence[str], start: int, stop: int) -> Samples:
-        """Return samples (len(names), stop - start) of channels that share a rate."""
-        samples = self.source(names, start, stop)
+        """Return samples (len(names), stop - start) of channels that share a rate.
+
+        Raises
+        ------
+        IncompatibleError
+            When the file's samples are not what its header promised.
+        """
+        try:
+            samples = self.source(names, start, stop)
+        except EdgeError:
+            raise
+        except Exception as error:  # parsers of other people raise anything
+            first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise IncompatibleError(
+                f"{self.name} describes samples that cannot be read: {first_line}"
+            ) from error
         gains = np.array([self.gains.get(name, 1.0) for name in names])
         return samples if (gains == 1).all() else samples * gains[:, None]
 

@@ -15,6 +15,7 @@ the longest wins, so that ``.fif.gz`` is no ``.gz``. Where formats share a suffi
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from pathlib import Path
 from typing import Protocol, cast
@@ -153,8 +154,21 @@ def _guarded(each: Format, path: Path, hints: Hints) -> Description | Trials:
     except Exception as error:  # parsers of other people raise anything
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"{str(path)!r} cannot be read: {first_line}") from error
+    _refuse_nonsense(recording)
     if isinstance(recording, Trials):
         return recording
     recording = recording.with_unit(hints.unit)
     pattern = hints.text(EVENTS)
     return recording if pattern is None else _events.with_second_file(recording, pattern)
+
+
+def _refuse_nonsense(recording: Description | Trials) -> None:
+    """Raise where a file has no channel, no signal, or a rate that is none."""
+    for channel in recording.channels:
+        if not (math.isfinite(channel.sfreq) and channel.sfreq > 0):
+            raise UsageError(
+                f"{str(recording.path)!r} says that channel {channel.name!r} has a rate of "
+                f"{channel.sfreq:g} Hz, which is none. Export it anew."
+            )
+    if not recording.channels or (isinstance(recording, Description) and not recording.pieces):
+        raise UsageError(f"{str(recording.path)!r} holds no signal.")

@@ -17,13 +17,12 @@ def agree(one: float, other: float) -> bool:
 
 
 def words(*rates_hz: float) -> tuple[str, ...]:
-    """Write rates with as few digits as tell them apart.
+    """Write rates shortly, or with all their digits where they would look alike.
 
     >>> words(250.0, 249.9), words(250.0, 249.99975)
     (('250', '249.9'), ('250', '249.99975'))
     """
-    for digits in range(6, 17):
-        texts = tuple(f"{rate:.{digits}g}" for rate in rates_hz)
-        if len(set(texts)) == len(set(rates_hz)):
-            return texts
-    return tuple(repr(rate) for rate in rates_hz)
+    texts = tuple(f"{rate:g}" for rate in rates_hz)
+    if len(set(texts)) == len(set(rates_hz)):
+        return texts
+    return tuple(repr(rate).removesuffix(".0") for rate in rates_hz)

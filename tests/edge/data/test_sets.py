@@ -80,6 +80,76 @@ def test_npz_that_is_wrong(tmp_path: Path, arrays: dict[str, Any], message: str)
     assert str(error.value).startswith(f"{str(path)!r} {message}")
 
 
+ORDERS: dict[str, tuple[dict[str, Any], tuple[str, ...], list[int]]] = {
+    "the file's list": (
+        {"y": ["a", "b", "c"] * 40, "classes": ["c", "a", "b"]},
+        ("c", "a", "b"),
+        [1, 2, 0],
+    ),
+    "numbers": ({"y": [2, 0, 1] * 40, "classes": ["c", "a", "b"]}, ("c", "a", "b"), [2, 0, 1]),
+    "without a list": ({"y": ["b", "a", "c"] * 40}, ("a", "b", "c"), [1, 0, 2]),
+    "numbers alone": ({"y": [7, 3, 5] * 40}, ("3", "5", "7"), [2, 0, 1]),
+    "truth values": ({"y": [True, False] * 60, "classes": ["no", "yes"]}, ("no", "yes"), [1, 0, 1]),
+}
+
+
+@pytest.mark.parametrize("what", ORDERS)
+def test_npz_order_of_classes(tmp_path: Path, what: str) -> None:
+    """Names follow the file's list, and a window keeps the name that it was given."""
+    arrays, classes, first = ORDERS[what]
+    data = source.read(str(write_npz(tmp_path / "w.npz", **arrays)))
+    assert data.contract.classes == classes
+    assert data.labels[:3].tolist() == first
+
+
+CONTRADICTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "a name that is not listed": (
+        {"y": ["left", "feet"] * 60, "classes": ["left", "right"]},
+        "holds 'feet' in y, and its classes are 'left' and 'right'. Correct one of them.",
+    ),
+    "numbers from one": (
+        {"y": [1, 2] * 60, "classes": ["left", "right"]},
+        "holds '2' in y, and its classes are 'left' and 'right': numbers in y count these from 0. "
+        "Renumber y, or store names in it.",
+    ),
+    "a name twice": (
+        {"y": [0, 1] * 60, "classes": ["left", "left"]},
+        "names a class twice: 'left' and 'left'.",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CONTRADICTIONS)
+def test_npz_classes_that_contradict(tmp_path: Path, what: str) -> None:
+    """A list that has no place for a label is refused with both."""
+    arrays, message = CONTRADICTIONS[what]
+    path = write_npz(tmp_path / "w.npz", **arrays)
+    with pytest.raises(UsageError) as error:
+        source.read(str(path))
+    assert str(error.value) == f"{str(path)!r} {message}"
+
+
+def test_npz_class_without_a_window(tmp_path: Path) -> None:
+    """Every class of the list needs one."""
+    path = write_npz(tmp_path / "w.npz", y=["a", "b"] * 60, classes=["b", "c", "a"])
+    with pytest.raises(IncompatibleError, match=r"has no window of class 'c'"):
+        source.read(str(path))
+
+
+@pytest.mark.parametrize(("factor", "likely"), [(1e-6, "'V'"), (1e-3, None)])
+def test_npz_in_another_unit(tmp_path: Path, factor: float, likely: str | None) -> None:
+    """Volts that call themselves microvolts are refused; without a unit they are taken."""
+    x = np.random.default_rng(0).normal(0, 10, (120, 3, 40)) * factor
+    path = write_npz(tmp_path / "w.npz", X=x, unit="uV")
+    with pytest.raises(IncompatibleError) as error:
+        source.read(str(path))
+    if likely:
+        assert str(error.value).endswith(
+            f"EEG deviates by 0.1 to 3,000 uV. Write unit={likely}, in the file or the contract."
+        )
+    assert source.read(str(write_npz(tmp_path / "v.npz", X=x))).contract.unit == "unknown"
+
+
 def test_npz_with_a_hole(tmp_path: Path) -> None:
     """Where the sample is that is not finite."""
     x = np.ones((120, 3, 40))
