@@ -44,7 +44,12 @@ def recognizes(path: Path) -> bool:
     found = [
         _table.fields(lines[0], each) for each in _table.SEPARATORS if lines[0].count(each) >= 3
     ]
-    return any(len(row) >= FEWEST and all(map(_table.is_number, row)) for row in found)
+    return any(len(row) >= FEWEST and all(map(_is_written, row)) for row in found)
+
+
+def _is_written(field: str) -> bool:
+    """Tell whether a field is a number with decimals, as BrainFlow writes each of them."""
+    return "." in field and _table.is_number(field)
 
 
 def open_recording(path: Path, hints: Hints) -> Description:
