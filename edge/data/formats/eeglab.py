@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.data.description import Annotation, Channel, Description, Hints, Trials
-from edge.data.formats import _mne
+from edge.data.formats import _mat, _mne
 from edge.data.formats.fif import trials
 from edge.errors import UsageError
 
@@ -30,6 +30,7 @@ def recognizes(path: Path) -> bool:  # noqa: ARG001  # no other format has this 
 
 def open_recording(path: Path, hints: Hints) -> Description | Trials:
     """Describe an EEGLAB data set."""
+    _mat.refuse_broken(path)
     mne = _mne.import_mne()
     codec = hints.encoding
     try:
