@@ -156,3 +156,14 @@ def test_security_policy_says_how_to_report() -> None:
     text = (ROOT / "SECURITY.md").read_text()
     for heading in ("How to report", "Defended today", "Not defended today"):
         assert heading in text
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "NOTICE"])
+def test_paths_that_a_page_names_are_there(page: str) -> None:
+    """Files and folders in backquotes and in links, as far as they are written in full."""
+    text = (ROOT / page).read_text()
+    roots = ("benchmarks/", "docs/", "edge/", "firmware_bridge/", "quantize/", "tests/", ".ci/")
+    named = re.findall(r"`([^`\s]+)`|\]\(([^)\s#]+)\)", text)
+    paths = {path for pair in named for path in pair if path.startswith(roots)}
+    files = {path for path in paths if not re.search("[A-Z]{4}|[*{]", path)}
+    assert [path for path in sorted(files) if not (ROOT / path).exists()] == []
