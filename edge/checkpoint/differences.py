@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -123,7 +124,8 @@ def _class(module: nn.Module | None) -> type:
 
 
 def _settings(module: nn.Module | None) -> str:
-    return "" if module is None else module.extra_repr()
+    """A layer's settings as PyTorch prints them, without batch norm's momentum of training."""
+    return "" if module is None else re.sub(r"momentum=[^,]*, ", "", module.extra_repr())
 
 
 def _words(module: nn.Module | None) -> str:

@@ -124,7 +124,9 @@ def _data_spec(request: Request, model: FloatModel, note: Callable[[str], None])
             f"--data RECORDINGS"
         )
     spec = model.training.data
-    if not model.training.simulated and not Path(spec).exists():
+    simulated = model.training.simulated and spec.partition(":")[0] == source.SIMULATED
+    there = simulated or (not model.training.simulated and Path(spec).exists())
+    if not there:
         raise UsageError(
             f"The checkpoint {request.checkpoint!r} was trained on {spec!r}, which is not "
             f"here. Type: edge export --checkpoint {request.checkpoint} --data RECORDINGS"

@@ -71,7 +71,7 @@ def _find(spec: str) -> tuple[Any, int]:
             f"--data {spec!r} needs MOABB, which is not installed. Type: pip install moabb"
         ) from None
     cls = getattr(datasets, name, None)
-    if not isinstance(cls, type):
+    if not isinstance(cls, type) or not callable(getattr(cls, "get_data", None)):
         close = difflib.get_close_matches(name, dir(datasets), n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise UsageError(f"MOABB has no data set {name!r}.{hint} Type moabb:NAME:SUBJECT.")

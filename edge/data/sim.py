@@ -72,6 +72,10 @@ class _Trial:
     label: int
 
 
+MAX_SAMPLES = 1 << 25
+"""Most samples of a simulated session, over all channels; the default has 8 million."""
+
+
 def read(spec: str, seed: int, file: ContractFile | None = None) -> Dataset:
     """Simulate all sessions and cut their windows.
 
@@ -150,6 +154,12 @@ def _session(name: str, rng: np.random.Generator, contract: SignalContract) -> R
     sfreq = contract.sfreq
     electrodes = positions(contract.channels)
     trials, n_samples = _schedule(rng, sfreq, contract.n_times)
+    if n_samples * len(electrodes) > MAX_SAMPLES:
+        raise IncompatibleError(
+            f"A simulated session of {len(electrodes)} channels at {sfreq:g} Hz has "
+            f"{n_samples * len(electrodes):,} samples, at most {MAX_SAMPLES:,} are made. Correct "
+            f"the contract's sfreq or n_times."
+        )
     samples = _background(rng, electrodes, n_samples, sfreq)
     samples += _rhythms(rng, electrodes, trials, n_samples, sfreq, contract.n_times)
     samples += _artifacts(rng, electrodes, n_samples, sfreq)

@@ -13,6 +13,9 @@ from edge.signal.contract_file import ContractFile
 SIMULATED = "sim"
 """The name of data that is made in code."""
 
+MAX_SEED_DIGITS = 18
+"""Longest seed of a simulation."""
+
 
 def read(spec: str, file: ContractFile | None = None, keep_bad: bool = False) -> Dataset:
     """Return windows, labels and contract behind a ``--data`` argument.
@@ -26,8 +29,8 @@ def read(spec: str, file: ContractFile | None = None, keep_bad: bool = False) ->
     """
     name, _, seed = spec.partition(":")
     if name == SIMULATED:
-        if seed and not seed.isdecimal():
-            raise UsageError(f"Invalid seed in --data {spec!r}: type e.g. 'sim:3'.")
+        if seed and not (seed.isdecimal() and len(seed) <= MAX_SEED_DIGITS):
+            raise UsageError(f"Invalid seed in --data {spec!r:.40}: type e.g. 'sim:3'.")
         return sim.read(spec, int(seed or 0), file)
     if spec.startswith(moabb.PREFIX):
         return moabb.read(spec, file, keep_bad)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from torch import nn
@@ -63,12 +64,20 @@ def passing_pipeline(module: Any) -> Any:
     return make_pipeline("passthrough", classifier(module))
 
 
+def searched(module: Any) -> Any:
+    """A search over parameters that has found its best."""
+    search = GridSearchCV(classifier(module), {})
+    search.best_estimator_ = search.estimator
+    return search
+
+
 WRAPPED: tuple[Callable[[Any], Any], ...] = (
     torch.compile,
     nn.DataParallel,
     averaged,
     classifier,
     passing_pipeline,
+    searched,
     lambda module: torch.compile(nn.DataParallel(module)),
 )
 
@@ -100,11 +109,19 @@ def three_outputs(module: Any) -> Any:
     return module
 
 
+def other_momentum(module: Any) -> Any:
+    """A setting that matters in training only."""
+    module.input_block.bn.momentum = 0.2
+    module.input_block.dropout.p = 0.9
+    return module
+
+
 STATES: dict[Callable[[Any], Any], tuple[str, ...]] = {
     in_training: ("the model is in training mode; its evaluation mode is exported",),
     lambda module: module.half(): ("the model is in float16; it is exported in float32",),
     lambda module: module.double(): ("the model is in float64; it is exported in float32",),
     weight_norm: ("final_layer.1.weight is exported as its parametrization (WeightNorm) gives it",),
+    other_momentum: (),
     three_outputs: ("the head was replaced: it has 3 outputs and get_config() says 2",),
 }
 
