@@ -37,8 +37,8 @@ BEYOND = (0.7, 1.0, 2.0, 5.0)
 LOSSES = (0.0, 0.0, 0.001, 0.01, 0.05, 0.1, 0.3, 0.5)
 RUNS = (1, 1, 3, 20)
 BURSTS = (1, 1, 1, 2, 4, 12, 62)
-PACKETS = 160
-"""Packets of a run at least; it takes some 64 until jitter and rate are known."""
+PACKETS = 400
+"""Packets of a run at least; it takes some 64 to 128 until jitter and rate are known."""
 BLOCKS = (1, 2, 7, 50, 1000)
 PPM = 400.0
 INTRA_S = 1e-5
@@ -114,18 +114,24 @@ def stamps(
     number = np.arange(device.n_frames)
     packet = number // device.burst
     period_s = 1 / (device.sfreq * (1 + 1e-6 * device.ppm))
-    n_packets = packet[-1] + 1
-    draw = {
-        "uniform": lambda: rng.uniform(-device.jitter, device.jitter, n_packets),
-        "normal": lambda: rng.normal(0, device.jitter, n_packets),
-        "late": lambda: rng.exponential(device.jitter, n_packets),
-    }[device.shape]
-    due_s = (packet + 1) * device.burst * period_s + draw()[packet] / device.sfreq
+    n_packets = int(packet[-1]) + 1
+    due_s = (packet + 1) * device.burst * period_s + _jitter(device, rng, n_packets)[
+        packet
+    ] / device.sfreq
     times_s = rng.uniform(0, 1e6) + due_s + number % device.burst * INTRA_S
     kept = np.flatnonzero(~_lost(device, rng))
     if device.duplicates:
         kept = np.repeat(kept, 1 + (rng.random(len(kept)) < device.duplicates))
     return times_s[kept], kept
+
+
+def _jitter(device: Device, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+    """(n,) frames, of packets."""
+    if device.shape == "uniform":
+        return rng.uniform(-device.jitter, device.jitter, n)
+    if device.shape == "normal":
+        return rng.normal(0, device.jitter, n)
+    return rng.exponential(device.jitter, n)
 
 
 def _lost(device: Device, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -164,14 +170,14 @@ def number(device: Device, seed: int) -> Outcome:
 
 
 def devices(n_runs: int, seed: int) -> Iterator[tuple[Device, int]]:
-    """Devices at random and the seeds of their runs; four of five with jitter below half a frame."""
+    """Devices at random and seeds of their runs; four of five jitter below half a frame."""
     rng = np.random.default_rng(seed)
     for i in range(n_runs):
         beyond = i % 5 == 4
         burst = int(rng.choice(BURSTS))
         yield (
             Device(
-                n_frames=int(max(PACKETS * burst, rng.integers(3000, 12000))),
+                n_frames=max(PACKETS * burst, int(rng.integers(3000, 12000))),
                 sfreq=float(rng.choice(RATES)),
                 jitter=float(rng.choice(BEYOND if beyond else BELOW)),
                 shape=str(rng.choice(["uniform", "normal", "late"])) if beyond else "uniform",

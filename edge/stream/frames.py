@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge.errors import UsageError
 from edge.spec import Argument
+from edge.stream.numbering.numbered import ClockReport, Note
 from firmware_bridge.signal.contract import SignalContract
 
 
@@ -105,6 +106,10 @@ class Block:
         From one to the next on that clock; 0 where they all came at once.
     restart
         Whether the first frame has nothing to do with what came before.
+    notes
+        What the numbering of the frames noticed about the device's clock.
+    clock
+        What is known of the device's clock so far; None where frames are numbered by themselves.
     """
 
     samples: NDArray[np.float64]
@@ -112,6 +117,8 @@ class Block:
     taken_s: float
     period_s: float = 0.0
     restart: bool = False
+    notes: tuple[Note, ...] = ()
+    clock: ClockReport | None = None
 
 
 class Disconnected(Exception):  # noqa: N818  # it says what happened

@@ -30,10 +30,13 @@ class Tolerance:
         Lost samples in a row that are interpolated.
     flat
         Equal samples in a row that make a channel flat.
+    between
+        Samples between two reports of what may happen with every frame.
     """
 
     max_gap: int
     flat: int
+    between: int = 1
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Event:
     Attributes
     ----------
     event
-        ``restart``, ``interpolated``, ``gap``, ``repeated``, ``not_finite``, ``flat``,
+        ``restart``, ``clock``, ``interpolated``, ``gap``, ``repeated``, ``not_finite``, ``flat``,
         ``saturated``, ``recovered``, ``stalled``, ``disconnected``, ``reconnected``.
     sample
         Number of the frame at which it was noticed.
@@ -105,6 +108,7 @@ class Guard:
         self.tolerance = tolerance
         self.counts = Counts()
         self.events: list[Event] = []
+        self.seldom: dict[str, tuple[int, int]] = {}
         self.last: tuple[int, NDArray[np.float64]] | None = None
         self._forget()
 
@@ -112,6 +116,15 @@ class Guard:
         n = len(self.channels)
         self.standing, self.railed = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.fault = [""] * n
+
+    def _seldom(self, name: str, sample: int, count: int) -> None:
+        """Tell what may happen with every frame at once, and then of many frames together."""
+        told, more = self.seldom.get(name, (-self.tolerance.between, 0))
+        if 0 <= sample - told < self.tolerance.between:
+            self.seldom[name] = (told, more + count)
+        else:
+            self.events.append(Event(name, sample, more + count))
+            self.seldom[name] = (sample, 0)
 
     def take_events(self) -> list[Event]:
         """Return what happened since the last call."""
@@ -121,6 +134,7 @@ class Guard:
     def push(self, block: Block) -> list[Stretch]:
         """Take the next block, whose frames are picked already."""
         self.counts.received += len(block.numbers)
+        self.events += [Event(note.event, note.number, note.count) for note in block.notes]
         if block.restart:
             self.last = None
         samples, numbers = self._finite(block)
@@ -138,7 +152,7 @@ class Guard:
         if not finite.all():
             n_bad = int((~finite).sum())
             self.counts.not_finite += n_bad
-            self.events.append(Event("not_finite", int(block.numbers[~finite][0]), n_bad))
+            self._seldom("not_finite", int(block.numbers[~finite][0]), n_bad)
         return block.samples[finite], block.numbers[finite]
 
     def _new(
@@ -151,7 +165,7 @@ class Guard:
         if not new.all():
             n_old = int((~new).sum())
             self.counts.repeated += n_old
-            self.events.append(Event("repeated", int(numbers[~new][0]), n_old))
+            self._seldom("repeated", int(numbers[~new][0]), n_old)
         return samples[new], numbers[new]
 
     def _run(self, samples: NDArray[np.float64], first: int) -> list[Stretch]:

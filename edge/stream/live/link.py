@@ -104,7 +104,8 @@ class Link:
             self.is_new = False
         numbers = block.numbers + self.shift
         self.next_number = max(self.next_number, int(numbers[-1]) + 1)
-        return replace(block, numbers=numbers)
+        notes = tuple(replace(note, number=note.number + self.shift) for note in block.notes)
+        return replace(block, numbers=numbers, notes=notes)
 
     def _silence(self) -> None:
         silent_s = self.clock() - self.heard_s

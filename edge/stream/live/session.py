@@ -21,11 +21,15 @@ from edge.stream.live.engine import Streamer
 from edge.stream.live.guard import Event, Guard, Stretch, Tolerance
 from edge.stream.live.link import Link, Patience
 from edge.stream.live.montage import montage
+from edge.stream.live.quantiles import Quantiles
 from edge.stream.live.sink import Line, Sink
+from edge.stream.numbering.numbered import ClockReport
 from firmware_bridge.signal.contract import SignalContract
 
 FILLING = "filling"
 SETTLING = "settling"
+BETWEEN_S = 1.0
+"""Signal between two reports of repeated frames, or of frames that are no numbers."""
 PERCENTILES = (50, 95, 99)
 
 
@@ -51,7 +55,11 @@ class Settings:
 
     def tolerance(self, sfreq: float) -> Tolerance:
         """Return the tolerance in samples; one lost sample is always bridged."""
-        return Tolerance(max(1, round(self.max_gap_s * sfreq)), max(3, round(self.flat_s * sfreq)))
+        return Tolerance(
+            max_gap=max(1, round(self.max_gap_s * sfreq)),
+            flat=max(3, round(self.flat_s * sfreq)),
+            between=max(1, round(BETWEEN_S * sfreq)),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +136,7 @@ class Decoder:
             decision = self._judge(row, stretch, before, end)
             sample = stretch.first + end - before - 1
             taken_s = block.taken_s - (int(block.numbers[-1]) - sample) * block.period_s
-            moments.append(Moment(sample, decision, row, 1e3 * (now_s - taken_s)))
+            moments.append(Moment(sample, decision, row, max(0.0, 1e3 * (now_s - taken_s))))
         self._remember(stretch, before)
         return moments
 
@@ -205,7 +213,8 @@ class Session:
     decisions: int = 0
     abstained: int = 0
     latest: Moment | None = None
-    latencies_ms: list[float] = field(default_factory=list)
+    latencies_ms: Quantiles = field(default_factory=Quantiles)
+    device_clock: ClockReport | None = None
 
     def run(self) -> Line:
         """Decode until the signal ends, the limit is reached or ``stop`` is set."""
@@ -229,6 +238,7 @@ class Session:
             except EndOfSignal:
                 return
             if block is not None:
+                self.device_clock = block.clock or self.device_clock
                 moments = self.decoder.push(block)
                 self._tell_events()
                 for moment in moments:
@@ -259,7 +269,7 @@ class Session:
         self.decisions += 1
         self.abstained += decision.choice is None
         if moment.logits is not None:
-            self.latencies_ms.append(moment.latency_ms)
+            self.latencies_ms.add(moment.latency_ms)
         choice = decision.choice
         self._write(
             {
@@ -289,14 +299,14 @@ class Session:
 
     def summary(self) -> Line:
         """Return the counts since the beginning."""
-        latency = np.percentile(self.latencies_ms or [0.0], PERCENTILES)
         return {
             "kind": "summary",
             "decisions": self.decisions,
             "abstained": self.abstained,
             **asdict(self.decoder.guard.counts),
             **asdict(self.link.counts),
-            **{f"latency_p{p}_ms": v for p, v in zip(PERCENTILES, latency, strict=True)},
+            **{f"latency_p{p}_ms": self.latencies_ms.quantile(p / 100) for p in PERCENTILES},
+            "clock": None if self.device_clock is None else asdict(self.device_clock),
         }
 
     def _end(self) -> Line:

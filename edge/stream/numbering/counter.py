@@ -62,7 +62,9 @@ def pattern(counts: NDArray[np.float64]) -> Pattern | None:
     if len(lengths) < SOME:
         return None
     frames, n_frames = Tally(lengths.tolist()).most_common(1)[0]
-    step, n_steps = Tally(steps[steps > 0].tolist()).most_common(1)[0] if (steps > 0).any() else (0, 0)
+    step, n_steps = (
+        Tally(steps[steps > 0].tolist()).most_common(1)[0] if (steps > 0).any() else (0, 0)
+    )
     if n_steps < MOST * len(steps) or n_frames < MOST * len(lengths):
         return None
     return Pattern(int(step), int(frames))
@@ -164,10 +166,7 @@ class Counted:
         """Learn the range: a long way back is a new turn."""
         p = self.pattern
         if p.n_values is not None:
-            residue = value % p.step
-            self.low = value - value // p.step * p.step if self.low % p.step != residue else self.low
-            self.low = min(self.low, value)
-            self.high = max(self.low + p.n_values - p.step, value)
+            self.low, self.high = 0, p.n_values - p.step
             return
         back = self.value - value
         if back > max(p.step, (self.high - self.low) // 2):

@@ -111,9 +111,7 @@ class Fold:
         n = len(counts) // size
         if n < FEWEST:
             return None
-        counts, times = (
-            values[-n * size :].reshape(n, size).mean(1) for values in (counts, times)
-        )
+        counts, times = (values[-n * size :].reshape(n, size).mean(1) for values in (counts, times))
         span = counts[-1] - counts[0]
         bound = min(self.bound, ALIAS / float(np.median(np.diff(counts))))
         n_rates = 2 * math.ceil(DENSE * bound * span) + 3

@@ -32,6 +32,10 @@ JITTER_S = 0.005
 """Standard deviation of stamps until it is learnt."""
 SURE = 5.0
 """Standard deviations beyond half a frame that make a loss."""
+TAIL = 8.0
+"""The same for single frames where jitter is large, whose shape is seldom normal then."""
+BELL, LONGEST_LEAST = 0.15, 64
+"""Noise, frames, to which means are brought at least, over so many frames at most."""
 CAREFUL = 2.0
 """Standard deviations that are taken off a loss; what is missing then is found by longer means."""
 APART = 0.3
@@ -86,7 +90,7 @@ class Stamped:
         self.fold, self.looked, self.visible, self.count = Fold(WIDE), False, False, 0
         self.origin_s: float | None = None
         self.next = self.lost = self.jumps = 0
-        self.calm_at = 0
+        self.calm_at = self.still = 0
         self.read_s: float | None = None
         self.allowed = math.inf
         self.held: list[Held] = []
@@ -110,7 +114,7 @@ class Stamped:
         self._look_at_clock(told.now_s)
         for stamp_s, key in zip(told.stamps_s.tolist(), told.keys.tolist(), strict=True):
             if not math.isfinite(stamp_s):
-                self._senseless(key)
+                self._senseless()
                 continue
             if self.origin_s is None:
                 self.origin_s = stamp_s
@@ -177,7 +181,8 @@ class Stamped:
         unknown = self.line.spread(self.next, self.bound)
         if not self.looked:
             unknown += WIDE * (self.next - self.line.reference)
-        return 0.5 + SURE * self.spread.sd[i] + unknown
+        noisy = i == 0 and self.spread.sd[0] > APART
+        return 0.5 + (TAIL if noisy else SURE) * self.spread.sd[i] + unknown
 
     def _accept(self) -> None:
         """What is held was late for good: frames were lost, or the clock jumped."""
@@ -208,14 +213,23 @@ class Stamped:
     def _number(self, time: float, key: int) -> None:
         if self.open is not None and abs(time - self.open[1]) >= TOGETHER:
             self._observe(*self.open)
+            self.still = 0
         self._emit(self.next)
         self.open = (self.next, time)
         self._remember(time, key, self.next)
         self.next += 1
         self.count += 1
-        standing = self.open[1] - self.line.at(self.next - 1) if self.line.anchored else 0.0
-        if standing < -CLOCK_S * self.sfreq and not self.early:
-            self._clock_jump(round(standing))
+        self.still += 1
+        if self.still > CLOCK_S * self.sfreq:
+            self._stand_still(time)
+
+    def _stand_still(self, time: float) -> None:
+        """More than a second of frames had one time: a late delivery, or a clock that stands."""
+        early = self.line.at(self.next - 1) - time if self.line.anchored else 0.0
+        if early > CLOCK_S * self.sfreq:
+            self._clock_jump(round(early))
+        elif not self.line.anchored:
+            self._contradicted(0)
 
     def _emit(self, number: int) -> None:
         self.numbers.append(number)
@@ -281,7 +295,11 @@ class Stamped:
             self.looked = True
 
     def _look_for_losses(self) -> None:
+        """In means over so many frames that they are normal whatever the jitter's shape is."""
+        least = min(LONGEST_LEAST, (self.spread.sd[0] / BELL) ** 2)
         for i, scale in enumerate(SCALES[1:], 1):
+            if scale < least:
+                continue
             if self.spread.total % max(1, scale // 4):
                 return
             mean = self.spread.mean(scale)
@@ -310,7 +328,7 @@ class Stamped:
             self._earlier(amount)
         self.early.clear()
 
-    def _senseless(self, key: int) -> None:
+    def _senseless(self) -> None:
         """A stamp that is no time: the frame is counted on."""
         self._release()
         self._contradicted(0)
@@ -345,10 +363,9 @@ class Stamped:
         Frames of one packet may share a stamp, and a dead electrode makes equal samples, so both
         have to be equal and the signal must not have stood still before.
         """
-        if any(frame.time == time and frame.key == key for frame in self.held):
-            return True
         known = self.by_key.get(key)
-        if known is None or known[0] != time:
+        held = any(frame.time == time and frame.key == key for frame in self.held)
+        if not held and (known is None or known[0] != time):
             return False
         return not any(other == key and at != time for at, other, _ in self.recent)
 

@@ -2,10 +2,11 @@
 """Provide the source ``brainflow``: any board that BrainFlow knows, by its name.
 
 ``brainflow:synthetic``, ``brainflow:cyton --arg serial_port=/dev/ttyUSB0``: the names are those of
-``BoardIds`` without ``_BOARD``, the parameters those of ``BrainFlowInputParams``. One more,
-``counter``, is the number of values of the board's packet counter, or 0 to go by timestamps;
-without it the counter is used where it goes up by one with every frame, which on some boards it
-does not.
+``BoardIds`` without ``_BOARD``, the parameters those of ``BrainFlowInputParams``, and four more:
+``counter`` is the number of values of the board's packet counter, or 0 to go by timestamps; without
+it the counter is learnt from the stream, and timestamps are used where it does not count. ``limit``
+is the greatest value, µV, by which a saturated channel is seen, and ``gain`` the amplifier's, from
+which it follows on boards with a choice of gains; ``ppm`` is what the clock may be off by.
 """
 
 from __future__ import annotations
@@ -20,18 +21,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import IncompatibleError, MissingToolError, UsageError, invalid_value
+from edge.errors import (
+    EdgeError,
+    IncompatibleError,
+    MissingToolError,
+    UsageError,
+    invalid_value,
+    listing,
+)
 from edge.spec import Argument
 from edge.stream.frames import Block, Disconnected, Header, SourceRequest
-from edge.stream.sources._numbering import Counted, Numbering, Stamped
+from edge.stream.numbering.counter import Counted, Pattern, pattern
+from edge.stream.numbering.stamps import Stamped
+from edge.stream.sources import _arguments, _boards
+from edge.stream.sources._frames import Frames
 
-COUNTER = "counter"
-MODULUS = 256
-"""Of a packet counter; it may go further by multiples of this."""
+OURS = ("counter", "limit", "gain", "ppm")
+"""Parameters that are not BrainFlow's."""
 COUNTS, STAMPS = "package_num_channel", "timestamp_channel"
-FIRST_FRAMES = 16
-"""Frames that are looked at to see whether the counter counts frames."""
+FIRST_FRAMES = 50
+"""Frames that are looked at to see how the counter counts, a few packets of every board."""
 POLL_S = 0.002
+AT_END = 1 - 1e-5
+"""Share of full scale that counts as its end; scaling rounds."""
 UNIT = "uV"
 """BrainFlow scales EEG to µV on every board."""
 
@@ -54,9 +66,13 @@ class Board:
     """A board that streams."""
 
     def __init__(self, shim: Any, request: SourceRequest) -> None:
-        arguments = dict(request.arguments)
-        self.counter = arguments.pop(COUNTER, None)
-        number, parameters = _board_id(shim, request.place), _parameters(shim, arguments)
+        self.place, self.arguments = request.place, request.arguments
+        number = _board_id(shim, request.place)
+        parameters = _parameters(shim, request)
+        self.known = _boards.known(request.place)
+        self.counter = _arguments.whole(request.arguments, "counter", "256", 0)
+        self.ppm = _arguments.number(request.arguments, "ppm", "500") or self.known.ppm
+        limit_uv = _limit_uv(request, self.known)
         self.error = shim.BrainFlowError
         shim.BoardShim.disable_board_logger()
         self.board = shim.BoardShim(number, parameters)
@@ -64,45 +80,64 @@ class Board:
             self.board.prepare_session()
             self.board.start_stream()
             self.about = shim.BoardShim.get_board_descr(self.board.get_board_id())
-            self.header = _header(request, self.about)
+            self.header = _header(request, self.about, limit_uv)
         except self.error as error:
             self.close()
+            own = _boards.parameters_of(request.place)
             raise IncompatibleError(
                 f"brainflow:{request.place} cannot be opened ({error}). Is it switched on and in "
-                f"reach? Its parameters are given as --arg NAME=VALUE."
+                f"reach? Its parameters{f' ({own})' if own else ''} are given as --arg NAME=VALUE."
             ) from None
-        self.numbering: Numbering | None = None
-        self.told = ""
+        except EdgeError:
+            self.close()
+            raise
+        self.frames: Frames | None = None
+        self.counts = False
 
     def read(self, timeout_s: float) -> Block | None:
         """Return everything that has arrived."""
         end_s = time.monotonic() + timeout_s
-        enough = FIRST_FRAMES if self.numbering is None else 1
-        try:
-            while self.board.get_board_data_count() < enough:
-                if time.monotonic() >= end_s:
-                    return None
+        enough = FIRST_FRAMES if self.frames is None else 1
+        while True:
+            if self.frames is not None and (block := self.frames.take()) is not None:
+                return block
+            try:
+                n_frames = self.board.get_board_data_count()
+                data = self.board.get_board_data() if n_frames >= enough else None
+            except self.error:
+                raise Disconnected from None
+            if data is not None:
+                self._push(data)
+            elif time.monotonic() >= end_s:
+                return None
+            else:
                 time.sleep(POLL_S)
-            data = self.board.get_board_data()
-        except self.error:
-            raise Disconnected from None
-        if self.numbering is None:
-            self._choose_numbering(data)
-        assert self.numbering is not None
-        numbers = self.numbering.push(data[self.about[self.told]])
-        taken_s = time.monotonic() - (time.time() - float(data[self.about[STAMPS]][-1]))
-        samples = np.ascontiguousarray(data[self.about["eeg_channels"]].T, np.float64)
-        return Block(samples, numbers, taken_s, 1 / self.header.sfreq)
 
-    def _choose_numbering(self, data: NDArray[np.float64]) -> None:
-        """By the packet counter where it counts frames, else by the times of arrival."""
-        counts = COUNTS in self.about and self.counter != 0
-        if counts and self.counter is None:
-            steps = np.diff(data[self.about[COUNTS]]) % MODULUS
-            counts = bool((steps == 1).mean() > 0.9)
-        self.told = COUNTS if counts else STAMPS
-        modulus = int(self.counter or MODULUS)
-        self.numbering = Counted(modulus) if counts else Stamped(self.header.sfreq)
+    def _push(self, data: NDArray[np.float64]) -> None:
+        """Number frames (n_rows, n) as BrainFlow delivers them."""
+        if self.frames is None:
+            self.frames = self._numbered(data)
+        counts = data[self.about[COUNTS]] if self.counts else None
+        if counts is not None and self.folded is not None:
+            counts = np.where(counts > self.folded, counts - self.folded, counts)
+        samples = np.ascontiguousarray(data[self.about["eeg_channels"]].T, np.float64)
+        self.frames.push(samples, data[self.about[STAMPS]], counts, time.monotonic())
+
+    def _numbered(self, data: NDArray[np.float64]) -> Frames:
+        """By the packet counter where it counts, else by the times of arrival."""
+        sfreq = self.header.sfreq
+        found = pattern(data[self.about[COUNTS]]) if COUNTS in self.about else None
+        if found is None and self.counter:
+            found = Pattern()
+        self.counts = found is not None and self.counter != 0
+        self.folded: int | None = None
+        if not self.counts or found is None:
+            return Frames(Stamped(sfreq, self.ppm), sfreq)
+        pairs = found.frames > 1
+        self.folded = self.known.folds if pairs else None
+        singles = self.known.singles if pairs else frozenset[int]()
+        counting = Pattern(found.step, found.frames, singles, self.counter)
+        return Frames(Counted(counting, sfreq), sfreq)
 
     def close(self) -> None:
         """Stop the board and close the connection."""
@@ -139,18 +174,47 @@ def _board_id(shim: Any, name: str) -> int:
     return int(boards[name.lower()])
 
 
-def _parameters(shim: Any, arguments: Mapping[str, Argument]) -> Any:
+def _parameters(shim: Any, request: SourceRequest) -> Any:
+    """BrainFlow's own parameters, each of its kind."""
     parameters = shim.BrainFlowInputParams()
-    allowed = (*vars(parameters), COUNTER)
-    for name, value in arguments.items():
-        if name not in allowed:
-            raise UsageError(invalid_value("--arg", name, allowed))
-        kind = type(getattr(parameters, name))
-        setattr(parameters, name, kind(value))
+    _arguments.refuse_unknown(request.arguments, (*vars(parameters), *OURS))
+    for name in request.arguments:
+        if name in OURS:
+            continue
+        if isinstance(getattr(parameters, name), str):
+            setattr(parameters, name, _arguments.word(request.arguments, name))
+        elif name == "master_board":
+            setattr(parameters, name, _master(shim, request.arguments[name]))
+        else:
+            setattr(parameters, name, _arguments.whole(request.arguments, name, "1", 0))
     return parameters
 
 
-def _header(request: SourceRequest, about: Mapping[str, Any]) -> Header:
+def _master(shim: Any, value: Argument) -> int:
+    """A board by its name or BrainFlow's number."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return _board_id(shim, str(value))
+
+
+def _limit_uv(request: SourceRequest, known: _boards.Known) -> float | None:
+    """Greatest value of a channel; None where nothing tells."""
+    limit_uv = _arguments.number(request.arguments, "limit", "187500")
+    gain = _arguments.number(request.arguments, "gain", "24")
+    if gain is not None and known.gain is None:
+        with_gains = [name for name, each in _boards.KNOWN.items() if each.gain is not None]
+        raise UsageError(
+            f"--arg gain is for boards with a choice of gains ({listing(with_gains)}); "
+            f"{request.place!r} has none that is known. Give its full scale: --arg limit=187500."
+        )
+    if limit_uv is not None or known.full_scale_uv is None:
+        return limit_uv
+    return known.full_scale_uv * (1.0 if gain is None else (known.gain or gain) / gain)
+
+
+def _header(request: SourceRequest, about: Mapping[str, Any], limit_uv: float | None) -> Header:
+    if not about.get("eeg_channels"):
+        raise IncompatibleError(f"brainflow:{request.place} has no EEG channels.")
     n_chans = len(about["eeg_channels"])
     own = str(about.get("eeg_names", "")).split(",")
     names = tuple(own) if len(own) == n_chans else tuple(str(i + 1) for i in range(n_chans))
@@ -162,4 +226,5 @@ def _header(request: SourceRequest, about: Mapping[str, Any]) -> Header:
     if request.unit not in (None, UNIT):
         raise UsageError(f"--unit {request.unit} cannot be: BrainFlow delivers {UNIT}.")
     sfreq = float(about["sampling_rate"])
-    return Header(f"brainflow:{request.place}", request.channels or names, UNIT, sfreq)
+    limits = None if limit_uv is None else ((-AT_END * limit_uv, AT_END * limit_uv),) * n_chans
+    return Header(f"brainflow:{request.place}", request.channels or names, UNIT, sfreq, limits)

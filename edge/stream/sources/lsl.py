@@ -2,7 +2,9 @@
 """Provide the source ``lsl``: a stream of the Lab Streaming Layer, by its name.
 
 ``lsl:NAME`` names it; ``--arg source_id=ID`` where several have one name, ``--arg timeout=SECONDS``
-to look for it longer.
+to look for it longer. ``--arg limit=VALUE`` is the greatest value that the amplifier delivers, in
+the stream's unit, by which a saturated channel is seen; ``--arg ppm=VALUE`` is what its clock may
+be off by, for streams whose stamps jitter by more than half a frame.
 """
 
 from __future__ import annotations
@@ -13,14 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from edge.errors import IncompatibleError, MissingToolError, UsageError, invalid_value, listing
+from edge.errors import IncompatibleError, MissingToolError, UsageError, listing
 from edge.stream.frames import Block, Disconnected, Header, SourceRequest
-from edge.stream.sources._numbering import Stamped
+from edge.stream.numbering.stamps import PPM, Stamped
+from edge.stream.sources import _arguments
+from edge.stream.sources._frames import Frames
 from firmware_bridge.signal.contract import UNKNOWN
 
 TIMEOUT_S = 5.0
 POLL_S = 0.002
-ARGUMENTS = ("source_id", "timeout")
+AT_END = 1 - 1e-5
+"""Share of full scale that counts as its end; scaling rounds."""
+ARGUMENTS = ("source_id", "timeout", "limit", "ppm")
 UNITS: Mapping[str, str] = {
     **dict.fromkeys(("microvolts", "microvolt", "uv", "µv", "-6"), "uV"),
     **dict.fromkeys(("millivolts", "millivolt", "mv", "-3"), "mV"),
@@ -42,9 +48,7 @@ def connect(request: SourceRequest) -> Inlet:
         When there is no such stream, or several.
     """
     request.refuse_speed()
-    for name in request.arguments:
-        if name not in ARGUMENTS:
-            raise UsageError(invalid_value("--arg", name, ARGUMENTS))
+    _arguments.refuse_unknown(request.arguments, ARGUMENTS)
     try:
         from mne_lsl import lsl
     except ImportError:
@@ -64,7 +68,8 @@ class Inlet:
 
     def __init__(self, lsl: Any, request: SourceRequest) -> None:
         self.lsl = lsl
-        timeout_s = float(request.arguments.get("timeout") or TIMEOUT_S)
+        timeout_s = _arguments.number(request.arguments, "timeout", "60") or TIMEOUT_S
+        ppm = _arguments.number(request.arguments, "ppm", "500") or PPM
         found = _find(lsl, request, timeout_s)
         self.inlet = lsl.StreamInlet(found, recover=False, processing_flags=["clocksync"])
         try:
@@ -73,24 +78,25 @@ class Inlet:
         except (TimeoutError, RuntimeError) as error:
             reason = str(error).rstrip(".")
             raise IncompatibleError(f"lsl:{request.place} cannot be opened: {reason}.") from None
-        self.numbering = Stamped(self.header.sfreq)
+        self.frames = Frames(Stamped(self.header.sfreq, ppm), self.header.sfreq)
 
     def read(self, timeout_s: float) -> Block | None:
         """Return everything that has arrived."""
         end_s = time.monotonic() + timeout_s
         while True:
+            if (block := self.frames.take()) is not None:
+                return block
             try:
                 samples, stamps = self.inlet.pull_chunk(timeout=0.0)
             except (RuntimeError, TimeoutError):
                 raise Disconnected from None
             if len(stamps):
-                break
-            if time.monotonic() >= end_s:
+                rows = np.array(samples, np.float64)  # the inlet uses its buffer again
+                self.frames.push(rows, np.array(stamps), None, time.monotonic())
+            elif time.monotonic() >= end_s:
                 return None
-            time.sleep(POLL_S)
-        taken_s = time.monotonic() - (self.lsl.local_clock() - float(stamps[-1]))
-        frames = np.array(samples, np.float64)  # the inlet uses its buffer again
-        return Block(frames, self.numbering.push(stamps), taken_s, 1 / self.header.sfreq)
+            else:
+                time.sleep(POLL_S)
 
     def close(self) -> None:
         """Close the stream."""
@@ -98,8 +104,8 @@ class Inlet:
 
 
 def _find(lsl: Any, request: SourceRequest, timeout_s: float) -> Any:
-    source_id = request.arguments.get("source_id")
-    wanted = {} if source_id is None else {"source_id": str(source_id)}
+    source_id = _arguments.word(request.arguments, "source_id")
+    wanted = {} if source_id is None else {"source_id": source_id}
     found = lsl.resolve_streams(timeout=timeout_s, name=request.place, **wanted)
     if not found:
         there = sorted({stream.name for stream in lsl.resolve_streams(timeout=1.0)})
@@ -129,6 +135,11 @@ def _header(request: SourceRequest, info: Any) -> Header:
             f"lsl:{request.place} has no rate of its own (0 Hz): its samples come when they come, "
             f"and a decoder needs them in step."
         )
+    if info.dtype == "string":
+        raise IncompatibleError(
+            f"lsl:{request.place} carries text, and a decoder needs numbers. Name the stream with "
+            f"the signal."
+        )
     units = {str(unit).lower() for unit in info.get_channel_units() or ()} - NOT_EEG
     said = units.pop() if len(units) == 1 else UNKNOWN
     return Header(
@@ -136,4 +147,18 @@ def _header(request: SourceRequest, info: Any) -> Header:
         request.channels or tuple(map(str, own)),
         request.unit or UNITS.get(said, said),
         float(info.sfreq),
+        _limits(request, info),
     )
+
+
+def _limits(request: SourceRequest, info: Any) -> tuple[tuple[float, float], ...] | None:
+    """Told, or what the stream's integers hold; None where neither is known."""
+    limit = _arguments.number(request.arguments, "limit", "187500")
+    dtype = np.dtype(info.dtype)
+    if limit is not None:
+        ends = (-AT_END * limit, AT_END * limit)
+    elif dtype.kind in "iu":
+        ends = (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
+    else:
+        return None
+    return (ends,) * int(info.n_channels)

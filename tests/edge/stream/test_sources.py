@@ -21,7 +21,6 @@ from edge.stream.live.link import Patience
 from edge.stream.live.session import Session, Settings
 from edge.stream.live.sink import LslStream
 from edge.stream.sources import brainflow, lsl
-from edge.stream.sources._numbering import Counted, Stamped
 from tests.edge.stream.live.live_source import CONTRACT, runnable
 
 HEADSET = dataclasses.replace(
@@ -47,37 +46,6 @@ class Lines:
 
     def close(self) -> None:
         """Nothing to do."""
-
-
-@pytest.mark.parametrize("cuts", [1, 3, 100])
-def test_packet_counter(cuts: int) -> None:
-    """It wraps; lost packets, repeated ones and ones that come late keep their numbers."""
-    numbers = [*range(600), *range(603, 900), 899, 898, *range(900, 1000)]
-    counter = np.array(numbers) % 256 + 5.0
-    counting = Counted()
-    got = [counting.push(counter[i : i + cuts]) for i in range(0, len(counter), cuts)]
-    assert np.concatenate(got).tolist() == numbers
-
-
-def test_regular_timestamps() -> None:
-    """A single lost frame shows once the stream is known to be regular; a repeated one always."""
-    numbers = np.r_[0:2000, 2001:3000, 3004:3500]
-    stamps = 17.0 + numbers / 250 * 1.0003  # the device's crystal is off by 300 ppm
-    counting = Stamped(250.0)
-    np.testing.assert_array_equal(counting.push(stamps), numbers)
-    np.testing.assert_array_equal(counting.push(stamps[-2:]), [3499, 3499])
-
-
-def test_timestamps_in_bursts() -> None:
-    """Frames that arrive four at a time with jitter are not lost; a second of silence is."""
-    rng = np.random.default_rng(0)
-    due = np.arange(4000) / 250
-    burst = np.repeat(due[3::4] + rng.uniform(0, 0.008, 1000), 4)
-    stamps = np.maximum.accumulate(burst + np.tile(np.arange(4) * 1e-5, 1000))
-    counting = Stamped(250.0)
-    np.testing.assert_array_equal(counting.push(stamps), np.arange(4000))
-    after = counting.push(stamps[-1] + 1.0 + np.arange(4) * 1e-5)
-    assert after[0] == pytest.approx(4000 + 250, abs=5)
 
 
 def decode(
@@ -128,7 +96,7 @@ def test_a_board_that_is_not_there() -> None:
         brainflow.connect(SourceRequest("cyton", {"serial_port": "/dev/edge-none"}))
     message = str(error.value)
     assert message.startswith("brainflow:cyton cannot be opened (")
-    assert message.endswith("Its parameters are given as --arg NAME=VALUE.")
+    assert message.endswith("Its parameters (serial_port) are given as --arg NAME=VALUE.")
 
 
 def test_live_sources_have_their_own_speed() -> None:

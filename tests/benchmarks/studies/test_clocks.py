@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The simulator of device clocks, and a sample of what the study runs ten thousand times."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.studies import clocks
+from benchmarks.studies.clocks import Device, Outcome
+
+
+def test_a_clean_device() -> None:
+    """Frames of a period that is as long as its clock says."""
+    device = Device(1000, 250.0, jitter=0.0, ppm=100.0)
+    times_s, which = clocks.stamps(device, np.random.default_rng(0))
+    assert which.tolist() == list(range(1000))
+    np.testing.assert_allclose(np.diff(times_s), 1 / 250.025, atol=1e-9)
+
+
+@pytest.mark.parametrize("run", [1, 20])
+def test_losses_are_as_many_as_asked_for(run: int) -> None:
+    """A fifth, alone or in runs; duplicates are not losses."""
+    device = Device(60_000, 250.0, jitter=0.0, loss=0.2, run=run, duplicates=0.1)
+    _, which = clocks.stamps(device, np.random.default_rng(0))
+    n_frames = len(set(which.tolist()))
+    assert n_frames == pytest.approx(48_000, rel=0.05)
+    assert len(which) == pytest.approx(1.1 * n_frames, rel=0.03)
+
+
+def test_the_bars() -> None:
+    """Two per cent or three frames; none where none was lost; beyond, the stated uncertainty."""
+    below, beyond = Device(1, 250.0, 0.4), Device(1, 250.0, 2.0)
+    assert Outcome(below, 1000, 981, 0.0, 0).within
+    assert not Outcome(below, 1000, 979, 50.0, 0).within
+    assert not Outcome(below, 0, 1, 50.0, 0).within
+    assert Outcome(beyond, 1000, 979, 50.0, 0).within
+    assert not Outcome(beyond, 1000, 949, 50.0, 0).within
+
+
+def test_a_sample_of_the_study() -> None:
+    """Thirty devices; no false loss, and all but one within the bar, as in the study."""
+    outcomes = [clocks.number(device, seed) for device, seed in clocks.devices(30, 3)]
+    missed = [outcome for outcome in outcomes if not outcome.within]
+    assert len(missed) <= 1, missed
+    below = [outcome for outcome in outcomes if outcome.device.below_half]
+    assert not [outcome for outcome in below if outcome.truth == 0 and outcome.reported]
+    assert len(clocks.grouped(outcomes)) == 4
