@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ def ganglion(k: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(place == 0, 0, (place + 1) // 2)
 
 
-COUNTERS = {
+COUNTERS: dict[str, tuple[Callable[[NDArray[np.int64]], NDArray[np.int64]], Pattern]] = {
     "cyton, 0 to 255": (lambda k: k % 256, Pattern(1, 1)),
     "daisy, 0 to 254 by two": (lambda k: 2 * k % 256, Pattern(2, 1)),
     "ganglion 3, 0 to 200": (lambda k: k % 201, Pattern(1, 1)),
@@ -54,7 +56,11 @@ def number(
     """Numbers, read in blocks."""
     parts = [
         counting.push(
-            Told(stamps_s[i : i + cut], np.zeros(len(counts[i : i + cut])), counts[i : i + cut])
+            Told(
+                stamps_s[i : i + cut],
+                np.zeros(len(counts[i : i + cut]), np.int64),
+                counts[i : i + cut],
+            )
         ).numbers
         for i in range(0, len(counts), cut)
     ]
