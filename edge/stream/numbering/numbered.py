@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What every way of numbering frames takes and returns."""
+"""What every way of numbering frames takes and returns: plain values, no device and no clock."""
 
 from __future__ import annotations
 
