@@ -14,6 +14,7 @@ from edge import parity, registry
 from edge.lower import stem as lower
 from edge.spec import ModelSpec, Precision
 from edge.targets import base as target
+from edge.targets import c
 from edge.targets.base import Sources
 from firmware_bridge.plan.source import identifier
 from quantize.graph import outputs, reference
@@ -64,7 +65,7 @@ def holds_int8_weights(data: target.Content, graph: QGraph) -> bool:
         if isinstance(data, bytes):
             found = weight.tobytes() in data
         else:
-            array = f"static const int8_t {identifier(node.output)}_weight[".encode()
+            array = f"static const int8_t {c.NAME}_{identifier(node.output)}_weight[".encode()
             found = any(array in text for text in data.values())
         if not found:
             return False
