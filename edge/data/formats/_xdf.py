@@ -38,7 +38,11 @@ def load(path: Path) -> tuple[list[Stream], list[str]]:
     if path.suffix.lower() == ".xdf" and not _begins(path, MAGIC):
         raise UsageError(f"{str(path)!r} is not an XDF file: it does not begin with 'XDF:'.")
     with _heard("pyxdf") as said:
-        streams, _ = pyxdf.load_xdf(str(path), dejitter_timestamps=False)
+        try:
+            streams, _ = pyxdf.load_xdf(str(path), dejitter_timestamps=False)
+        except Exception as error:  # pyxdf raises whatever it stumbles over
+            first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UsageError(f"pyxdf cannot read {str(path)!r}: {first_line}") from error
     return list(streams), list(dict.fromkeys(said))
 
 

@@ -22,12 +22,15 @@ import numpy as np
 
 from edge.data.description import PER_VOLT, Annotation, Description, Hints, Samples
 from edge.data.formats import _mne
+from edge.errors import UsageError
 from firmware_bridge.signal.contract import UNKNOWN
 
 SUFFIXES = (".gdf",)
 UNITS = {4275: "uV", 4274: "mV", 4256: "V"}
 """Codes of physical dimensions in GDF 2 (ISO/IEEE 11073): 4256 is the volt, the rest prefixes."""
 
+SIZES_BITS = {3: 16, 4: 16, 5: 32, 6: 32, 7: 64, 8: 64, 16: 32, 17: 64, 279: 24, 535: 24}
+"""Of a sample, by the number of its type, where that is not a byte."""
 TRIAL, REJECTED, NEW_RUN = "768", "1023", "32766"
 """Codes of the BCI Competitions that mark the recording and not what the subject did."""
 PIECE = 1 << 16
@@ -42,6 +45,7 @@ def recognizes(path: Path) -> bool:  # noqa: ARG001  # no other format has this 
 def open_recording(path: Path, hints: Hints) -> Description:  # noqa: ARG001
     """Describe a GDF file; its events are codes of the file's event table."""
     mne = _mne.import_mne()
+    _refuse_short(path)
     raw, notes = _mne.call(path, lambda: mne.io.read_raw_gdf(path, verbose="ERROR"))
     n_channels = len(raw.ch_names)
     channels = [
@@ -58,6 +62,36 @@ def open_recording(path: Path, hints: Hints) -> Description:  # noqa: ARG001
     rejected = _rejected(texts, raw.n_times, sfreq)
     begins = [round(a.onset_s * sfreq) for a in texts if a.text == NEW_RUN]
     return _mne.describe(raw, path, channels, (*texts, *rejected, *holes), begins, notes)
+
+
+def _refuse_short(path: Path) -> None:
+    """Raise when a header promises more records than its file can hold.
+
+    Raises
+    ------
+    UsageError
+        With both sizes; also when it is no header.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(256)
+        n_channels = int.from_bytes(head[252:254], "little")
+        table = stream.read(256 * n_channels)
+    if not head.startswith(b"GDF ") or len(table) < 256 * n_channels or not n_channels:
+        raise UsageError(
+            f"{str(path)!r} is not a GDF file: its header is not one, or is cut off. Fetch it "
+            f"again."
+        )
+    counts, kinds = (
+        np.frombuffer(table[at * n_channels :][: 4 * n_channels], "<i4") for at in (216, 220)
+    )
+    n_records = int.from_bytes(head[236:244], "little", signed=True)
+    bits = sum(int(n) * SIZES_BITS.get(int(kind), 8) for n, kind in zip(counts, kinds, strict=True))
+    promised, there = len(head) + len(table) + max(n_records, 0) * bits // 8, path.stat().st_size
+    if promised > there or (counts < 0).any():
+        raise UsageError(
+            f"{str(path)!r} is cut off: its header promises {promised} bytes and it has {there}. "
+            f"Fetch it again."
+        )
 
 
 def _holes(raw: Any, least: Samples) -> list[Annotation]:
