@@ -25,6 +25,10 @@ ENOUGH, MOSTLY = 0.9, 0.5
 """Share of rows that a counter or regular times explain, and of those behind which nothing is lost;
 below these they are not what they seem."""
 
+MANY = 1 << 16
+"""Packets that are missing at most; a counter that jumps farther is broken there."""
+UNKNOWN_MANY = 1 << 31
+"""Samples that are missing where their number is not known; more than anybody bridges."""
 NO_RULE = "its sample counter follows no rule, so lost samples are not seen"
 
 Counts = NDArray[np.int64]
@@ -103,7 +107,7 @@ def lost_by_counter(counter: Samples) -> Counts | None:
     twos; a packet holds one or two samples, and which, its number says. None where the numbers
     follow no such rule.
     """
-    if not np.isfinite(counter).all() or (counter != np.round(counter)).any():
+    if not (np.abs(counter) < UNKNOWN_MANY).all() or (counter != np.round(counter)).any():
         return None
     firsts = np.flatnonzero(np.diff(counter, prepend=counter[0] - 1))
     values = counter[firsts].astype(np.int64)
@@ -111,8 +115,7 @@ def lost_by_counter(counter: Samples) -> Counts | None:
     if not (jumps > 0).any():
         return None
     step = _mode(jumps[jumps > 0])
-    downs = step - jumps[jumps < 0]
-    cycle = _mode(downs) if len(downs) else int(np.ptp(values)) + step
+    cycle = _cycle(values, jumps, step)
     steps = jumps % cycle
     is_sound = (steps % step == 0) & (steps > 0)
     if (steps == step).mean() < MOSTLY or is_sound.mean() < ENOUGH:
@@ -125,10 +128,24 @@ def lost_by_counter(counter: Samples) -> Counts | None:
     usual = _mode(lengths)
     lost = np.zeros(len(counter), np.int64)
     for i in np.flatnonzero(is_sound & (steps != step)):
-        skipped = (int(values[i]) + step * k for k in range(1, int(steps[i]) // step))
-        lost[firsts[i + 1]] = sum(_rows(v, rows_of, cycle, usual) for v in skipped)
+        n_packets = int(steps[i]) // step - 1
+        skipped = (int(values[i]) + step * k for k in range(1, min(n_packets, MANY) + 1))
+        n_rows = sum(_rows(value, rows_of, cycle, usual) for value in skipped)
+        lost[firsts[i + 1]] = n_rows if n_packets <= MANY else UNKNOWN_MANY
     lost[firsts[2:]] += np.maximum(expected - lengths[1:-1], 0)
     return lost
+
+
+def _cycle(values: Counts, jumps: Counts, step: int) -> int:
+    """Return after how much a counter begins anew: of what can be, what explains most rows.
+
+    Where packets are lost at the turn, the jump back is too short for it.
+    """
+    downs = step - jumps[jumps < 0]
+    candidates = {int(np.ptp(values)) + step}
+    if len(downs):
+        candidates |= {_mode(downs), int(downs.max())}
+    return max(candidates, key=lambda cycle: (int((jumps % cycle == step).sum()), cycle))
 
 
 def _rows_of(values: Counts, lengths: Counts) -> dict[int, int]:
@@ -173,7 +190,8 @@ def lost_by_stamps(stamps_s: Samples, sfreq: float) -> Counts | None:
     if not len(steps) or (counts == 1).mean() < MOSTLY or is_regular.mean() < ENOUGH:
         return None
     lost = np.zeros(len(stamps_s), np.int64)
-    lost[1:] = np.maximum(counts - 1, 0).astype(np.int64)
+    lost[1:] = np.clip(counts - 1, 0, UNKNOWN_MANY).astype(np.int64)
+    lost[1:][counts < 0] = UNKNOWN_MANY  # the clock went back: nobody knows what is missing
     return lost
 
 

@@ -51,6 +51,8 @@ def open_recording(path: Path, hints: Hints) -> Description:
     sfreq = hints.number("sfreq") or _xdf.nominal(signal)
     if len(stamps_s) < 2:
         raise UsageError(f"Stream {_xdf.said(signal)} of {str(path)!r} holds no samples.")
+    if not np.isfinite(stamps_s).all():
+        raise UsageError(f"Stream {_xdf.said(signal)} of {str(path)!r} has times that are none.")
     lost, is_pause = _grid.interruptions(stamps_s, sfreq)
     placed = _grid.grid(np.asarray(signal["time_series"], np.float64), sfreq, lost, is_pause)
     clock = _Clock(placed, stamps_s)
