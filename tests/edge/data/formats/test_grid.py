@@ -9,7 +9,7 @@ import pytest
 from edge.data.formats import _grid
 from edge.stream.live.session import Settings
 
-N = 6000
+N = 24_000
 COUNTERS = {
     "cyton": (list(range(256)), 1),
     "daisy": (list(range(0, 256, 2)), 1),
