@@ -125,6 +125,11 @@ def refuse_collisions(
         sources.setdefault(rename.get(name, name), []).append(name)
     for name in wanted:
         columns = sources.get(name, [])
+        if len(columns) > 1 and len(set(columns)) == 1:
+            raise IncompatibleError(
+                f"{where} has {len(columns)} channels called {columns[0]!r}, and which of them is "
+                f"meant it does not say. Name what is plugged in, in order: --channels A,B,…"
+            )
         if len(columns) > 1:
             raise IncompatibleError(
                 f"{where} has the columns {listing(columns)}, and with [rename] each of them is "

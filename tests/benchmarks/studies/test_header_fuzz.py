@@ -61,7 +61,9 @@ def test_a_fault_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert header_fuzz.judge(good) == "read"
     real = header_fuzz._ours
     monkeypatch.setattr(
-        header_fuzz, "_ours", lambda recording: {k: 2 * v for k, v in real(recording).items()}
+        header_fuzz,
+        "_ours",
+        lambda recording: {k: [2 * v for v in each] for k, each in real(recording).items()},
     )
     assert header_fuzz.judge(good) == "other samples of C3 than MNE's"
 

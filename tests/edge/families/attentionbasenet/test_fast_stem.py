@@ -77,6 +77,29 @@ def test_training_is_seeded() -> None:
     assert not torch.equal(first, other)
 
 
+def test_class_weights() -> None:
+    """Balanced, a class's windows weigh in sum as much as another's; without, nothing weighs."""
+    labels = torch.tensor([0] * 6 + [1] * 2 + [2])
+    weights = fit._class_weights(labels, TrainingSettings(class_weights="balanced"))
+    assert weights is not None
+    torch.testing.assert_close(weights * torch.bincount(labels), torch.tensor([3.0, 3.0, 3.0]))
+    assert fit._class_weights(labels, TrainingSettings()) is None
+
+
+def test_balanced_training_sees_the_rare_class() -> None:
+    """Nine windows in ten are of one class; with weights the other is recognized more often."""
+    spec = ModelSpec("none", 3, 200, 2, SMALL)
+    y = (np.arange(80) % 10 == 0).astype(np.int64)
+    x = windows(spec, 80)
+    x[y == 1, 0] *= 1.6
+    found = {}
+    for weights in ("none", "balanced"):
+        module = build.build(spec, 0).module
+        fit.fit(module, x, y, TrainingSettings(epochs=8, class_weights=weights))
+        found[weights] = int(fit.predict(module, x[y == 1]).argmax(1).sum())
+    assert found["balanced"] > found["none"]
+
+
 def test_a_last_batch_of_one_joins_the_one_before() -> None:
     """Batch norm cannot train on a single window."""
     sizes = [len(batch) for batch in fit._batches(33, 16)]

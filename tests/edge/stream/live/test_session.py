@@ -252,6 +252,19 @@ def test_a_source_that_comes_back_as_another() -> None:
             "what is plugged in, in the source's order: --channels A,B,…",
         ),
         (
+            {"channels": ("C4", "EOG", "C3", "C3"), "limits": None},
+            "script has 2 channels called 'C3', and which of them is meant it does not say. Name "
+            "what is plugged in, in order: --channels A,B,…",
+        ),
+        (
+            {"units": ("V", "celsius", "mV")},
+            "script has channels in 'mV' and 'V'. Take channels of one unit.",
+        ),
+        (
+            {"units": ("celsius", "V", "celsius")},
+            "script is in 'celsius' and the contract says 'uV'. If you know better, add --unit uV.",
+        ),
+        (
             {"unit": "celsius"},
             "script is in 'celsius' and the contract says 'uV'. If you know better, add --unit uV.",
         ),
