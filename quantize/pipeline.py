@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from torch import nn
 from torch.fx import GraphModule
 
 from quantize.graph.qgraph import QGraph
-from quantize.pt2e import ptq
+from quantize.pt2e import ptq, qdq
 from quantize.pt2e.extract import extract
 from quantize.recipe import Recipe
 from quantize.refine import correction, head, ranges
@@ -27,8 +28,8 @@ class Quantized:
     ----------
     graph
         The integer graph that targets are written from.
-    qdq
-        The same between quantize and dequantize nodes, for targets that lower PyTorch graphs.
+    converted
+        PyTorch's graph that it was extracted from, before biases and logits were settled.
     float_graph
         The network before rounding, equalized: its tensors are what the integers stand for.
     percentiles
@@ -36,9 +37,14 @@ class Quantized:
     """
 
     graph: QGraph
-    qdq: GraphModule
+    converted: GraphModule
     float_graph: QGraph
     percentiles: Percentiles
+
+    @cached_property
+    def qdq(self) -> GraphModule:
+        """PyTorch's form of the integer graph, for targets that lower PyTorch graphs."""
+        return qdq.derive(self.converted, self.graph)
 
 
 def quantize(
@@ -64,11 +70,8 @@ def quantize(
     if percentiles is None:
         percentiles = ranges.choose(observed, float_graph, windows) if recipe.fit_ranges else {}
     ranges.apply(observed, percentiles)
-    qdq = ptq.convert(observed)
-    graph = extract(qdq)
+    converted = ptq.convert(observed)
+    graph = extract(converted)
     if recipe.correct_bias:
         graph = correction.correct(graph, float_graph, windows)
-        correction.write_back(qdq, graph)
-    graph = head.fit(graph, windows)
-    head.write_back(qdq, graph)
-    return Quantized(graph, qdq, float_graph, percentiles)
+    return Quantized(head.fit(graph, windows), converted, float_graph, percentiles)

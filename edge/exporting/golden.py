@@ -23,9 +23,10 @@ def vectors(sources: Sources, held_out: HeldOut, rungs: Sequence[Rung]) -> bytes
     """Return windows as ``edge run`` takes them with every rung's logits, as ``.npz``."""
     index = evenly(len(held_out.repeated), N_GOLDEN)  # every form has run on these
     arrays: dict[str, Any] = {"x": held_out.raw[index]}
-    if sources.int8_graph is not None:
-        integers = reference.run(sources.int8_graph, held_out.scaled[index])
-        arrays["x_int8"] = reference.to_input(sources.int8_graph, held_out.scaled[index])[:, 0]
+    if sources.quantized is not None:
+        graph, scaled = sources.quantized.graph, held_out.scaled[index]
+        integers = reference.run(graph, scaled)
+        arrays["x_int8"] = reference.to_input(graph, scaled)[:, 0]
         arrays[bundle_types.STORED] = integers.stored
         arrays["accumulator_int32"] = integers.accumulator
         arrays |= {f"{name}_int8": stored[:, 0] for name, stored in integers.others.items()}

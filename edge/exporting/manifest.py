@@ -70,7 +70,7 @@ def manifest_of(
         files={},
         versions=versions(),
         policy=ready.decision,
-        others=_others(ready.sources.float_graph, rungs),
+        others=_others(ready.sources.lowered.graph, rungs),
         paired=held_out.paired_accuracy(artifacts, rungs, ready.held_out),
     )
 

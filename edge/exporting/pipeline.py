@@ -80,8 +80,7 @@ def _refuse_nothing_to_write(request: ExportRequest) -> None:
 
 def climb(ready: Prepared) -> tuple[Rung, ...]:
     """Compare the forms above every file: braindecode's, the lowered one, the integers."""
-    assert ready.sources.net is not None
-    lowered = ladder.lowered_rung(ready.sources.net, ready.top, ready.held_out)
+    lowered = ladder.lowered_rung(ready.sources.lowered.net, ready.top, ready.held_out)
     try:
         integers = ladder.int8_rungs(ready.sources, ready.top, ready.held_out)
     except AccuracyError as error:
@@ -98,8 +97,8 @@ def _say_exceptions(rungs: Sequence[Rung], console: Console) -> None:
 
 def _check(sources: Sources, request: ExportRequest, console: Console) -> None:
     """Refuse what a target cannot run, with ``edge check``'s verdicts, before writing anything."""
-    graph = sources.int8_graph
-    if graph is not None:
+    if sources.quantized is not None:
+        graph = sources.quantized.graph
         compatibility.refuse(graph, request.targets, full_int8=request.full_int8)
         compatibility.say_what_else(graph, request.targets, console.note)
 
@@ -150,16 +149,17 @@ def _write(
     rungs: Sequence[Rung],
 ) -> Manifest:
     """Everything beside the artifacts, the manifest last."""
-    contract = ready.resolved.contract
-    graph = ready.sources.int8_graph
-    if graph is not None:
+    contract, quantized = ready.resolved.contract, ready.sources.quantized
+    if quantized is not None:
+        graph = quantized.graph
         graph_files.save(graph, folder / bundle_types.QGRAPH)
         contract = replace(contract, input_quant=graph.quant(graph.input))
     files.save(replace(ready.resolved.model, contract=contract), folder)
     (folder / bundle_types.GOLDEN).write_bytes(golden.vectors(ready.sources, ready.held_out, rungs))
     (folder / bundle_types.DECISIONS).write_bytes(golden.decisions(ready.held_out, rungs))
-    if graph is not None and ready.sources.balanced is not None:
-        tensors = fidelity.measure(ready.sources.balanced, graph, ready.held_out.repeated)
+    if quantized is not None:
+        windows = ready.held_out.repeated
+        tensors = fidelity.measure(quantized.float_graph, quantized.graph, windows)
         manifest.write(folder / bundle_types.TENSORS, {"tensors": tensors})
     complete = replace(made, files=bundle_folder.checksums(folder))
     manifest.write(folder / bundle_types.MANIFEST, complete)
@@ -168,9 +168,7 @@ def _write(
 
 def _write_sensitivity(folder: Path, ready: Prepared) -> None:
     """What every tensor's rounding costs, as JSON and as a figure."""
-    sources = ready.sources
-    assert sources.balanced is not None
-    assert sources.int8_graph is not None
-    report = sensitivity.measure(sources.balanced, sources.int8_graph, ready.held_out.repeated)
+    made = ready.sources.int8
+    report = sensitivity.measure(made.float_graph, made.graph, ready.held_out.repeated)
     (folder / bundle_types.SENSITIVITY).write_text(manifest.to_json(report.document()))
     figures.sensitivity(report, folder / bundle_types.SENSITIVITY_FIGURE)

@@ -22,7 +22,7 @@ from edge.families.attentionbasenet import fast_stem as fit
 from edge.lower.stem import lower
 from edge.spec import Decision, Precision
 from edge.targets import base as target
-from edge.targets.base import Sources
+from edge.targets.base import Lowered, Sources
 from firmware_bridge.signal.contract import UNKNOWN
 from quantize.graph import outputs
 from quantize.graph.layouts import to_nchw
@@ -116,9 +116,9 @@ def prepare(request: ExportRequest, note: Callable[[str], None]) -> Prepared:
     as_given.refuse_difference(resolved.model, scaled, "calibration windows")
     as_given.refuse_difference(resolved.model, held_out.scaled, "held-out windows")
     sources = _float_sources(resolved, request.outputs)
-    top = ladder.top_rung(resolved.model.module, held_out, sources.float_graph.others)
+    top = ladder.top_rung(resolved.model.module, held_out, sources.lowered.graph.others)
     broken = finite.broken(top.logits)
-    finite.refuse(sources.float_graph, held_out.scaled, broken, "held-out windows")
+    finite.refuse(sources.lowered.graph, held_out.scaled, broken, "held-out windows")
     ready = Prepared(resolved, len(calibration), held_out, top, sources)
     if request.int8:
         ready = _quantized(ready, scaled, request)
@@ -143,23 +143,22 @@ def _float_sources(resolved: Resolved, given: Sequence[str]) -> Sources:
     model = resolved.model
     net = lower(model.module, model.spec)
     graph = extract(ptq.trace(net, model.spec.n_chans, model.spec.n_times))
-    return Sources(outputs.give(graph, given), net=net, ch_names=resolved.contract.channels or ())
+    return Sources(Lowered(outputs.give(graph, given), net, resolved.contract.channels or ()))
 
 
 def _quantized(
     ready: Prepared, calibration: NDArray[np.float32], request: ExportRequest
 ) -> Prepared:
     """The same in int8, as far as the policy allows; calibration windows are scaled."""
-    train, net = ready.resolved.split.train, ready.sources.net
-    assert net is not None
+    train, net = ready.resolved.split.train, ready.sources.lowered.net
     broken = finite.broken(fit.predict(net, to_nchw(calibration)))
-    finite.refuse(ready.sources.float_graph, calibration, broken, "calibration windows")
+    finite.refuse(ready.sources.lowered.graph, calibration, broken, "calibration windows")
     index = evenly(len(train.windows), MAX_EVIDENCE)
     scaled = ready.resolved.contract.scale(train.windows[index])
     logits = fit.predict(net, to_nchw(scaled))
     evidence = policy.Evidence(scaled, train.labels[index], logits)
     wish = policy.Wish(request.gate, request.full_int8, request.max_drop)
     made, recipe, decision = policy.quantize(net, calibration, request.recipe, evidence, wish)
-    graph = outputs.give(made.graph, request.outputs)
-    sources = replace(ready.sources, int8_graph=graph, qdq=made.qdq, balanced=made.float_graph)
+    made = replace(made, graph=outputs.give(made.graph, request.outputs))
+    sources = replace(ready.sources, quantized=made)
     return replace(ready, sources=sources, recipe=recipe, decision=decision)

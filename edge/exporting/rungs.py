@@ -160,16 +160,16 @@ def lowered_rung(net: nn.Module, top: Rung, held_out: HeldOut) -> Rung:
 
 def int8_rungs(sources: Sources, top: Rung, held_out: HeldOut) -> tuple[Rung, ...]:
     """Compare the integer reference with braindecode, and PyTorch's Q/DQ graph with it."""
-    graph, qdq, x = sources.int8_graph, sources.qdq, held_out.scaled
-    if graph is None or qdq is None:
+    if sources.quantized is None:
         return ()
+    graph, x = sources.quantized.graph, held_out.scaled
     runs = [reference.run(graph, x), reference.run(graph, held_out.repeated)]
     some = x[:: max(len(x) // SATURATION_WINDOWS, 1)]
     finite.refuse(graph, x, runs[0].undefined, "held-out windows in int8")
     clipped = max(parity.saturation(graph, some).values())
     floats = {output: [Yardstick(top.of(output), saturated=clipped)] for output in graph.outputs}
     integers = climb_all(REFERENCE, [_values(graph, run) for run in runs], floats)
-    tapped = taps.give(qdq, graph)
+    tapped = taps.give(sources.quantized.qdq, graph)
     pytorch = climb_all(
         QDQ,
         [_run_qdq(tapped, held_out.repeated, tuple(graph.outputs)) for _ in range(2)],

@@ -55,7 +55,8 @@ from quantize.graph.qgraph import (
 
 if TYPE_CHECKING:
     from torch import nn
-    from torch.fx import GraphModule
+
+    from quantize.pipeline import Quantized
 
 Runnable = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -115,29 +116,69 @@ class Loader(Protocol):
         """Loaded, ready to run."""
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Everything that a file may be written from.
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """What is known of a network before quantization.
 
-    ``net`` and ``qdq`` are PyTorch's forms of ``float_graph`` and ``int8_graph``; a target that is
-    written from a :class:`QGraph` needs neither, nor torch. ``ch_names`` are the channels in their
-    order, empty where unknown. ``balanced`` is the float graph whose tensors the integers of
-    ``int8_graph`` stand for (see :mod:`quantize.refine.equalize`).
+    Attributes
+    ----------
+    graph
+        The network in float32.
+    net
+        The same as a module of PyTorch, (batch, n_chans, 1, n_times) -> (batch, n_outputs).
+    ch_names
+        Channels in the order of a window; empty where unknown.
     """
 
-    float_graph: QGraph
-    int8_graph: QGraph | None = None
-    net: nn.Module | None = None
-    qdq: GraphModule | None = None
+    graph: QGraph
+    net: nn.Module
     ch_names: tuple[str, ...] = ()
-    balanced: QGraph | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Everything that a file may be written from: what is known before and after quantization.
+
+    A target that is written from a :class:`QGraph` needs :meth:`graph` alone, and no torch.
+
+    Attributes
+    ----------
+    lowered
+        The network in float32.
+    quantized
+        What quantization made of it; None where int8 was not asked for.
+    """
+
+    lowered: Lowered
+    quantized: Quantized | None = None
 
     def graph(self, precision: Precision) -> QGraph:
-        """Return the graph that a file of this precision computes."""
-        graph = self.float_graph if precision == Precision.FLOAT else self.int8_graph
-        if graph is None:
-            raise ValueError(f"there is no {precision} graph")
-        return graph
+        """Return the graph that a file of this precision computes.
+
+        Raises
+        ------
+        ValueError
+            For int8 where nothing was quantized.
+        """
+        return self.lowered.graph if precision == Precision.FLOAT else self.int8.graph
+
+    @property
+    def int8(self) -> Quantized:
+        """What quantization made of the network.
+
+        Raises
+        ------
+        ValueError
+            Where nothing was quantized.
+        """
+        if self.quantized is None:
+            raise ValueError("there is no int8 graph")
+        return self.quantized
+
+    @property
+    def ch_names(self) -> tuple[str, ...]:
+        """Channels in the order of a window; empty where unknown."""
+        return self.lowered.ch_names
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,11 @@ differences are left out, because outliers would move all others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.fx import GraphModule
 
 from quantize.graph import reference
 from quantize.graph.qgraph import Conv, QGraph, inputs_of
@@ -50,27 +47,27 @@ def correct(graph: QGraph, float_graph: QGraph, windows: NDArray[np.float32]) ->
     corrected = replace(graph, constants=constants)
     values: dict[str, Array] = {graph.input: reference.to_input(graph, x)}
     for node in graph.nodes:
-        if _is_corrected(graph, node):
+        if is_corrected(graph, node):
             assert isinstance(node, Conv)
-            step = _step(graph, node)
-            got = reference.accumulate(corrected, node, values[node.input]) * step
+            step_of = step(graph, node)
+            got = reference.accumulate(corrected, node, values[node.input]) * step_of
             ideal = wanted[node.output]
             if node.relu:
                 got = np.maximum(got, 0)
-            steps = np.rint(_trimmed_mean((ideal - got).mean((1, 2))) / step)
+            steps = np.rint(_trimmed_mean((ideal - got).mean((1, 2))) / step_of)
             bias = constants[f"{node.output}.bias"] + steps
             constants[f"{node.output}.bias"] = np.clip(bias, -(2**31), 2**31 - 1).astype(np.int32)
         values[node.output] = reference.evaluate(corrected, node, values)
     return corrected
 
 
-def _step(graph: QGraph, node: Conv) -> Array:
+def step(graph: QGraph, node: Conv) -> Array:
     """What one step of a convolution's sums stands for, per channel."""
     scale: Array = graph.constants[f"{node.output}.weight_scale"]
     return scale * np.float32(graph.quant(node.input).scale)
 
 
-def _is_corrected(graph: QGraph, node: Any) -> bool:
+def is_corrected(graph: QGraph, node: Any) -> bool:
     """Whether a convolution is int8, not of a gate, and the last before something nonlinear.
 
     What a convolution hands to another one alone, that one takes off: a bias of its own would gain
@@ -80,34 +77,10 @@ def _is_corrected(graph: QGraph, node: Any) -> bool:
     if not is_int8 or naming.within(node.output, UNTOUCHED):
         return False
     readers = [reader for reader in graph.nodes if node.output in inputs_of(reader)]
-    return node.relu or len(readers) != 1 or not _is_corrected(graph, readers[0])
+    return node.relu or len(readers) != 1 or not is_corrected(graph, readers[0])
 
 
 def _trimmed_mean(differences: Array) -> Array:
     """Mean over windows (n, n_channels) without the extremes of each channel."""
     cut = len(differences) // TRIM
     return np.asarray(np.sort(differences, axis=0)[cut : len(differences) - cut].mean(0))
-
-
-def write_back(qdq: GraphModule, graph: QGraph) -> None:
-    """Give PyTorch's Q/DQ graph the biases of the integer graph, in float."""
-    names = naming.names(qdq.graph.nodes)
-    convolutions = {node.output: node for node in graph.nodes if isinstance(node, Conv)}
-    for node, name in names.items():
-        conv = convolutions.get(name)
-        is_conv = node.target is torch.ops.aten.conv2d.default
-        if is_conv and conv is not None and _is_corrected(graph, conv):
-            bias = (graph.constants[f"{name}.bias"] * _step(graph, conv)).astype(np.float32)
-            _set_bias(qdq, node, f"corrected_{name.replace('.', '_')}", bias)
-    qdq.graph.eliminate_dead_code()
-    qdq.recompile()
-
-
-def _set_bias(qdq: GraphModule, node: Any, attribute: str, bias: Array) -> None:
-    parameter = torch.nn.Parameter(torch.from_numpy(bias), requires_grad=False)
-    qdq.register_parameter(attribute, parameter)
-    arguments: Sequence[Any] = (*node.args, None)[: max(len(node.args), 3)]
-    with qdq.graph.inserting_before(node):
-        get = qdq.graph.get_attr(attribute)
-    get.meta["val"] = parameter
-    node.args = (*arguments[:2], get, *arguments[3:])

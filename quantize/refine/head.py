@@ -9,14 +9,11 @@ the sums of the head stay far below.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.fx import GraphModule
 
 from quantize.graph import reference
 from quantize.graph.arithmetic import INT8_MAX
 from quantize.graph.qgraph import FINER, QGraph, Quant, with_logits
-from quantize.pt2e import naming
 
 
 def widened(graph: QGraph) -> QGraph:
@@ -45,19 +42,3 @@ def fit(graph: QGraph, windows: NDArray[np.float32]) -> QGraph:
     largest = np.abs(reference.run(graph, windows).unrounded).max()
     scale = max(largest / (FINER * INT8_MAX), graph.accumulator_scale().max())
     return with_logits(graph, Quant(float(np.float32(scale)), 0, bits=16))
-
-
-def write_back(qdq: GraphModule, graph: QGraph) -> None:
-    """Give PyTorch's Q/DQ graph the same logits."""
-    quant = graph[graph.output].quant
-    if quant is None:
-        return
-    stored = (quant.scale, quant.zero_point, *quant.limits, getattr(torch, quant.dtype.name))
-    names = naming.names(qdq.graph.nodes)
-    node = next(node for node, name in names.items() if name == graph.head.output)
-    assert node.target is torch.ops.aten.conv2d.default
-    while node.op != "output":
-        node = next(iter(node.users))
-        if node.op == "call_function" and not naming.is_compute(node):
-            node.args = (node.args[0], *stored)
-    qdq.recompile()

@@ -90,8 +90,7 @@ def write(sources: Sources, precision: Precision) -> bytes:
     _, _, n_times, n_chans = graph[graph.input].shape
     example = (torch.zeros(1, n_chans, 1, n_times),)
     if precision == Precision.FLOAT:
-        assert sources.net is not None
-        module = ptq.trace(sources.net, n_chans, n_times)
+        module = ptq.trace(sources.lowered.net, n_chans, n_times)
     else:
         module = _fully_connected.rewrite(_open_head(sources))
         _drop_unused(module)
@@ -160,7 +159,7 @@ def _open_head(sources: Sources) -> Any:
 
     aten = torch.ops.aten
     graph = sources.graph(Precision.INT8)
-    qdq: Any = copy.deepcopy(sources.qdq)
+    qdq: Any = copy.deepcopy(sources.int8.qdq)
     node = last = qdq.graph.output_node().all_input_nodes[0]
     while node.target is not aten.conv2d.default:
         node = node.args[0]

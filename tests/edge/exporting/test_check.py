@@ -208,7 +208,8 @@ def test_a_runtime_that_is_not_here() -> None:
 def measured(change: Any) -> Cell:
     """A small network in a fake runtime."""
     made, x = sources("eca")
-    made = replace(made, int8_graph=outputs.give(made.graph(Precision.INT8), ()))
+    graph = outputs.give(made.graph(Precision.INT8), ())
+    made = replace(made, quantized=replace(made.int8, graph=graph))
     logits = reference.run(made.graph(Precision.INT8), x).real
     top = Rung(BRAINDECODE, logits)
     runs = [logits, logits]

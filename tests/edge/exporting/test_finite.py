@@ -108,7 +108,7 @@ def test_gate_that_rounding_breaks() -> None:
     held_out = HeldOut(x, x, np.zeros(len(x), np.int64))
     top = ladder.Rung(BRAINDECODE, reference.run(graph, x).real)
     with pytest.raises(AccuracyError) as error:
-        ladder.int8_rungs(replace(made, int8_graph=broken), top, held_out)
+        ladder.int8_rungs(replace(made, quantized=replace(made.int8, graph=broken)), top, held_out)
     assert str(error.value) == (
         f"The network is not a number on {len(x)} of {len(x)} held-out windows in "
         f"int8, the first of them number 0: {found}. {ADVICE}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from edge.lower import stem as lower
 from edge.spec import BRAINDECODE, ModelSpec, Precision
 from edge.stream import streamer as streaming
 from edge.targets import base as target
-from edge.targets.base import Sources
+from edge.targets.base import Lowered, Sources
 from edge.targets.runtimes import tflm
 from firmware_bridge.emit.generate import generate
 from firmware_bridge.stream.generate import generate_stream
@@ -49,7 +50,7 @@ def sources() -> tuple[Sources, NDArray[np.float32], NDArray[np.float32]]:
     both = [outputs.give(graph, ["features"]) for graph in (floats, made.graph)]
     with torch.no_grad():
         features = module(torch.from_numpy(x), return_features=True)["features"].numpy()
-    return Sources(both[0], both[1], net, made.qdq), x, features
+    return Sources(Lowered(both[0], net), replace(made, graph=both[1])), x, features
 
 
 def integers() -> NDArray[np.float32]:

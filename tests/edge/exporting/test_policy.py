@@ -17,7 +17,7 @@ from edge.families.attentionbasenet import fast_stem as fit
 from edge.lower.stem import lower
 from edge.spec import Decision, ModelSpec, Precision, Trial
 from edge.targets import base as target
-from edge.targets.base import Sources
+from edge.targets.base import Lowered, Sources
 from quantize import pipeline
 from quantize.graph import reference
 from quantize.inspect.sensitivity import Effect, Figures, Sensitivity
@@ -180,7 +180,7 @@ def in_float(parts: tuple[str, ...]) -> Sources:
     """The random network with some parts in float."""
     net = lower(randomized(SPEC, 1), SPEC)
     made = pipeline.quantize(net, windows(SPEC, 60), Recipe(float_parts=parts))
-    return Sources(made.float_graph, made.graph, net, made.qdq)
+    return Sources(Lowered(made.float_graph, net), made)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_any_part_may_stay_in_float(parts: tuple[str, ...], targets: tuple[str, 
     sources = in_float(parts)
     graph = sources.graph(Precision.INT8)
     assert {policy.part_of(node.output) for node in graph.float_nodes()} == set(parts)
-    logits, wanted = reference.run(graph, UNSEEN), reference.run(sources.float_graph, UNSEEN).real
+    logits, wanted = reference.run(graph, UNSEEN), reference.run(sources.lowered.graph, UNSEEN).real
     for name in targets:
         chosen = target.load(name)
         assert target.judge(graph, chosen.ABILITIES).verdict == "MIXED"

@@ -16,9 +16,9 @@ from edge.bundle import read as bundle
 from edge.bundle import run as runner
 from edge.spec import Artifact, Precision, Verdict
 from edge.targets import c
-from edge.targets.base import Sources
 from firmware_bridge.build import toolchain
 from quantize import plain as manifest
+from tests.sources import of_graphs
 
 
 def artifact(eca_bundle: Path) -> Artifact:
@@ -60,7 +60,7 @@ def test_writing_is_deterministic(eca_bundle: Path) -> None:
     """The bundle's graph and contract give the bundle's sources, byte for byte."""
     opened = bundle.read(eca_bundle)
     graph, channels = opened.graph(), opened.contract().channels
-    written = c.write(Sources(graph, graph, ch_names=channels or ()), Precision.INT8)
+    written = c.write(of_graphs(graph, graph, channels or ()), Precision.INT8)
     assert written == bundle_folder.read_content(eca_bundle / "c")
 
 

@@ -14,13 +14,14 @@ from edge.errors import AccuracyError
 from edge.exporting import rungs as ladder
 from edge.lower.stem import lower
 from edge.spec import ModelSpec, Precision
-from edge.targets.base import Sources
+from edge.targets.base import Lowered, Sources
 from edge.targets.executorch import target as executorch
 from quantize.graph import outputs, reference
 from quantize.pt2e import ptq
 from quantize.pt2e.extract import extract
 from quantize.recipe import Recipe
 from tests.networks import SMALL, randomized, windows
+from tests.sources import of_network
 
 SPEC = ModelSpec("eca", 4, 300, 3, SMALL)
 
@@ -30,14 +31,14 @@ def sources() -> Sources:
     """A random network in every form."""
     net = lower(randomized(SPEC, 3), SPEC)
     qdq = ptq.quantize(net, windows(SPEC, 60), Recipe())
-    return Sources(extract(ptq.trace(net, 4, 300)), extract(qdq), net, qdq)
+    return of_network(net, extract(ptq.trace(net, 4, 300)), extract(qdq), qdq)
 
 
 def test_float_program_is_the_network(sources: Sources) -> None:
     """Relative error below 1e-4."""
     x = windows(SPEC, 20, seed=1)
     got = executorch.load(executorch.write(sources, Precision.FLOAT))(x)
-    ref = reference.run(sources.float_graph, x).real
+    ref = reference.run(sources.lowered.graph, x).real
     assert np.abs(got - ref).max() / np.abs(ref).max() < 1e-4
 
 
@@ -55,7 +56,9 @@ def test_int8_logits_are_the_accumulator(sources: Sources) -> None:
 def test_the_head_sums_exactly_with_int8_weights(sources: Sources) -> None:
     """Its logits are the integer sums of what it reads, and its weights are in the file as int8."""
     graph = outputs.give(sources.graph(Precision.INT8), ("features",))
-    data = executorch.write(replace(sources, int8_graph=graph), Precision.INT8)
+    data = executorch.write(
+        replace(sources, quantized=replace(sources.int8, graph=graph)), Precision.INT8
+    )
     given = executorch.load(data, ("features",)).values(windows(SPEC, 30, seed=1))
     _, _, n_tokens, n_channels = graph[graph.head.input].shape
     real = given["features"].reshape(-1, n_channels, n_tokens).transpose(0, 2, 1)[:, None]
@@ -106,11 +109,10 @@ def test_float_convolutions_become_fully_connected(
 def test_the_qdq_graph_is_not_changed(sources: Sources) -> None:
     """Opening the head works on a copy: the graph still gives rounded logits afterwards."""
     executorch.write(sources, Precision.INT8)
-    assert sources.qdq is not None
     graph = sources.graph(Precision.INT8)
-    rung = ladder._run_qdq(sources.qdq, windows(SPEC, 3), ("logits",))["logits"]
-    step = graph.quant(graph.output).step
-    np.testing.assert_allclose(rung / step, np.rint(rung / step), atol=1e-3)
+    rung = ladder._run_qdq(sources.int8.qdq, windows(SPEC, 3), ("logits",))["logits"]
+    step = graph.quant(graph.output).scale
+    np.testing.assert_allclose(rung / step, np.rint(rung / step), atol=1e-2)
 
 
 def test_an_operation_outside_the_delegate_is_refused() -> None:
@@ -125,7 +127,7 @@ def test_an_operation_outside_the_delegate_is_refused() -> None:
     with pytest.raises(
         AccuracyError, match=r"ExecuTorch left .*erfinv.* outside the XNNPACK delegate"
     ):
-        executorch.write(Sources(graph, net=Odd()), Precision.FLOAT)
+        executorch.write(Sources(Lowered(graph, Odd())), Precision.FLOAT)
 
 
 def test_bundle_programs_run(eca_bundle: Path) -> None:

@@ -16,13 +16,14 @@ from edge.spec import ModelSpec, Precision
 from edge.targets import base as target
 from edge.targets import c
 from edge.targets.base import Sources
-from firmware_bridge.plan.source import identifier
+from firmware_bridge.plan.source import symbol
 from quantize.graph import outputs, reference
 from quantize.graph.qgraph import Conv, QGraph
 from quantize.pt2e import ptq
 from quantize.pt2e.extract import extract
 from quantize.recipe import Recipe
 from tests.networks import SMALL, randomized, windows
+from tests.sources import of_network
 
 GIVEN = ("features",)
 
@@ -47,7 +48,7 @@ def sources(variant: str) -> tuple[Sources, NDArray[np.float32]]:
     qdq = ptq.quantize(net, windows(spec, 60), Recipe())
     floats = extract(ptq.trace(net, spec.n_chans, spec.n_times))
     graphs = [outputs.give(graph, GIVEN) for graph in (floats, extract(qdq))]
-    return Sources(*graphs, net, qdq), windows(spec, 20, 7)
+    return of_network(net, *graphs, qdq), windows(spec, 20, 7)
 
 
 def features(graph: QGraph, logits: reference.Logits) -> NDArray[np.float32]:
@@ -65,7 +66,8 @@ def holds_int8_weights(data: target.Content, graph: QGraph) -> bool:
         if isinstance(data, bytes):
             found = weight.tobytes() in data
         else:
-            array = f"static const int8_t {c.NAME}_{identifier(node.output)}_weight[".encode()
+            name = symbol(c.NAME, node.output, "weight")
+            array = f"static const int8_t {name}[".encode()
             found = any(array in text for text in data.values())
         if not found:
             return False
@@ -79,11 +81,13 @@ def test_float(variant: str, name: str) -> None:
     made, x = sources(variant)
     chosen = target.load(name)
     data = chosen.write(made, Precision.FLOAT)
-    logits = reference.run(made.float_graph, x)
-    expected = {"logits": logits.real, "features": features(made.float_graph, logits)}
+    logits = reference.run(made.lowered.graph, x)
+    expected = {"logits": logits.real, "features": features(made.lowered.graph, logits)}
     for output, wanted in expected.items():
         with torch.no_grad():
-            network = lower.VALUES[output](made.net, torch.from_numpy(x)[:, :, None]).numpy()
+            network = lower.VALUES[output](
+                made.lowered.net, torch.from_numpy(x)[:, :, None]
+            ).numpy()
         np.testing.assert_allclose(wanted, network, rtol=0, atol=1e-4 * np.abs(network).max())
     for load in chosen.RUNTIMES.values():
         got = load(data, GIVEN)
@@ -103,10 +107,10 @@ def test_int8(variant: str, name: str) -> None:
     data = chosen.write(made, Precision.INT8)
     assert holds_int8_weights(data, graph)
     logits = reference.run(graph, x)
-    floats = reference.run(made.float_graph, x)
+    floats = reference.run(made.lowered.graph, x)
     pairs = {
         "logits": (logits.real, floats.real),
-        "features": (features(graph, logits), features(made.float_graph, floats)),
+        "features": (features(graph, logits), features(made.lowered.graph, floats)),
     }
     for load in chosen.RUNTIMES.values():
         got = load(data, GIVEN).values(x)

@@ -19,13 +19,14 @@ from edge.bundle import read as bundle
 from edge.lower.stem import lower
 from edge.spec import ModelSpec, Precision
 from edge.targets import onnx as target
-from edge.targets.base import Sources, operation
+from edge.targets.base import operation
 from quantize.graph import reference
 from quantize.graph.qgraph import QGraph
 from quantize.pt2e import ptq
 from quantize.pt2e.extract import extract
 from quantize.recipe import Recipe
 from tests.networks import SMALL, randomized, windows
+from tests.sources import of_graphs
 
 FUSED = {
     "add": "QLinearAdd",
@@ -91,7 +92,7 @@ FLOAT = "tensor(float)"
 def test_runtime_fuses_what_the_table_says(mode: str, tmp_path: Path) -> None:
     """ONNX Runtime's own graph has an integer kernel for each operation that is called int8."""
     graph, _ = quantized(ModelSpec(mode, 4, 300, 3, SMALL))
-    data = target.write(Sources(graph, graph), Precision.INT8)
+    data = target.write(of_graphs(graph, graph), Precision.INT8)
     target._session(data, optimized=str(tmp_path / "o.onnx"))
     nodes = onnx.load(tmp_path / "o.onnx").graph.node
     needs = [operation(graph, node) for node in graph.nodes]
@@ -116,7 +117,7 @@ def test_activations(activation: str) -> None:
     arguments = {**SMALL, "activation": f"{cls.__module__}.{cls.__qualname__}"}
     spec = ModelSpec("eca", 3, 200, 2, arguments)
     graph, x = quantized(spec)
-    data = target.write(Sources(graph, graph), Precision.INT8)
+    data = target.write(of_graphs(graph, graph), Precision.INT8)
     got, expected = target.load(data)(x), reference.run(graph, x).unrounded
     assert np.abs(got - expected).max() / np.abs(expected).max() < 0.05
 
@@ -142,7 +143,7 @@ def test_random_networks(data: st.DataObject) -> None:
     graph, x = quantized(spec, seed)
     net = lower(randomized(spec, seed), spec)
     floats = extract(ptq.trace(net, spec.n_chans, spec.n_times))
-    sources = Sources(floats, graph)
+    sources = of_graphs(floats, graph)
     expected = reference.run(floats, x).real
     got = target.load(target.write(sources, Precision.FLOAT))(x)
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
@@ -155,5 +156,5 @@ def test_random_networks(data: st.DataObject) -> None:
 def test_writing_is_deterministic(eca_bundle: Path) -> None:
     """The bundle's graph gives the bundle's file, byte for byte."""
     graph = bundle.read(eca_bundle).graph()
-    data = target.write(Sources(graph, graph), Precision.INT8)
+    data = target.write(of_graphs(graph, graph), Precision.INT8)
     assert data == (eca_bundle / "model.onnx.int8.onnx").read_bytes()

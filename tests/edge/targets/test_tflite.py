@@ -13,7 +13,6 @@ from ai_edge_litert import schema_py_generated as schema
 from edge.bundle import read as bundle
 from edge.lower.stem import lower
 from edge.spec import ModelSpec, Precision
-from edge.targets.base import Sources
 from edge.targets.tflite import target as tflite
 from quantize.graph import reference
 from quantize.pt2e import ptq
@@ -21,6 +20,7 @@ from quantize.pt2e.extract import extract
 from quantize.recipe import Recipe
 from tests import tflm
 from tests.networks import SMALL, randomized, windows
+from tests.sources import of_graphs
 
 
 def parsed(data: bytes) -> Any:
@@ -98,7 +98,7 @@ def test_even_filters_are_padded_explicitly() -> None:
     net = lower(randomized(spec, 0), spec)
     x = windows(spec, 40)
     graph = extract(ptq.quantize(net, x, Recipe()))
-    data = tflite.write(Sources(graph, graph), Precision.INT8)
+    data = tflite.write(of_graphs(graph, graph), Precision.INT8)
     assert "PAD" in _operators(data)
     expected = reference.run(graph, x).stored
     np.testing.assert_array_equal(tflm.run(data, reference.to_input(graph, x)), expected)
@@ -116,7 +116,7 @@ def test_activations_run_in_litert(activation: str, delegate: bool) -> None:
     net = lower(randomized(spec, 0), spec)
     x = windows(spec, 60)
     graph = extract(ptq.quantize(net, x, Recipe()))
-    data = tflite.write(Sources(graph, graph), Precision.INT8)
+    data = tflite.write(of_graphs(graph, graph), Precision.INT8)
     got, ref = tflite.load(data, delegate=delegate)(x), reference.run(graph, x).real
     assert np.abs(got - ref).max() / np.abs(ref).max() < 0.05
 
@@ -124,7 +124,7 @@ def test_activations_run_in_litert(activation: str, delegate: bool) -> None:
 def test_writing_is_deterministic(eca_bundle: Path) -> None:
     """The bundle's graph gives the bundle's file, byte for byte."""
     graph = bundle.read(eca_bundle).graph()
-    assert tflite.write(Sources(graph, graph), Precision.INT8) == exported(eca_bundle, "int8")
+    assert tflite.write(of_graphs(graph, graph), Precision.INT8) == exported(eca_bundle, "int8")
 
 
 def _operators(data: bytes) -> set[str]:

@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.spec import Precision
-from edge.targets.base import Sources
 from edge.targets.tflite import target as tflite
 from quantize.graph import reference
 from quantize.graph.qgraph import (
@@ -33,6 +32,7 @@ from quantize.graph.qgraph import (
     with_logits,
 )
 from tests import tflm
+from tests.sources import of_graphs
 
 N_TIMES, N_CHANNELS = 37, 5
 WINDOWS = 24
@@ -89,7 +89,7 @@ def held_to_tflm(graph: QGraph, rng: np.random.Generator) -> None:
     stored[0], stored[1] = -128, 127
     x = np.swapaxes(reference.dequantize(stored, source)[:, 0], 1, 2)
     np.testing.assert_array_equal(reference.to_input(graph, x), stored)
-    data = tflite.write(Sources(graph, graph), Precision.INT8)
+    data = tflite.write(of_graphs(graph, graph), Precision.INT8)
     expected = tflm.run(data, stored)
     np.testing.assert_array_equal(reference.run(graph, x).stored, expected)
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from edge.spec import Precision
 from edge.targets import onnx
-from edge.targets.base import Sources
 from edge.targets.tflite import target as tflite
 from quantize.graph import files as graph_files
 from quantize.graph import reference
 from quantize.graph.qgraph import Conv, QGraph, Reshape, Tensor
 from quantize.pt2e import quantizer
 from tests import tflm
+from tests.sources import of_graphs
 
 N_TIMES, N_CHANNELS = 11, 5
 
@@ -67,14 +67,14 @@ def test_int8_weights_are_their_float_values(graph: QGraph, seed: int) -> None:
     expected = reference.run(replace(graph, constants=real), x).real
     np.testing.assert_array_equal(reference.run(loaded, x).real, expected)
     atol = 1e-5 * (1 + np.abs(expected).max())
-    data = tflite.write(Sources(loaded), Precision.FLOAT)
+    data = tflite.write(of_graphs(loaded), Precision.FLOAT)
     assert graph.constants["y.weight"].tobytes() in data
     rows = np.swapaxes(x, 1, 2)[:, None]
     np.testing.assert_allclose(tflm.run(data, rows), expected, rtol=0, atol=atol)
     for delegate in (True, False):
         got = tflite.load(data, delegate=delegate)(x)
         np.testing.assert_allclose(got, expected, rtol=0, atol=atol)
-    got = onnx.load(onnx.write(Sources(loaded), Precision.FLOAT))(x)
+    got = onnx.load(onnx.write(of_graphs(loaded), Precision.FLOAT))(x)
     n, _, t, c = len(x), *graph["y"].shape[1:]
     got = got.reshape(n, c, t).transpose(0, 2, 1).reshape(n, -1)
     np.testing.assert_allclose(got, expected, rtol=0, atol=atol)

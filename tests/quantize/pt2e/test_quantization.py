@@ -15,7 +15,6 @@ from torch import nn
 from edge.errors import IncompatibleError
 from edge.lower.stem import lower
 from edge.spec import ModelSpec, Precision
-from edge.targets.base import Sources
 from edge.targets.tflite import target as tflite
 from quantize.graph import reference
 from quantize.graph.qgraph import AveragePool, Conv, Dequantize, QGraph, Quantize
@@ -26,6 +25,7 @@ from quantize.recipe import Recipe
 from quantize.refine.equalize import RANGE_PERCENTILE, equalize
 from tests import tflm
 from tests.networks import SMALL, randomized, windows
+from tests.sources import of_graphs
 
 SPEC = ModelSpec("eca", 4, 300, 3, SMALL)
 
@@ -137,7 +137,7 @@ def test_gate_in_float() -> None:
     x = windows(SPEC, 60, seed=3)
     got = reference.run(graph, x)
     assert sqnr_db(got.real, logits(qdq, x)) > 20  # whose logits have eight bits
-    data = tflite.write(Sources(graph, graph), Precision.INT8)
+    data = tflite.write(of_graphs(graph, graph), Precision.INT8)
     assert sqnr_db(got.real, tflite.load(data)(x)) > 25
 
 
@@ -235,7 +235,7 @@ def test_whole_networks_equal_tflite_micro(spec: ModelSpec, seed: int) -> None:
     net = lower(randomized(spec, seed), spec)
     graph = extract(ptq.quantize(net, windows(spec, 20, seed), Recipe()))
     x = windows(spec, 10, seed + 1)
-    data = tflite.write(Sources(graph, graph), Precision.INT8)
+    data = tflite.write(of_graphs(graph, graph), Precision.INT8)
     expected = tflm.run(data, reference.to_input(graph, x))
     np.testing.assert_array_equal(reference.run(graph, x).stored, expected)
 
@@ -253,7 +253,7 @@ def test_gates_with_quotients_stay_float(mode: str) -> None:
     assert any(weight is not None and weight.dtype == np.int8 for weight in stored)
     assert {n for n in inside - floats if "int8" not in n and "float" not in n} == set()
     x = windows(spec, 20, 1)
-    data = tflite.write(Sources(graph, graph), Precision.INT8)
+    data = tflite.write(of_graphs(graph, graph), Precision.INT8)
     stored = tflm.run(data, reference.to_input(graph, x))
     assert np.abs(stored.astype(int) - reference.run(graph, x).stored).max() <= 1
 

@@ -20,7 +20,7 @@ from edge.errors import IncompatibleError
 from edge.lower import stem as lower
 from edge.spec import ModelSpec, Precision
 from edge.targets import base as target
-from edge.targets.base import Sources
+from edge.targets.base import Lowered, Sources
 from quantize import pipeline
 from quantize.graph import reference
 from quantize.pt2e import ptq
@@ -57,7 +57,7 @@ def test_any_arguments(spec: ModelSpec) -> None:
     net, x = lower.lower(module, spec), windows(spec, 10, 7)
     floats = extract(ptq.trace(net, spec.n_chans, spec.n_times))
     made = pipeline.quantize(net, windows(spec, 60), Recipe())
-    sources = Sources(floats, made.graph, net, made.qdq)
+    sources = Sources(Lowered(floats, net), made)
     with torch.no_grad():
         wanted = module(torch.from_numpy(x)).numpy()
     integers = reference.run(made.graph, x)
