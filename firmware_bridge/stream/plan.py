@@ -17,7 +17,8 @@ from firmware_bridge.plan.operations import Operation, Stem, TabledConv, reads
 from firmware_bridge.plan.source import time_and_channels
 from quantize.errors import IncompatibleError
 from quantize.graph.qgraph import AveragePool, QGraph
-from quantize.graph.streaming import Field, Span, pool_stride, refuse_hop
+from quantize.graph.spans import Field, Span
+from quantize.graph.streaming import pool_stride, refuse_hop
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from edge.bundle import folder as bundle_folder
-from edge.errors import BudgetError, MissingToolError, UsageError
+from edge.errors import BudgetError, UsageError
 from edge.firmware import project as firmware
 from edge.terminal.console import console
 from firmware_bridge.build import toolchain
@@ -247,16 +247,3 @@ def test_estimates_without_a_compiler(
         "estimate, no compiler for cortex-m33 is installed: pip install ziglang"
         in (tmp_path / "b" / "README.md").read_text()
     )
-
-
-def test_without_jinja(eca_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The line that installs it."""
-    monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
-    with pytest.raises(MissingToolError) as caught:
-        write(eca_bundle, tmp_path / "out", "nrf52840")
-    assert str(caught.value) == (
-        "Writing firmware needs 'jinja2', which is not installed. "
-        "Type: pip install 'eeg-edge[firmware]'"
-    )
-    assert caught.value.exit_code == 6
-    assert list(tmp_path.iterdir()) == []
