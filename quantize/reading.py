@@ -7,6 +7,7 @@ opened without blocking and refused before it is read.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from typing import BinaryIO
 from quantize.errors import IncompatibleError, UsageError
 
 MIB = 2**20
+MAX_FILE_BYTES = 256 * MIB
+"""Of any file of a bundle."""
 
 MAX_DEPTH = 4
 """Folders in folders of a bundle."""
@@ -43,6 +46,27 @@ def read_bytes(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise IncompatibleError(f"{str(path)!r} grows while it is read.")
     return data
+
+
+def sha256(path: Path) -> str:
+    """The hash of a regular file of at most :data:`MAX_FILE_BYTES`.
+
+    Raises
+    ------
+    UsageError, IncompatibleError
+        As :func:`read_bytes`.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_FILE_BYTES:
+            raise IncompatibleError(
+                f"{str(path)!r} holds {size} bytes; at most {MAX_FILE_BYTES} are read of such a "
+                f"file."
+            )
+        found = hashlib.sha256()
+        while part := file.read(MIB):
+            found.update(part)
+    return found.hexdigest()
 
 
 def open_regular(path: Path) -> BinaryIO:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import registry
+from edge.commands._signed import allow_older
 from edge.terminal.options import PATH, Names, Real, common, needs, print_json, run
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--samples", type=PATH, help="Every latency; BUNDLE.bench.jsonl.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--limit-s", type=Real(1), default=60, show_default=True)
+@allow_older
 @common
 def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     """Measure latency, memory and size of a bundle's artifacts, beside the stock route."""

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.emulate import emulator, qemu
-from edge.bundle import folder as bundle_folder
 from edge.bundle import read as bundle
 from edge.bundle import types as bundle_types
+from edge.bundle.content import Note, loadable
 from edge.targets import c
 from firmware_bridge.emit.generate import Firmware, generate, written
 from quantize.graph.qgraph import AveragePool, Conv, QGraph
@@ -154,15 +154,15 @@ def in_qemu(case: Case, board: qemu.Board, compiler: str = "zig") -> Cost:
     )
 
 
-def case_of(folder: Path) -> Case:
-    """Return the C that a bundle ships, or would ship, and its golden vectors."""
+def case_of(folder: Path, note: Note = lambda _: None) -> Case:
+    """The C of a bundle's graph, generated here, and its golden vectors."""
     opened = bundle.read(folder)
     graph, golden = opened.graph(), opened.golden()
     windows = np.ascontiguousarray(golden["x_int8"].reshape(-1, *graph[graph.input].shape[-2:]))
     shipped = [one for one in opened.manifest.artifacts if one.target == "c"]
     if not shipped:
         return Case(graph, generate(graph), windows, golden[bundle_types.STORED])
-    content = bundle_folder.read_content(folder / shipped[0].file)
+    content = loadable(opened, shipped[0], note)
     assert not isinstance(content, bytes)  # a folder of sources
     made = written({name: data.decode() for name, data in content.items()}, c.NAME)
     return Case(graph, made, windows, golden[bundle_types.STORED])

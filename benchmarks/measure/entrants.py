@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.bundle import child
 from edge.bundle import folder as bundle_folder
+from edge.bundle.apart import Apart
+from edge.bundle.content import Note, loadable
 from edge.bundle.read import Bundle
 from edge.errors import MissingToolError
+from edge.spec import Artifact
 from edge.targets import base as target
+from edge.targets import c
 from edge.targets.base import Session
 
 
@@ -32,11 +37,14 @@ class Entrant:
         As in :class:`benchmarks.measure.findings.Result`.
     path
         The file; the bundle's folder for what runs braindecode's module, ``MODULES``.
+    artifact
+        What the bundle says of it; None for the stock route's.
     """
 
     target: str
     precision: str
     path: Path
+    artifact: Artifact | None = None
 
     @property
     def name(self) -> str:
@@ -46,6 +54,13 @@ class Entrant:
     def load(self, threads: int = 1) -> Session:
         """Load the file in this process."""
         return open_session(self.target, self.path, threads)
+
+    def open(self, threads: int, apart: Apart) -> Session | child.Session:
+        """Ready to run: an artifact of the bundle where ``apart`` says, else in this process."""
+        if self.artifact is None:
+            return self.load(threads)
+        content = bundle_folder.read_content(self.path)
+        return apart.load(self.artifact, self.target, content, threads)
 
 
 Loader = Callable[[bytes, int], Session]
@@ -87,10 +102,29 @@ def open_session(name: str, path: Path, threads: int = 1) -> Session:
 def ours(opened: Bundle, only: Sequence[str]) -> tuple[Entrant, ...]:
     """Return the bundle's artifacts, of the targets in ``only`` if it is not empty."""
     return tuple(
-        Entrant(a.target, str(a.precision), opened.folder / a.file)
+        Entrant(a.target, str(a.precision), opened.folder / a.file, a)
         for a in opened.manifest.artifacts
         if not only or a.target in only
     )
+
+
+def loadable_here(
+    opened: Bundle, only: Sequence[str], folder: Path, note: Note
+) -> tuple[Entrant, ...]:
+    """The same, ready for this machine: C is generated anew, into ``folder``."""
+    return tuple(
+        replace(entrant, path=_place(opened, entrant.artifact, folder, note))
+        for entrant in ours(opened, only)
+        if entrant.artifact is not None
+    )
+
+
+def _place(opened: Bundle, artifact: Artifact, folder: Path, note: Note) -> Path:
+    if artifact.target != c.TARGET:
+        return opened.folder / artifact.file
+    place = folder / artifact.file
+    bundle_folder.write_content(place, loadable(opened, artifact, note))
+    return place
 
 
 def stock(

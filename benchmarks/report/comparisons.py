@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.measure import statistics
 from benchmarks.report.sources import Source
@@ -121,9 +122,7 @@ def follows_float(parity: Iterable[Parity], rung: str) -> Parity:
     return next(p for p in parity if p.rung == rung and p.reference == BRAINDECODE)
 
 
-def _paired(
-    decisions: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.int16]]], rung: str
-) -> Paired:
+def _paired(decisions: Mapping[str, NDArray[np.int16]], rung: str) -> Paired:
     labels = decisions[bundle_types.LABELS]
     first, second = (
         decisions[f"{bundle_types.DECISION}{name}"] == labels for name in (BRAINDECODE, rung)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import glob
-import json
 import os
 import re
 import shutil
@@ -19,12 +18,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge.bundle.types import MANIFEST
-from edge.errors import UsageError
+from edge.bundle.types import MANIFEST, UNLISTED
+from edge.errors import EdgeError, UsageError
 from edge.targets.base import Content
-from quantize import plain
+from quantize import plain, reading
+from quantize.reading import read_bytes
 
-SIGNATURE_FILE = "model.sig"
 Owned = Callable[[Path], "frozenset[str] | None"]
 """Names of the files that we wrote into a folder, relative to it; None where it is not ours."""
 
@@ -37,12 +36,14 @@ def is_bundle(folder: Path) -> bool:
 def owned_by_bundle(folder: Path) -> frozenset[str] | None:
     """Names of a bundle's files as its manifest lists them; None where it is no bundle."""
     try:
-        document = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
+        document = plain.parse(read_bytes(folder / MANIFEST, plain.MAX_BYTES), MANIFEST)
+    except EdgeError:
         return None
     if not (isinstance(document, dict) and {"artifacts", "schema_version"} <= document.keys()):
         return None
-    return frozenset((*document.get("files", ()), MANIFEST, SIGNATURE_FILE))
+    names = document.get("files")
+    listed = [name for name in names if isinstance(name, str)] if isinstance(names, dict) else []
+    return frozenset((*listed, MANIFEST, *UNLISTED))
 
 
 def refuse_destination(out: Path, owned: Owned = owned_by_bundle, kind: str = "a bundle") -> None:
@@ -221,10 +222,11 @@ def write_content(path: Path, content: Content) -> None:
 
 
 def read_content(path: Path) -> Content:
-    """Read what :func:`write_content` wrote."""
-    if path.is_file():
-        return path.read_bytes()
-    return {file.name: file.read_bytes() for file in sorted(path.iterdir())}
+    """What :func:`write_content` wrote."""
+    if not path.is_dir():
+        return read_bytes(path, reading.MAX_FILE_BYTES)
+    names = reading.walk(path)
+    return {name: read_bytes(path / name, reading.MAX_FILE_BYTES) for name in names}
 
 
 def content_sha256(content: Content) -> str:

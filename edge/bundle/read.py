@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import registry
-from edge.bundle.folder import is_bundle
+from edge.bundle.folder import content_bytes, content_sha256, is_bundle, read_content
 from edge.bundle.types import (
     CONTRACT,
     DECISIONS,
     FLOAT,
     GOLDEN,
+    LABELS,
     MANIFEST,
     QGRAPH,
     REFERENCE,
+    UNLISTED,
     Manifest,
 )
 from edge.errors import EdgeError, IncompatibleError, UsageError, invalid_value
-from edge.spec import Parity
-from firmware_bridge.signal.contract import SignalContract
-from quantize import plain
+from edge.spec import Artifact, Parity
+from firmware_bridge.signal import contract_values as contracts
+from firmware_bridge.signal.contract import SignalContract, is_real
+from quantize import arrays, plain, reading
 from quantize.graph import files as graph_files
 from quantize.graph import qgraph
+
+MAX_ARRAY_BYTES = 256 * reading.MIB
+"""Of golden vectors, and of decisions."""
 
 
 @dataclass(frozen=True)
@@ -50,43 +56,104 @@ class Bundle:
         return self.manifest.others[output].parity
 
     def contract(self) -> SignalContract:
-        """Return the signal contract."""
-        return plain.read(self.folder / CONTRACT, SignalContract)
+        """The signal contract.
+
+        Raises
+        ------
+        IncompatibleError
+            When a value in it cannot be, or it is of another network's windows.
+        """
+        contract = contracts.read(self.folder / CONTRACT)
+        model = self.manifest.model
+        if contract.n_times != model.n_times or contract.n_chans not in (None, model.n_chans):
+            raise IncompatibleError(
+                f"{self.folder / CONTRACT} is of windows ({contract.n_chans}, {contract.n_times}) "
+                f"and the manifest of ({model.n_chans}, {model.n_times})."
+            )
+        return contract
 
     def graph(self) -> qgraph.QGraph:
-        """Return the integer graph.
+        """The integer graph, checked (:mod:`quantize.graph.check`).
 
         Raises
         ------
         UsageError
             When the bundle holds a float network only.
+        IncompatibleError
+            When it is no graph that can be run, or is of another network.
         """
         stem = self.folder / QGRAPH
         if not stem.with_suffix(".json").exists():
             raise UsageError(
                 f"{str(self.folder)!r} has no integer graph: it was exported without --int8."
             )
-        try:
-            return graph_files.load(stem)
-        except (ValueError, KeyError, OSError) as error:
-            raise IncompatibleError(f"{stem}.json is not a valid graph: {error}.") from None
+        graph, model = graph_files.load(stem), self.manifest.model
+        ends = (graph[graph.input].shape, graph[graph.output].shape)
+        expected = ((1, 1, model.n_times, model.n_chans), (1, model.n_outputs))
+        if ends != expected or tuple(graph.others) != tuple(self.manifest.others):
+            raise IncompatibleError(
+                f"{stem}.json is of another network than the manifest: {ends[0]} to {ends[1]}, not "
+                f"{expected[0]} to {expected[1]}."
+            )
+        return graph
 
-    def golden(self) -> dict[str, NDArray[Any]]:
-        """Return golden windows ``x`` and every rung's logits on them, by name."""
-        with np.load(self.folder / GOLDEN, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+    def golden(self) -> Mapping[str, NDArray[Any]]:
+        """Golden windows ``x`` and every rung's logits on them, by name.
 
-    def decisions(self) -> dict[str, NDArray[np.int16]]:
-        """Return labels and every rung's decisions on all compared windows, by name.
+        Raises
+        ------
+        IncompatibleError
+            When the file is damaged, or its windows are not this network's; also for an array that
+            is asked for and missing.
+        """
+        path = self.folder / GOLDEN
+        vectors = Vectors(path, arrays.read_npz(path, MAX_ARRAY_BYTES))
+        windows = vectors["x"]
+        if not is_real(windows):
+            raise IncompatibleError(f"{path}: x does not hold numbers.")
+        self.contract().refuse(windows, f"{path}: x", self.manifest.model.n_chans)
+        for name, values in vectors.items():
+            if values.shape[:1] != windows.shape[:1] or not is_real(values):
+                raise IncompatibleError(
+                    f"{path}: {name!r:.80} holds {values.dtype}{values.shape!r:.60}, not numbers "
+                    f"of {len(windows)} windows."
+                )
+        return vectors
+
+    def decisions(self) -> Mapping[str, NDArray[np.int16]]:
+        """Labels and every rung's decisions on all windows compared; empty in older bundles.
 
         Paired statistics of one rung against another need no more (see
         :mod:`benchmarks.measure.statistics`).
+
+        Raises
+        ------
+        IncompatibleError
+            As :meth:`golden`.
         """
-        path = self.folder / DECISIONS
         if DECISIONS not in self.manifest.files:
             return {}
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        path = self.folder / DECISIONS
+        vectors = Vectors(path, arrays.read_npz(path, MAX_ARRAY_BYTES))
+        labels = vectors[LABELS]
+        for name, values in vectors.items():
+            if values.shape != labels.shape or values.ndim != 1 or values.dtype != np.int16:
+                raise IncompatibleError(
+                    f"{path}: {name!r:.80} holds {values.dtype}{values.shape!r:.60}, not one int16 "
+                    f"for each window."
+                )
+        return vectors
+
+
+class Vectors(dict[str, NDArray[Any]]):
+    """Arrays of a file by name; one that is missing is the file's fault and said so."""
+
+    def __init__(self, path: Path, found: Mapping[str, NDArray[Any]]) -> None:
+        super().__init__(found)
+        self.path = path
+
+    def __missing__(self, name: str) -> NDArray[Any]:
+        raise IncompatibleError(f"{self.path} has no array {name!r:.80}.")
 
 
 def read(folder: Path) -> Bundle:
@@ -97,7 +164,8 @@ def read(folder: Path) -> Bundle:
     UsageError
         When there is no bundle.
     IncompatibleError
-        When a file is missing or not what the manifest says.
+        When a file is missing, is not what the manifest says or is not in it, or when something
+        there is no regular file.
     """
     before = _manifest_bytes(folder)
     try:
@@ -110,8 +178,8 @@ def read(folder: Path) -> Bundle:
 
 def _manifest_bytes(folder: Path) -> bytes | None:
     try:
-        return (folder / MANIFEST).read_bytes()
-    except OSError:
+        return reading.read_bytes(folder / MANIFEST, plain.MAX_BYTES)
+    except EdgeError:
         return None
 
 
@@ -121,16 +189,42 @@ def _read(folder: Path) -> Bundle:
             f"{str(folder)!r} is not a bundle. Type 'edge export --int8 --out {folder}' for one."
         )
     opened = Bundle(folder, plain.read(folder / MANIFEST, Manifest))
+    listed = {MANIFEST, *opened.manifest.files}
     for name, expected in opened.manifest.files.items():
-        path = folder / name
-        if not path.is_file():
+        path = reading.inside(folder, name)
+        if not path.exists():
             raise IncompatibleError(f"The bundle {str(folder)!r} has lost its file {name!r}.")
-        if plain.sha256(path.read_bytes()) != expected:
+        if reading.sha256(path) != expected:
             raise IncompatibleError(
                 f"{str(path)!r} is not the file that was exported: its sha256 differs from the "
                 f"manifest's. Export again."
             )
+    for name in reading.walk(folder):
+        if name not in listed and name not in UNLISTED:
+            raise IncompatibleError(
+                f"{str(folder / name)!r} is not in the bundle's manifest. Move it out of the "
+                f"bundle, which holds nothing else than was exported."
+            )
+    for artifact in opened.manifest.artifacts:
+        _check_artifact(opened, artifact)
     return opened
+
+
+def _check_artifact(opened: Bundle, artifact: Artifact) -> None:
+    """Raise unless an artifact is files of the bundle, and those that its own hash says."""
+    path = reading.inside(opened.folder, artifact.file)
+    inside = f"{artifact.file}/"
+    if not any(n == artifact.file or n.startswith(inside) for n in opened.manifest.files):
+        raise IncompatibleError(
+            f"The bundle {str(opened.folder)!r} has an artifact {artifact.file!r:.80} that is none "
+            f"of its files."
+        )
+    content = read_content(path)
+    if (content_sha256(content), content_bytes(content)) != (artifact.sha256, artifact.bytes):
+        raise IncompatibleError(
+            f"{str(path)!r} is not the artifact that was exported: its sha256 differs from what "
+            f"the manifest says of it. Export again."
+        )
 
 
 def runnable_names(opened: Bundle) -> tuple[str, ...]:

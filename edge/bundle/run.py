@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import parity
-from edge.bundle import folder as bundle_folder
 from edge.bundle import read as bundle
 from edge.bundle import types as bundle_types
+from edge.bundle.apart import Apart, unheard
+from edge.bundle.content import Note, loadable
 from edge.bundle.read import Bundle
-from edge.errors import AccuracyError, MissingToolError, UsageError
+from edge.errors import AccuracyError, IncompatibleError, MissingToolError, UsageError
 from edge.spec import Artifact, Precision
 from edge.targets import base as target
 from edge.targets.base import Content, Loader, Runnable
 from edge.terminal.console import Console
 from firmware_bridge.signal.contract import SignalContract, is_real
+from quantize import arrays
 from quantize.graph import outputs, reference
 from quantize.graph.qgraph import LOGITS, QGraph
 
@@ -31,6 +32,8 @@ Logits = NDArray[np.float32]
 Values = Mapping[str, Logits]
 """What windows give, by name, (n, n_values) each."""
 Runner = Callable[[NDArray[np.float32]], Values]
+
+MAX_INPUT_BYTES = 2**36
 
 PART = 500
 """Windows between two steps of the progress bar."""
@@ -51,10 +54,10 @@ def read_windows(path: Path, contract: SignalContract, n_chans: int) -> NDArray[
         When it does not fit the contract.
     """
     try:
-        array = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise UsageError(f"--input {str(path)!r} does not exist.") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+        array = arrays.read_npy(path, MAX_INPUT_BYTES)
+    except UsageError as error:
+        raise UsageError(f"--input {error}") from None
+    except IncompatibleError:
         raise UsageError(
             f"--input {str(path)!r} is not an .npy file, or is cut off. Write one: "
             f"np.save({path.name!r}, windows)."
@@ -66,16 +69,32 @@ def read_windows(path: Path, contract: SignalContract, n_chans: int) -> NDArray[
     return windows
 
 
-def open_runnable(opened: Bundle, name: str, precision: str | None = None) -> Runnable:
-    """Return a function that computes logits, see :func:`open_values`."""
-    run = open_values(opened, name, precision)
+def open_runnable(
+    opened: Bundle, name: str, precision: str | None = None, *, apart: Apart | None = None
+) -> Runnable:
+    """The logits of :func:`open_values`."""
+    run = open_values(opened, name, precision, apart=apart)
     return lambda windows: run(windows)[LOGITS]
 
 
-def open_values(opened: Bundle, name: str, precision: str | None = None) -> Runner:
-    """Open a runnable of a bundle by the name that ``edge run --target`` takes.
+def open_values(
+    opened: Bundle,
+    name: str,
+    precision: str | None = None,
+    *,
+    note: Note = unheard,
+    apart: Apart | None = None,
+) -> Runner:
+    """A runnable of a bundle by the name that ``edge run --target`` takes.
 
     It takes scaled windows, and quantizes them itself; it gives :attr:`Bundle.outputs`.
+
+    Parameters
+    ----------
+    note
+        Is told what a user should know of the bundle.
+    apart
+        Where models of the bundle are loaded; a place of its own without.
 
     Raises
     ------
@@ -95,17 +114,13 @@ def open_values(opened: Bundle, name: str, precision: str | None = None) -> Runn
     if name == bundle_types.FLOAT:
         return _float(opened)
     artifact = opened.manifest.artifact(name, precision)
-    load = runtimes(artifact)[name]
-    return load(_content(opened, artifact), tuple(opened.manifest.others)).values
+    with_it = apart or Apart(opened, (artifact,), note)
+    return with_it.load(artifact, name, loadable(opened, artifact, note)).values
 
 
 def runtimes(artifact: Artifact) -> Mapping[str, Loader]:
     """Return the ways to run an artifact, see :mod:`edge.targets.base`."""
     return target.load(artifact.target).RUNTIMES
-
-
-def _content(opened: Bundle, artifact: Artifact) -> Content:
-    return bundle_folder.read_content(opened.folder / artifact.file)
 
 
 def _reference(graph: QGraph) -> Runner:
@@ -160,7 +175,7 @@ def run(
     bundle.refuse_outputs(opened, names)
     windows = contract.scale(read_windows(windows_path, contract, opened.manifest.model.n_chans))
     with console.waiting(f"loading {name}"):
-        runnable = open_values(opened, name, precision)
+        runnable = open_values(opened, name, precision, note=console.note)
     found = _with_progress(runnable, windows, console)
     wanted = {output: found[output] for output in names}
     _save(out, wanted)
@@ -213,8 +228,8 @@ class Check:
     problem: str
 
 
-def verify(folder: Path) -> tuple[Check, ...]:
-    """Check a bundle's hashes, then compare every runnable with the golden vectors.
+def verify(folder: Path, note: Note = unheard) -> tuple[Check, ...]:
+    """Check a bundle's hashes, then every runnable against the golden vectors.
 
     A runtime that is not installed is skipped, with the line that installs it.
 
@@ -226,23 +241,28 @@ def verify(folder: Path) -> tuple[Check, ...]:
     opened = bundle.read(folder)
     golden = opened.golden()
     windows = opened.contract().scale(golden["x"])
-    others = tuple(opened.manifest.others)
     checks: list[Check] = []
     if opened.manifest.recipe is not None:
         checks.append(_check_reference(opened, golden, windows))
     own = {name: golden[f"{name}/braindecode"] for name in opened.outputs}
     floats = {name: Expected(values, values) for name, values in own.items()}
     checks += _check(bundle_types.FLOAT, lambda: _float(opened), windows, floats)
+    apart = Apart(opened, opened.manifest.artifacts, note)
     for artifact in opened.manifest.artifacts:
-        for name, load in runtimes(artifact).items():
+        content = loadable(opened, artifact, note)
+        for name in runtimes(artifact):
             rung = f"{name} {artifact.precision}"
             expected = {
                 output: _expected(opened, artifact, rung, output, golden)
                 for output in opened.outputs
             }
-            content = _content(opened, artifact)
-            checks += _check(rung, _opener(load, content, others), windows, expected)
+            open_it = partial(_values, apart, artifact, name, content)
+            checks += _check(rung, open_it, windows, expected)
     return tuple(checks)
+
+
+def _values(apart: Apart, artifact: Artifact, runtime: str, content: Content) -> Runner:
+    return apart.load(artifact, runtime, content).values
 
 
 def refuse(checks: Sequence[Check]) -> None:
@@ -280,10 +300,6 @@ def _expected(
     own = next(p for p in opened.parity(output) if p.rung == rung)
     against = golden[f"{output}/{bundle_types.REFERENCE}"]
     return Expected(stored, against, terms.step, own.sqnr_db, terms.allowed)
-
-
-def _opener(load: Loader, content: Content, others: Sequence[str]) -> Callable[[], Runner]:
-    return lambda: load(content, others).values
 
 
 def _check_reference(

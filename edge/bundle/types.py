@@ -28,6 +28,9 @@ TENSORS = "tensors.json"
 SENSITIVITY = "sensitivity.json"
 SENSITIVITY_FIGURE = "sensitivity.svg"
 QGRAPH = "qgraph"
+SIGNATURE = "model.sig"
+UNLISTED = frozenset({SIGNATURE})
+"""Files that a manifest does not list, since they come after it."""
 
 LOGITS = "logits/"
 """Prefix of a rung's logits in the golden vectors; what else is given out is under its own name."""
@@ -116,6 +119,9 @@ class Manifest:
         The sha256 of every other file of the bundle, by name.
     versions
         The versions of the packages that made it.
+    generator
+        Hash of the code that wrote the C, of :func:`edge.targets.c.generator`; absent where there
+        is no C, and in older bundles.
     policy
         How the parts that stay in float were chosen; None in a bundle without int8.
     others
@@ -136,6 +142,7 @@ class Manifest:
     files: Mapping[str, str]
     versions: Mapping[str, str]
     policy: Decision | None = None
+    generator: str = field(default="", metadata=plain.IF_ANY)
     others: Mapping[str, Output] = field(default_factory=dict, metadata=plain.IF_ANY)
     paired: tuple[PairedAccuracy, ...] = field(default=(), metadata=plain.IF_ANY)
 

@@ -21,7 +21,7 @@ from edge.checkpoint.build import construct, refuse_broken
 from edge.checkpoint.configuration import Description
 from edge.checkpoint.model import FloatModel, TrainingRecord
 from edge.errors import IncompatibleError
-from firmware_bridge.signal.contract import SignalContract
+from firmware_bridge.signal import contract_values
 from quantize import plain as manifest
 from quantize.reading import MIB, read_bytes
 
@@ -71,7 +71,7 @@ def load(source: Path | str) -> FloatModel:
     model = FloatModel(
         module,
         described.spec,
-        contract=_optional(files.beside(CONTRACT), SignalContract),
+        contract=None if (path := files.beside(CONTRACT)) is None else contract_values.read(path),
         training=_optional(files.beside(TRAINING), TrainingRecord),
         contract_file=_text(files.beside(CONTRACT_FILE)),
         channels=described.channels,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge.commands._signed import allow_older
 from edge.terminal import options as common_options
 from edge.terminal.options import PATH, Names, common, needs, print_json
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--outputs", type=Names(), default=("logits",), help="What is written; several make an .npz."
 )
+@allow_older
 @common
 def command(bundle: Path, output: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     """Run windows (n, channels, samples), filtered and not scaled, through a bundle."""

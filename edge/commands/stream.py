@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import registry
+from edge.commands._signed import allow_older
 from edge.errors import UsageError
 from edge.terminal.options import PATH, Arguments, Names, Real, needs, run
 
@@ -48,6 +49,7 @@ EXAMPLE = "Example: edge stream edge-eca-int8 --source file:S001R03.edf --output
 @click.option("--release", type=Real(), default=0.4, show_default=True)
 @click.option("--max-gap-s", type=Real(0), default=0.02, show_default=True)
 @click.option("--limit-s", type=Real(0), help="Seconds of signal; all of it without.")
+@allow_older
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 @click.option("-v", "--verbose", is_flag=True, help="Show what the toolchains print, on stderr.")
 def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -17,9 +16,13 @@ from edge.data.dataset import Dataset, refuse_empty_classes
 from edge.errors import IncompatibleError, UsageError, listing
 from edge.signal import rates
 from edge.signal.contract_file import ContractFile
+from firmware_bridge.signal import contract_values
 from firmware_bridge.signal.contract import UNKNOWN, Filter, Scaling, SignalContract, is_real
+from quantize.arrays import read_npz
 
 DEFAULT_HOP = 15
+MAX_BYTES = 2**35
+"""Of all arrays together."""
 
 
 def read(path: Path, spec: str, file: ContractFile | None) -> Dataset:
@@ -37,15 +40,19 @@ def from_arrays(
 ) -> Dataset:
     """Take windows from arrays in memory; messages call them ``path``."""
     x, y = np.asarray(arrays["X"]), np.asarray(arrays["y"])
-    if x.ndim != 3 or y.shape != x.shape[:1] or not is_real(x):
+    if x.ndim != 3 or y.shape != x.shape[:1] or not is_real(x) or not x.size:
         raise UsageError(
             f"{str(path)!r} holds X of shape {x.shape} and y of shape {y.shape}; expected numbers "
             f"(windows, channels, samples) and (windows,)."
         )
-    named = tuple(str(c) for c in arrays["classes"]) if "classes" in arrays else None
+    named = tuple(str(c) for c in np.ravel(arrays["classes"])) if "classes" in arrays else None
     classes, labels = _classes(path, y, named, () if file is None else file.classes)
     session = np.asarray(arrays.get("session", np.full(len(y), "all")))
     contract = _contract(path, arrays, file, x.shape, classes)
+    try:
+        contract_values.check(contract, repr(str(path)))
+    except IncompatibleError as error:
+        raise UsageError(str(error)) from None
     windows = x.astype(np.float32)
     contract.refuse(windows, f"{str(path)!r}")
     _refuse_amplitude(path, windows, contract.unit)
@@ -126,14 +133,10 @@ def _refuse_amplitude(path: Path, windows: NDArray[np.float32], unit: str) -> No
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise UsageError(f"{str(path)!r} does not exist.") from None
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile):
+        arrays = read_npz(path, MAX_BYTES)
+    except IncompatibleError as error:
         raise UsageError(
-            f"{str(path)!r} is not an .npz file of plain arrays, or is cut off. Write one: "
-            f"np.savez({path.name!r}, X=windows, y=labels)."
+            f"{error} Write one of plain arrays: np.savez({path.name!r}, X=windows, y=labels)."
         ) from None
     refuse_missing(arrays, repr(str(path)))
     return arrays
@@ -165,11 +168,16 @@ def _contract(
     shape: tuple[int, ...],
     classes: tuple[str, ...],
 ) -> SignalContract:
-    own = Known(
-        tuple(str(n) for n in arrays["ch_names"]) if "ch_names" in arrays else None,
-        float(arrays["sfreq"]) if "sfreq" in arrays else None,
-        str(arrays["unit"]) if "unit" in arrays else None,
-    )
+    try:
+        own = Known(
+            tuple(str(n) for n in arrays["ch_names"]) if "ch_names" in arrays else None,
+            float(arrays["sfreq"]) if "sfreq" in arrays else None,
+            str(arrays["unit"]) if "unit" in arrays else None,
+        )
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"{str(path)!r}: ch_names is a list of names and sfreq a number; they are not."
+        ) from None
     if own.channels is not None and len(own.channels) != shape[1]:
         raise UsageError(f"{str(path)!r} names {len(own.channels)} channels and X has {shape[1]}.")
     if file is None:

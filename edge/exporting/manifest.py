@@ -16,7 +16,7 @@ from edge.exporting.rungs import Rung
 from edge.patches.versions import versions
 from edge.spec import Artifact, Precision, Verdict
 from edge.targets import base as target
-from edge.targets import runtime
+from edge.targets import c, runtime
 from edge.targets.base import Content, Sources
 from quantize.graph.qgraph import QGraph
 
@@ -70,6 +70,7 @@ def manifest_of(
         files={},
         versions=versions(),
         policy=ready.decision,
+        generator=c.generator() if any(a.target == c.TARGET for a in artifacts) else "",
         others=_others(ready.sources.lowered.graph, rungs),
         paired=held_out.paired_accuracy(artifacts, rungs, ready.held_out),
     )

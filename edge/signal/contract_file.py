@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import fnmatch
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -15,14 +16,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from edge.errors import IncompatibleError, UsageError
+from edge.errors import EdgeError, IncompatibleError, UsageError
 from edge.signal import filters
 from edge.spec import Argument
+from firmware_bridge.signal import contract_values
 from firmware_bridge.signal.contract import AS_RECORDED, Filter, Scaling, SignalContract
 from quantize import plain as manifest
+from quantize import reading
+from quantize.reading import read_bytes
 
 EXAMPLE = Path(__file__).with_name("eegmmidb.toml").read_text().split("\n", 1)[1]
 """A commented contract without its licence line: what a user makes of it is the user's."""
+
+MAX_BYTES = reading.MIB
+MAX_ORDER = 16
+"""Of a Butterworth filter; beyond some ten its sections are no more what was designed."""
 
 FACTOR_NEW, EPS = 1e-3, 1e-4
 """braindecode's defaults of moving standardization."""
@@ -256,9 +264,13 @@ def parse(text: str, where: str) -> ContractFile:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        bad = _not_finite(document)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{where} is not a TOML file: {error}.") from None
-    for rule in document.get("events", []):
+    if bad is not None:
+        raise UsageError(f"{where}: {bad} is no number that a signal has.")
+    events = document.get("events", [])
+    for rule in events if isinstance(events, list) else []:
         if isinstance(rule, dict) and isinstance(rule.get("files"), str):
             rule["files"] = [rule["files"]]
     try:
@@ -268,18 +280,34 @@ def parse(text: str, where: str) -> ContractFile:
             f"{error} Type 'edge train --example-contract' for a file that works."
         ) from None
     _refuse_values(parsed, where)
+    try:
+        contract_values.check(parsed.contract(), where)
+    except IncompatibleError as error:
+        raise UsageError(str(error)) from None
     return parsed
+
+
+def _not_finite(document: Any) -> float | None:
+    """The first NaN or infinity in a document, None where it has none."""
+    if isinstance(document, float) and not math.isfinite(document):
+        return document
+    parts = document.values() if isinstance(document, dict) else document
+    if isinstance(document, dict | list):
+        return next((bad for part in parts if (bad := _not_finite(part)) is not None), None)
+    return None
 
 
 def read(path: Path) -> ContractFile:
     """Read and check a contract file."""
-    try:
-        text = path.read_text()
-    except OSError as error:
+    if not path.exists():
         raise UsageError(
-            f"Cannot read the contract {str(path)!r}: {error.strerror}. Type 'edge train "
+            f"Cannot read the contract {str(path)!r}: No such file or directory. Type 'edge train "
             f"--example-contract > contract.toml' for one to start from."
-        ) from None
+        )
+    try:
+        text = read_bytes(path, MAX_BYTES).decode()
+    except EdgeError as error:
+        raise UsageError(f"Cannot read the contract: {error}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not a TOML file: it is not text in UTF-8.") from None
     return parse(text, str(path))
@@ -293,6 +321,10 @@ def _refuse_values(file: ContractFile, where: str) -> None:
         (bool(twice), f"signal.channels names {', '.join(twice)} twice"),
         (file.signal.sfreq <= 0, f"signal.sfreq must be positive, got {file.signal.sfreq:g}"),
         (file.window.n_times < 1, f"window.n_times must be positive, got {file.window.n_times}"),
+        (
+            file.filter is not None and not 1 <= file.filter.order <= MAX_ORDER,
+            f"filter.order must be 1 ... {MAX_ORDER}",
+        ),
         (file.window.hop < 1, f"window.hop must be positive, got {file.window.hop}"),
         (
             not _is_encoding(file.signal.encoding),

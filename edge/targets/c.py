@@ -9,6 +9,7 @@ writes the same for a device, with a name of one's own choice, a build and a tes
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -21,12 +22,14 @@ from edge.spec import Precision
 from edge.targets.base import Loader, Session, Sources, all_in_int8
 from firmware_bridge.emit.generate import Origin, generate
 from firmware_bridge.host import windowed as host
+from quantize import own_code
 from quantize.graph import files as graph_files
 from quantize.graph.layouts import to_samples
 from quantize.graph.outputs import flat
-from quantize.graph.qgraph import Quant
+from quantize.graph.qgraph import QGraph, Quant
 from quantize.graph.reference import dequantize, quantize
 
+TARGET = "c"
 NAME = "edge"
 """What the symbols of a bundle's C begin with."""
 
@@ -41,12 +44,24 @@ ABILITIES = all_in_int8("it is computed in float32 with <math.h>")
 
 def write(sources: Sources, precision: Precision) -> Mapping[str, bytes]:
     """Return the sources by file name, the same bytes whenever the graph is the same."""
-    graph = sources.graph(precision)
-    origin = Origin(
-        installed("eeg-edge") or "from source", graph_files.digest(graph), sources.ch_names
-    )
+    return generated(sources.graph(precision), sources.ch_names)
+
+
+def generated(graph: QGraph, ch_names: tuple[str, ...]) -> Mapping[str, bytes]:
+    """Return what :func:`write` makes of an int8 graph and the names of its channels."""
+    origin = Origin(installed("eeg-edge") or "from source", graph_files.digest(graph), ch_names)
     made = generate(graph, NAME, origin)
     return {name: text.encode() for name, text in sorted(made.files.items())}
+
+
+GENERATOR = ("firmware_bridge", "quantize/graph", "edge/targets/c.py")
+"""Our code that decides what the sources of a graph are."""
+
+
+def generator() -> str:
+    """The hash of what writes the sources: equal ones write the same bytes for the same graph."""
+    version = installed("eeg-edge") or "from source"
+    return hashlib.sha256(f"{version} {own_code.sha256(*GENERATOR)}".encode()).hexdigest()
 
 
 def compiled(files: Mapping[str, bytes], others: Sequence[str] = ()) -> host.Library:

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from benchmarks.measure import entrants, fresh, machine, planned, protocol
 from benchmarks.measure.entrants import Entrant
 from benchmarks.measure.findings import About, Findings, Request, Result, latencies, threads_note
-from benchmarks.measure.protocol import Estimate, Samples
+from benchmarks.measure.protocol import Block, Estimate, Samples
+from edge.bundle import child
 from edge.bundle import folder as bundle_folder
+from edge.bundle.apart import Apart
 from edge.bundle.read import Bundle
 from edge.errors import MissingToolError
-from edge.targets.base import Session
 from edge.terminal.console import Console
 
 DEVICE = "local"
@@ -46,9 +47,10 @@ def run(opened: Bundle, _: str, request: Request, console: Console) -> Findings:
     windows = opened.contract().scale(np.asarray(golden, np.float32))
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
         found, skipped = _entrants(opened, request, windows, Path(folder), console)
-        sessions, absent = _open(found, request.threads)
-        rounds = _latency(sessions, windows[0], request, console)
-        present = [entrant for entrant in found if entrant.name in sessions]
+        apart = Apart(opened, opened.manifest.artifacts, console.note, endless=True)
+        blocks, absent = _open(found, request.threads, windows[0], apart)
+        rounds = _latency(blocks, request, console)
+        present = [entrant for entrant in found if entrant.name in blocks]
         results = [
             *(result for entrant in present for result in _latencies(entrant, rounds)),
             *_fresh(present, windows[0].shape, request, console),
@@ -65,7 +67,7 @@ def _entrants(
     folder: Path,
     console: Console,
 ) -> tuple[tuple[Entrant, ...], dict[str, str]]:
-    own = entrants.ours(opened, request.targets)
+    own = entrants.loadable_here(opened, request.targets, folder, console.note)
     if not request.stock:
         return own, {}
     precisions = sorted({entrant.precision for entrant in own})
@@ -77,30 +79,34 @@ def _entrants(
             return own, {STOCK: str(error)}
 
 
-def _open(found: Sequence[Entrant], threads: int) -> tuple[dict[str, Session], dict[str, str]]:
-    """Load everything; what has no runtime here is named with the line that installs it."""
-    sessions, absent = {}, {}
+def _open(
+    found: Sequence[Entrant], threads: int, window: NDArray[np.float32], apart: Apart
+) -> tuple[dict[str, Block], dict[str, str]]:
+    """Load everything; what has no runtime here is named with the line that installs it.
+
+    What runs in a process of its own is timed there, so that no pipe is in its figures.
+    """
+    blocks: dict[str, Block] = {}
+    absent = {}
     for entrant in found:
         try:
-            sessions[entrant.name] = entrant.load(threads)
+            session = entrant.open(threads, apart)
         except MissingToolError as error:
             absent[entrant.name] = str(error)
-    if not sessions:
+            continue
+        if isinstance(session, child.Session):
+            blocks[entrant.name] = partial(session.block, window)
+        else:
+            call = partial(session.invoke, session.encode(window))
+            blocks[entrant.name] = protocol.timed(call)
+    if not blocks:
         raise MissingToolError(" ".join(dict.fromkeys(absent.values())))
-    return sessions, absent
+    return blocks, absent
 
 
-def _latency(
-    sessions: dict[str, Session],
-    window: NDArray[np.float32],
-    request: Request,
-    console: Console,
-) -> tuple[Samples, ...]:
-    calls: dict[str, Callable[[], object]] = {
-        name: partial(session.invoke, session.encode(window)) for name, session in sessions.items()
-    }
+def _latency(blocks: dict[str, Block], request: Request, console: Console) -> tuple[Samples, ...]:
     with console.progress("seconds", max(1, int(request.protocol.limit_s))) as advance:
-        return protocol.interleave(calls, request.protocol, _each_second(advance))
+        return protocol.interleave_blocks(blocks, request.protocol, _each_second(advance))
 
 
 def _each_second(advance: Callable[[str], None]) -> Callable[[Sequence[Samples]], None]:

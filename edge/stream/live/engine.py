@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge.bundle import run as runner
 from edge.bundle import types as bundle_types
+from edge.bundle.apart import Apart
 from edge.bundle.read import Bundle
 from edge.errors import MissingToolError
 from edge.stream import streamer as streaming
@@ -80,7 +81,7 @@ def streamer(
         Is told why the fastest cannot be had.
     """
     if target is not None:
-        return f"windowed {target}", Windowed(contract, runner.open_runnable(opened, target))
+        return f"windowed {target}", Windowed(contract, _windowed(opened, target, note))
     integer = opened.manifest.recipe is not None
     slower = bundle_types.REFERENCE if integer else bundle_types.FLOAT
     if engine is None and integer and FASTEST in streaming.ENGINES:
@@ -90,3 +91,13 @@ def streamer(
             note(f"note: streaming in Python: {error}")
     chosen = engine or slower
     return chosen, streaming.open_stream(opened, chosen, contract.hop)
+
+
+def _windowed(opened: Bundle, target: str, note: Callable[[str], None]) -> Runnable:
+    """A runnable of the bundle; where it runs in a process of its own, what that costs is said."""
+    artifacts = [one for one in opened.manifest.artifacts if one.target == target]
+    apart = Apart(opened, artifacts, note, endless=True)
+    runnable = runner.open_runnable(opened, target, apart=apart)
+    if (added := apart.overhead_us()) is not None:
+        note(f"note: the pipe to that process adds {added / 1000:.2f} ms to a decision.")
+    return runnable

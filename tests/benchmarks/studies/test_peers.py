@@ -16,6 +16,7 @@ from benchmarks.studies.peers import exports, install, litert, markdown, measure
 from benchmarks.studies.peers.exports import Made, Work
 from edge import registry
 from edge.bundle import read as bundle
+from quantize import own_code
 from quantize.graph.qgraph import Conv
 
 
@@ -84,12 +85,12 @@ def test_what_is_stale_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_code_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any change of a file of ours, or a new one, gives another; what is compiled or said not."""
-    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setattr(own_code, "ROOT", tmp_path)
     for package in tool.MAKERS:
         (tmp_path / package).mkdir()
 
     def name() -> str:
-        tool.sha256.cache_clear()
+        own_code.sha256.cache_clear()
         return tool.sha256()
 
     names = [name()]
@@ -99,12 +100,12 @@ def test_code_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(set(names)) == 4
     (tmp_path / "edge" / "README.md").touch()
     assert name() == names[-1]
-    tool.sha256.cache_clear()
+    own_code.sha256.cache_clear()
     work = modes.made_by(tmp_path / "work")
     (tmp_path / "edge" / "a.py").write_text("3")
-    tool.sha256.cache_clear()
+    own_code.sha256.cache_clear()
     assert modes.made_by(tmp_path / "work") != work
-    tool.sha256.cache_clear()
+    own_code.sha256.cache_clear()
 
 
 def test_an_export_that_fails_is_named(tmp_path: Path) -> None:
