@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Frame numbers from timestamps, against simulated devices whose losses are known.
 
-    python -m benchmarks.studies.clocks --runs 10000 --save
+    python -m benchmarks.studies.clocks --runs 10000 --jobs 2 --save
 
 Every run draws a device (rate, drift, jitter, packets), a radio (losses, alone or in runs,
 duplicates) and a reader (how many frames at once), numbers its frames and compares what was
@@ -13,9 +13,11 @@ its own uncertainty where that is more.
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,6 +43,8 @@ PACKETS = 400
 """Packets of a run at least; it takes some 64 to 128 until jitter and rate are known."""
 BLOCKS = (1, 2, 7, 50, 1000)
 PPM = 400.0
+CHUNK = 100
+"""Runs between two looks at the clock."""
 INTRA_S = 1e-5
 """Between the stamps of one packet."""
 
@@ -192,6 +196,23 @@ def devices(n_runs: int, seed: int) -> Iterator[tuple[Device, int]]:
         )
 
 
+def simulated(n_runs: int, seed: int, jobs: int, minutes: float | None) -> list[Outcome]:
+    """Run all devices, or as many as there is time for."""
+    end_s = math.inf if minutes is None else time.monotonic() + 60 * minutes
+    drawn = list(devices(n_runs, seed))
+    outcomes: list[Outcome] = []
+    with ProcessPoolExecutor(jobs) as pool:
+        for start in range(0, n_runs, CHUNK):
+            if time.monotonic() > end_s:
+                break
+            outcomes += pool.map(_number, drawn[start : start + CHUNK], chunksize=5)
+    return outcomes
+
+
+def _number(drawn: tuple[Device, int]) -> Outcome:
+    return number(*drawn)
+
+
 @dataclass(frozen=True)
 class Group:
     """Runs of one kind."""
@@ -227,11 +248,14 @@ def grouped(outcomes: Iterable[Outcome]) -> list[Group]:
 @click.command()
 @click.option("--runs", default=10000, show_default=True)
 @click.option("--seed", default=0, show_default=True)
+@click.option("--jobs", default=1, show_default=True, help="Processes.")
+@click.option("--minutes", type=float, help="Stop after so long with the runs that are done.")
 @click.option("--save/--no-save", default=False, help=f"Write {RESULTS.name} beside the others.")
-def main(runs: int, seed: int, save: bool) -> None:
+def main(runs: int, seed: int, jobs: int, minutes: float | None, save: bool) -> None:
     """Exit 4 when a run misses its bar."""
     begin_s = time.monotonic()
-    outcomes = [number(device, run_seed) for device, run_seed in devices(runs, seed)]
+    outcomes = simulated(runs, seed, jobs, minutes)
+    runs = len(outcomes)
     groups = grouped(outcomes)
     for group in groups:
         print(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What is known of BrainFlow's boards beyond BrainFlow's own description of them.
 
-Parameters follow BrainFlow's documentation (Supported Boards); full scales follow the converters'
+Full scales follow the converters'
 data sheets and the scale that BrainFlow applies (``openbci/inc/*.h``); how a Ganglion counts
 follows ``openbci/ganglion.cpp``.
 """
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge.data.formats.openbci import CYTON_UV, GANGLION_UV
+from edge.stream.parameters import BOARDS
 
 ADS1299_GAIN = 24.0
 RC_PPM = 5000.0
@@ -51,24 +52,6 @@ KNOWN: Mapping[str, Known] = {
     "ganglion_wifi": Known(GANGLION_UV),
 }
 
-PARAMETERS: Mapping[str, tuple[str, ...]] = {
-    "serial_port": ("cyton", "cyton_daisy", "freeeeg32", "freeeeg128"),
-    "serial_port, mac_address, timeout": ("ganglion", "brainbit_bled"),
-    "serial_port, serial_number, timeout": ("muse_2_bled", "muse_s_bled", "muse_2016_bled"),
-    "mac_address, serial_number, timeout": (
-        *("ganglion_native", "muse_2", "muse_s", "muse_2016", "muse_s_athena"),
-        *("brainalive", "aavaa_v3"),
-    ),
-    "mac_address": ("enophone", "explore_4_chan", "explore_8_chan", "explore_plus_8_chan"),
-    "serial_number, timeout": ("brainbit", "unicorn", "notion_1", "notion_2", "crown"),
-    "ip_port, ip_address, timeout": ("cyton_wifi", "cyton_daisy_wifi", "ganglion_wifi"),
-    "ip_address, timeout": ("galea",),
-    "ip_address, ip_port, master_board": ("streaming",),
-    "file, master_board": ("playback_file",),
-    "none": ("synthetic", "ant_neuro_ee_410 and its like"),
-}
-"""Parameters and the boards that take them, for help; BrainFlow checks them itself."""
-
 
 def known(board: str) -> Known:
     """Facts about a board by its name without ``_BOARD``."""
@@ -77,4 +60,4 @@ def known(board: str) -> Known:
 
 def parameters_of(board: str) -> str:
     """Parameters of a board; empty where they are not known."""
-    return next((names for names, boards in PARAMETERS.items() if board.lower() in boards), "")
+    return next((names for names, boards in BOARDS.items() if board.lower() in boards), "")
