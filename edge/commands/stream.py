@@ -28,7 +28,20 @@ EXTRA = "stream"
 EXAMPLE = "Example: edge stream edge-eca-int8 --source file:S001R03.edf --output decisions.jsonl"
 
 
-@click.command("stream", epilog=EXAMPLE)
+class _Command(click.Command):
+    """A command whose help lists the parameters of devices."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, then what ``--arg`` takes."""
+        from edge.stream import parameters
+
+        super().format_options(ctx, formatter)
+        with formatter.section("Parameters of devices, --arg NAME=VALUE"):
+            rows = [(", ".join(boards), names) for names, boards in parameters.BOARDS.items()]
+            formatter.write_dl([*parameters.OURS.items(), *rows], col_max=44)
+
+
+@click.command("stream", cls=_Command, epilog=EXAMPLE)
 @click.argument("bundle", type=PATH)
 @click.option(
     "--source",
@@ -36,7 +49,9 @@ EXAMPLE = "Example: edge stream edge-eca-int8 --source file:S001R03.edf --output
     metavar="NAME:PLACE",
     help="file:REC.edf, brainflow:BOARD or lsl:STREAM.",
 )
-@click.option("--arg", "arguments", type=Arguments(), multiple=True, help="Parameter of a device.")
+@click.option(
+    "--arg", "arguments", type=Arguments(), multiple=True, help="Of a device; listed by --help."
+)
 @click.option("--channels", type=Names(), default=(), help="What is plugged in, in order.")
 @click.option("--unit", type=click.Choice(["uV", "mV", "V"]), help="Where the source says none.")
 @click.option("--speed", type=float, default=1.0, show_default=True, help="Of a replay; inf.")
