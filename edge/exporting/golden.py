@@ -38,8 +38,15 @@ def vectors(sources: Sources, held_out: HeldOut, rungs: Sequence[Rung]) -> bytes
 
 
 def decisions(held_out: HeldOut, rungs: Sequence[Rung]) -> bytes:
-    """Return labels and every rung's decisions on every held-out window, as ``.npz``."""
-    arrays = {f"{bundle_types.DECISION}{rung.name}": rung.logits.argmax(1) for rung in rungs}
+    """Return labels and rungs' decisions on every held-out window, as ``.npz``.
+
+    A rung that has run on some of the windows only, as a slow form may, is not among them.
+    """
+    arrays = {
+        f"{bundle_types.DECISION}{rung.name}": rung.logits.argmax(1)
+        for rung in rungs
+        if len(rung.logits) == len(held_out.labels)
+    }
     arrays[bundle_types.LABELS] = held_out.labels
     return _npz({name: values.astype(np.int16) for name, values in arrays.items()})
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from edge import registry
@@ -87,9 +88,11 @@ def test_terminal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", sorted(commands()))
 def test_every_command_has_json(command: str) -> None:
-    """``--json`` and ``-v`` are everywhere."""
-    options = {option for parameter in commands()[command].params for option in parameter.opts}
-    assert {"--json", "--verbose"} <= options
+    """``--json`` and ``-v`` are everywhere, in the commands of a group too."""
+    named = commands()[command]
+    for one in named.commands.values() if isinstance(named, click.Group) else [named]:
+        options = {option for parameter in one.params for option in parameter.opts}
+        assert {"--json", "--verbose"} <= options, one.name
 
 
 def test_json_is_one_document(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:

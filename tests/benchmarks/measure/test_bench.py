@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -21,13 +22,14 @@ from benchmarks.measure import entrants, fresh, planned, stock
 from benchmarks.measure.bench import bench
 from benchmarks.measure.findings import Request
 from benchmarks.measure.protocol import Protocol
+from edge.bundle import child
 from edge.bundle import read as bundle
 from edge.checkpoint import files
 from edge.errors import UsageError
 from edge.spec import Precision
 from edge.terminal import console
 from quantize.graph.qgraph import inputs_of
-from tests.conftest import Edge
+from tests.conftest import ROOT, Edge
 
 SHORT = Protocol(min_rounds=5, limit_s=1.0, processes=1)
 LATENCY = {"latency_median_us", "latency_p95_us", "latency_p99_us", "latency_spread"}
@@ -121,6 +123,9 @@ def test_a_runtime_that_is_not_here(
 ) -> None:
     """It is named with the line that installs it, and the others are measured."""
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('not here')")  # for the child
+    path = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    monkeypatch.setattr(child, "_environment", lambda: {**os.environ, **path})
     request = Request(
         eca_bundle, tmp_path / "s.jsonl", ("onnx", "tflite"), stock=False, protocol=SHORT
     )

@@ -14,6 +14,7 @@ from edge.bundle import read as bundle
 from edge.lower.stem import lower
 from edge.spec import ModelSpec, Precision
 from edge.targets.tflite import target as tflite
+from edge.targets.tflite import write
 from quantize.graph import reference
 from quantize.pt2e import ptq
 from quantize.pt2e.extract import extract
@@ -82,12 +83,12 @@ def test_buffers_are_aligned(eca_bundle: Path) -> None:
 def test_operator_versions_are_the_lowest(eca_bundle: Path) -> None:
     """Every operator has the version of the table, so that old runtimes load the file."""
     names = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
-    wide = set(tflite.WIDE_VERSIONS.items())
+    wide = set(write.WIDE_VERSIONS.items())
     for precision, column, of_logits in (("float", 0, set()), ("int8", 1, wide)):
         codes = parsed(exported(eca_bundle, precision)).operatorCodes
         found = {(names[code.builtinCode], code.version) for code in codes}
         others = dict(found - of_logits)
-        assert others == {name: tflite.VERSIONS[name][column] for name in others}
+        assert others == {name: write.VERSIONS[name][column] for name in others}
         assert set(others) >= {"CONV_2D", "DEPTHWISE_CONV_2D", "ELU", "MEAN", "LOGISTIC", "MUL"}
         assert found >= of_logits
 

@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 RUN = """
 import sys
 import numpy as np
-from edge.targets import tflite
+from edge.targets.tflite import target as tflite
 from tflite_runtime import interpreter
 assert tflite._interpreter_module() is interpreter
 x = np.load(sys.argv[1])["x"]
