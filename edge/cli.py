@@ -23,7 +23,7 @@ from edge.patches import shadow
 shadow.take_ours()  # before anything below imports one of our packages
 
 from edge import registry  # noqa: E402
-from edge.errors import EdgeError, ExitCode, MissingToolError  # noqa: E402
+from edge.errors import EdgeError, ExitCode, MissingToolError, suggestion  # noqa: E402
 from edge.terminal import interrupts  # noqa: E402
 
 INTERRUPTED = 130
@@ -52,6 +52,15 @@ class Commands(click.Group):
             return _broken(cmd_name, error)
         assert isinstance(command, click.Command), cmd_name
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, and with the name that was meant where there is no such command."""
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            raise click.UsageError(f"No such command {args[0]!r}.{suggestion(args[0], known)}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 def commands() -> dict[str, click.Command]:

@@ -40,6 +40,8 @@ def from_arrays(
 ) -> Dataset:
     """Take windows from arrays in memory; messages call them ``path``."""
     x, y = np.asarray(arrays["X"]), np.asarray(arrays["y"])
+    if x.size == 0 or y.size == 0:
+        raise UsageError(f"{str(path)!r} holds no window.")
     if x.ndim != 3 or y.shape != x.shape[:1] or not is_real(x) or not x.size:
         raise UsageError(
             f"{str(path)!r} holds X of shape {x.shape} and y of shape {y.shape}; expected numbers "
