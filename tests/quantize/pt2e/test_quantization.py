@@ -162,10 +162,10 @@ def test_unknown_activation_is_named() -> None:
     arguments = {**SMALL, "activation": "torch.nn.modules.activation.Softplus"}
     spec = ModelSpec("none", 4, 300, 3, arguments)
     with pytest.raises(IncompatibleError) as error:
-        extract(ptq.trace(lowered(spec), 4, 300))
+        lowered(spec)
     assert str(error.value) == (
-        "temporal_act: the operation 'softplus' cannot be exported. Activations that can: ELU, "
-        "ReLU, LeakyReLU, GELU, SiLU, Sigmoid, Tanh."
+        "Invalid value for 'activation'. Allowed values are 'ELU', 'GELU', 'LeakyReLU', 'ReLU', "
+        "'SiLU', 'Sigmoid' and 'Tanh', but got 'torch.nn.modules.activation.Softplus' instead."
     )
 
 
