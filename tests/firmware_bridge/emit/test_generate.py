@@ -195,8 +195,8 @@ def test_every_file_says_whose_it_is() -> None:
     files = generate(shipped_graph("eca"), "mine").files
     for name in ("mine.c", "mine.h"):
         first, *rest = files[name].splitlines()
-        assert first == "/* SPDX-License-Identifier: BSD-3-Clause */"
-        assert "the user's, who trained the model" in " ".join(rest[:5])
+        assert first == "/* SPDX-License-Identifier: BSD-3-Clause"
+        assert "they belong to whoever made the model" in " ".join(rest[:5])
 
 
 def test_no_state_and_no_heap(tmp_path: Path) -> None:
