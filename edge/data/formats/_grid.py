@@ -184,7 +184,8 @@ def lost_by_stamps(stamps_s: Samples, sfreq: float) -> Counts | None:
 
     None where the times are too irregular to say, e.g. those of arrival.
     """
-    steps = np.diff(stamps_s) * sfreq
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = np.nan_to_num(np.diff(stamps_s) * sfreq)
     counts = np.round(steps)
     is_regular = (counts >= 1) & (np.abs(steps - counts) < 0.25 * np.maximum(counts, 1))
     if not len(steps) or (counts == 1).mean() < MOSTLY or is_regular.mean() < ENOUGH:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,7 +79,12 @@ def field(stream: Stream, name: str) -> str:
 
 
 def nominal(stream: Stream) -> float:
-    return float(field(stream, "nominal_srate") or 0)
+    """Return the rate in Hz that a stream's header says; 0 where it says none."""
+    try:
+        rate = float(field(stream, "nominal_srate") or 0)
+    except ValueError:
+        return 0.0
+    return rate if 0 < rate < math.inf else 0.0
 
 
 def said(stream: Stream) -> str:
