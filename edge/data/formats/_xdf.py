@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edge.data.description import Channel, understood
+import numpy as np
+
+from edge.data.description import Channel, Samples, understood
 from edge.data.formats._describe import unique
 from edge.errors import MissingToolError, UsageError
 
@@ -38,7 +40,7 @@ def load(path: Path) -> tuple[list[Stream], list[str]]:
         ) from None
     if path.suffix.lower() == ".xdf" and not _begins(path, MAGIC):
         raise UsageError(f"{str(path)!r} is not an XDF file: it does not begin with 'XDF:'.")
-    with _heard("pyxdf") as said:
+    with _heard("pyxdf") as said, np.errstate(all="ignore"):
         try:
             streams, _ = pyxdf.load_xdf(str(path), dejitter_timestamps=False)
         except Exception as error:  # pyxdf raises whatever it stumbles over
@@ -85,6 +87,12 @@ def nominal(stream: Stream) -> float:
     except ValueError:
         return 0.0
     return rate if 0 < rate < math.inf else 0.0
+
+
+def samples(stream: Stream) -> Samples:
+    """Return the samples (n, n_chans) of a stream of numbers; damaged ones may be NaN."""
+    with np.errstate(invalid="ignore"):  # some bit patterns of NaN make numpy warn
+        return np.asarray(stream["time_series"], np.float64)
 
 
 def said(stream: Stream) -> str:

@@ -147,7 +147,8 @@ def _rate(path: Path, stamps_s: Samples) -> float:
     gaps_s = np.diff(stamps_s)
     going = gaps_s < _grid.PAUSE_S
     if not going.any() or gaps_s[going].sum() <= 0:
-        came = 0.0 if not len(gaps_s) else 1 / float(np.median(gaps_s))
+        usual_s = float(np.median(gaps_s)) if len(gaps_s) else 0.0
+        came = 1 / usual_s if usual_s > 0 else 0.0
     else:
         came = float(going.sum() / gaps_s[going].sum())
     nearest = min(RATES_HZ, key=lambda rate: abs(rate - came))

@@ -54,7 +54,8 @@ def open_recording(path: Path, hints: Hints) -> Description:
     if not np.isfinite(stamps_s).all():
         raise UsageError(f"Stream {_xdf.said(signal)} of {str(path)!r} has times that are none.")
     lost, is_pause = _grid.interruptions(stamps_s, sfreq)
-    placed = _grid.grid(np.asarray(signal["time_series"], np.float64), sfreq, lost, is_pause)
+    rows = _xdf.samples(signal)
+    placed = _grid.grid(rows, sfreq, lost, is_pause)
     clock = _Clock(placed, stamps_s)
     if hints.number("sfreq") is None:
         _refuse_rate(path, signal, sfreq, clock)
@@ -62,7 +63,7 @@ def open_recording(path: Path, hints: Hints) -> Description:
     asked = hints.text("markers")
     names = [channel.name for channel in channels]
     if asked in names:
-        codes = np.asarray(signal["time_series"], np.float64)[:, names.index(asked)]
+        codes = rows[:, names.index(asked)]
         found, n_outside = _events.from_codes(codes, placed.number, sfreq), 0
     else:
         found, n_outside = _annotations(path, streams, asked, clock, sfreq)

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Damaged files of every format of ours: a recording comes out, or one line that says why not."""
+"""Damaged files of every format of ours: a recording comes out, or one line that says why not.
+
+``EDGE_FUZZ_FILES=10000`` tries more of each than the 1,000 that the suite does.
+"""
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +30,7 @@ from tests.edge.data.formats import (
     test_xdf,
 )
 
+MANY = int(os.environ.get("EDGE_FUZZ_FILES", "1000"))
 HEADER_BYTES = 1500
 """Damage lies in these in seven files of ten, behind them in the others."""
 TOKENS = [
@@ -92,7 +97,7 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "count", [pytest.param(30), pytest.param(1000, marks=pytest.mark.slow)], ids=["few", "many"]
+    "count", [pytest.param(30), pytest.param(MANY, marks=pytest.mark.slow)], ids=["few", "many"]
 )
 @pytest.mark.parametrize("name", BASES)
 def test_damaged_files(name: str, count: int, tmp_path: Path) -> None:
