@@ -42,6 +42,9 @@ COUNTS, STAMPS = "package_num_channel", "timestamp_channel"
 FIRST_FRAMES = 50
 """Frames that are looked at to see how the counter counts, a few packets of every board."""
 POLL_S = 0.002
+KEPT_S = 60
+"""Seconds of frames that BrainFlow keeps for a reader that is late; without this it keeps 450,000
+frames, 100 MB which fill up in the first half hour."""
 AT_END = 1 - 1e-5
 """Share of full scale that counts as its end; scaling rounds."""
 UNIT = "uV"
@@ -78,9 +81,9 @@ class Board:
         self.board = shim.BoardShim(number, parameters)
         try:
             self.board.prepare_session()
-            self.board.start_stream()
             self.about = shim.BoardShim.get_board_descr(self.board.get_board_id())
             self.header = _header(request, self.about, limit_uv)
+            self.board.start_stream(round(KEPT_S * self.header.sfreq))
         except self.error as error:
             self.close()
             own = _boards.parameters_of(request.place)

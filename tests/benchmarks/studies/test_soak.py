@@ -46,12 +46,14 @@ def test_frames_are_accounted_for() -> None:
         pass
     assert (account.received, account.missing) == (200, 0)
     assert (account.lost_on_purpose, account.told_lost) == (1, 1)
-    broken = np.delete(sent, [210, 211])
-    parts = [block(sent[:9], sent[:9]), block(broken[9:], broken[9:])]
+    later = np.arange(605, 700)  # 601 ... 604 were sent between the connections
+    broken = np.delete(later, [10, 11])
+    parts = [block(later[:9], np.arange(9)), block(broken[9:], later[9:-2] - 603)]
     source = soak.Accounted(Script(parts), account)
     while source.read(0.0) is not None:
         pass
-    assert (account.missing, account.connections) == (2, 2)
+    assert (account.missing, account.connections, account.last) == (6, 2, 699)
+    assert (account.lost_on_purpose, account.told_lost) == (1, 3)
 
 
 def test_growth() -> None:
@@ -66,16 +68,20 @@ def test_bars() -> None:
     run = {"error": "", "latency_p99_ms": 20.0, "hop_ms": 100.0, "lost": 0}
     found: dict[str, Any] = {
         "growth_mb_h": 0.2,
-        "stream": {"missing": 0},
+        "minutes": 60.0,
+        "stream": {"missing": 0, "told_lost": 5, "lost_on_purpose": 5, "connections": 30},
         "sources": {"lsl": run, "brainflow": run},
     }
     assert soak.missed(found) == []
     late = run | {"latency_p99_ms": 150.0, "lost": 3}
-    bad = found | {"growth_mb_h": 1.5, "stream": {"missing": 2}}
+    counts = {"missing": 2, "told_lost": 4, "lost_on_purpose": 5, "connections": 1}
+    bad = found | {"growth_mb_h": 1.5, "stream": counts}
     bad["sources"] = {"lsl": run | {"error": "gone"}, "brainflow": late}
     assert soak.missed(bad) == [
         "memory grew by 1.5 MB an hour (bar 1)",
         "2 frames were sent and did not arrive",
+        "4 frames were told as lost, 5 were",
+        "the outlet ended and its stream was not opened again",
         "lsl: gone",
         "brainflow: p99 150.0 ms, a hop is 100",
         "brainflow: 3 frames lost",

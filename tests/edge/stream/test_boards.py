@@ -63,8 +63,9 @@ def shim(rows: Rows, size: int = 40, eeg: bool = True) -> Any:
         def prepare_session(self) -> None:
             """Nothing."""
 
-        def start_stream(self) -> None:
-            """Nothing."""
+        def start_stream(self, kept: int) -> None:
+            """A minute is kept, so that memory is bounded by what a reader may be late."""
+            assert kept == 60 * about["sampling_rate"]
 
         def stop_stream(self) -> None:
             """Nothing."""
