@@ -35,6 +35,8 @@ from benchmarks.studies.faults_actions import SIGNALS, Action, Fault
 
 RESULTS = Path(__file__).parent / "results" / "faults.json"
 MIB = 1 << 20
+WEIGHTS = {"train": 2, "export": 3, "firmware": 3, "sign": 3, "stream": 3, "sweep": 1}
+"""How often each command is drawn; a sweep is done twice for each fault, and takes longest."""
 SURROUNDINGS = (
     Fault("no HOME", environment={"HOME": None, "XDG_CONFIG_HOME": None, "XDG_CACHE_HOME": None}),
     Fault("no TMPDIR", environment={"TMPDIR": "/nonexistent"}),
@@ -117,7 +119,8 @@ def main(count: int, seed: int, journal: Path | None, only: int | None, save: bo
             if number in begun:
                 continue
             rng = random.Random(f"{seed}-{number}")
-            action, fault = rng.choice(known), draw(rng)
+            (action,) = rng.choices(known, [WEIGHTS[one.name] for one in known])
+            fault = draw(rng)
             complaints = inject(action, fault, folder)
             what = f"{fault.what} at {fault.share:.2f} {dict(fault.limits) or ''}"
             for complaint in complaints:
