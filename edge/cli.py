@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import click
 
-from edge.patches import shadow
+from edge.patches import commit, shadow, versions
 
 shadow.take_ours()  # before anything below imports one of our packages
 
@@ -77,12 +77,27 @@ def _broken(name: str, error: MissingToolError) -> click.Command:
     return click.Command(name, callback=fail, help=str(error))
 
 
+def _print_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Print the version and the commit; one that is not known with the reason."""
+    if asked:
+        version = versions.installed("eeg-edge") or "from source"
+        click.echo(f"edge {version} (commit {commit.of_this_copy()})")
+        context.exit()
+
+
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: edge export --mode eca --int8",
 )
-@click.version_option(package_name="eeg-edge", prog_name="edge", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and the commit and exit.",
+)
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Take a trained EEG decoder to the device that is worn."""

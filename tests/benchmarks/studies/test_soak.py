@@ -69,6 +69,7 @@ def test_bars() -> None:
     found: dict[str, Any] = {
         "growth_mb_h": 0.2,
         "minutes": 60.0,
+        "outlet_s": 120.0,
         "stream": {"missing": 0, "told_lost": 5, "lost_on_purpose": 5, "connections": 30},
         "sources": {"lsl": run, "brainflow": run},
     }
