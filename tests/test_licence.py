@@ -22,6 +22,16 @@ KEPT = ROOT / "tests" / "golden"
 """What an earlier state of the tool wrote is not changed."""
 GENERATED = {".c", ".cc", ".h", ".cmake", ".txt"}
 FIRST_LINES = 3
+LINKED = {
+    "c": (),
+    "tflm": (
+        "TensorFlow Lite Micro, Apache-2.0",
+        "FlatBuffers and gemmlowp",
+        "CMSIS-NN, Apache-2.0",
+    ),
+    "executorch": ("ExecuTorch, BSD-3-Clause", "flatcc", "CMSIS-NN, Apache-2.0"),
+}
+"""What other people's code a firmware is linked with, by engine."""
 
 
 def sources() -> list[Path]:
@@ -80,6 +90,17 @@ def test_firmware_states_its_licence(engine: str, kept: Path, edge: Edge, tmp_pa
             assert (out / name).read_text().startswith(LICENCE_OF_MODEL), name
     assert (out / holding).exists()
     assert "## Licence" in (out / "README.md").read_text()
+    notice = (out / "NOTICE.txt").read_text()
+    assert notice.endswith((ROOT / "LICENSE").read_text())
+    assert [one for one in LINKED[engine] if f"   - {one}" not in notice] == []
+    assert notice.count("   - ") == len(LINKED[engine])
+
+
+def test_a_notice_says_what_the_project_s_does() -> None:
+    """Everything that an engine's firmware is linked with is in NOTICE too."""
+    ours = (ROOT / "NOTICE").read_text()
+    for one in {name for names in LINKED.values() for name in names}:
+        assert one.split(",")[0].split(" ")[0] in ours
 
 
 def test_signal_chain_states_its_licence(kept: Path, edge: Edge, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def make(job: Job) -> Project:
     for part in (stream, firmware):
         sources |= part.files if part else {}
     files = {name: text.encode() for name, text in sources.items()}
-    for template in ("CMakeLists.txt", "README.md", "device.cmake", "main.c"):
+    for template in ("CMakeLists.txt", "NOTICE.txt", "README.md", "device.cmake", "main.c"):
         files[template] = render(f"c/{template}", **values).encode()
     files[f"{job.name}_golden.h"] = project.golden_header(job.name, golden)
     return Project(files, programs)

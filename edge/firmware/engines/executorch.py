@@ -71,7 +71,7 @@ def make(job: Job) -> Project:
         f"{job.name}_{kind}": render(f"executorch/{kind}", **values).encode()
         for kind in ("program.cc", "program.h")
     }
-    for template in ("README.md", "ops.cmake"):
+    for template in ("NOTICE.txt", "README.md", "ops.cmake"):
         files[template] = render(f"executorch/{template}", **values).encode()
     files[f"{job.name}_golden.h"] = project.golden_header(job.name, golden)
     files[f"{job.name}.pte"] = program.data

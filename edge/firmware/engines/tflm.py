@@ -103,7 +103,7 @@ def make(job: Job) -> Project:
         f"{job.name}_{kind}": render(f"tflm/{kind}", **values).encode()
         for kind in ("model.cc", "model.h", "ops.h")
     }
-    for template in ("CMakeLists.txt", "README.md", "main.cc"):
+    for template in ("CMakeLists.txt", "NOTICE.txt", "README.md", "main.cc"):
         files[template] = render(f"tflm/{template}", **values).encode()
     files[f"{job.name}_golden.h"] = project.golden_header(job.name, golden)
     return Project(files, programs, ops)

@@ -122,7 +122,14 @@ def test_what_is_written(written: Path, eca_bundle: Path) -> None:
             "main.c",
             "CMakeLists.txt",
         ),
-        *("device.cmake", "README.md", "contract.json", "firmware.json", "edge_port.h"),
+        *(
+            "device.cmake",
+            "NOTICE.txt",
+            "README.md",
+            "contract.json",
+            "firmware.json",
+            "edge_port.h",
+        ),
     } <= names
     document = json.loads((written / "firmware.json").read_text())
     found = bundle_folder.checksums(written)
