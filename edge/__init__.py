@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from edge.patches import torch_import
 
 torch_import.install()  # so that braindecode can be imported beside a CPU build of torch
 
 __all__ = ["bench", "export", "load", "run", "train", "verify"]
 
+TYPE_CHECKING = False  # typing takes longer to import than everything here together
 if TYPE_CHECKING:
+    from typing import Any
+
     from benchmarks.api import bench
     from edge.api import export, load, run, train, verify
 else:  # hidden from type checkers, which would take any name for granted
