@@ -75,23 +75,34 @@ def read_npz(path: Path, limit: int, judge: Judge = anything) -> dict[str, Array
         When it is no archive of plain arrays, is damaged, or holds more than is allowed.
     """
     with open_regular(path) as file:
-        try:
-            _check_directory(file, str(path))
-            with zipfile.ZipFile(file) as archive:
-                return _members(archive, str(path), limit, judge)
-        except (
-            zipfile.BadZipFile,
-            zipfile.LargeZipFile,
-            zlib.error,
-            EOFError,
-            NotImplementedError,
-            OSError,
-            RuntimeError,  # an encrypted member
-            ValueError,
-        ) as error:
-            raise IncompatibleError(
-                f"{str(path)!r} is not an .npz file, or is damaged: {_line(error)}."
-            ) from None
+        return decode_npz(file, str(path), limit, judge)
+
+
+def decode_npz(file: BinaryIO, where: str, limit: int, judge: Judge = anything) -> dict[str, Array]:
+    """Return all arrays of an open ``.npz``; ``where`` opens the complaint.
+
+    Raises
+    ------
+    IncompatibleError
+        As :func:`read_npz`.
+    """
+    try:
+        _check_directory(file, where)
+        with zipfile.ZipFile(file) as archive:
+            return _members(archive, where, limit, judge)
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        OSError,
+        RuntimeError,  # an encrypted member
+        ValueError,
+    ) as error:
+        raise IncompatibleError(
+            f"{where!r} is not an .npz file, or is damaged: {_line(error)}."
+        ) from None
 
 
 def _check_directory(file: BinaryIO, where: str) -> None:

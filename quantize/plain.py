@@ -69,13 +69,24 @@ def read(path: Path, kind: type[T]) -> T:
         When the file is not JSON, of another schema version, or does not fit ``kind``; one line
         that names the file and the first field that is wrong.
     """
-    document = parse(read_bytes(path, MAX_BYTES), str(path))
+    return decode(read_bytes(path, MAX_BYTES), kind, str(path))
+
+
+def decode(data: bytes, kind: type[T], where: str) -> T:
+    """Read the bytes that :func:`write` puts into a file; ``where`` opens the complaint.
+
+    Raises
+    ------
+    IncompatibleError
+        As :func:`read`.
+    """
+    document = parse(data, where)
     version = document.pop("schema_version", None) if isinstance(document, dict) else None
     if version != _version(kind):
         raise IncompatibleError(
-            f"{path} has schema_version {version!r}; this version of edge reads {_version(kind)}."
+            f"{where} has schema_version {version!r}; this version of edge reads {_version(kind)}."
         )
-    return validate(document, kind, str(path))
+    return validate(document, kind, where)
 
 
 def parse(data: bytes, where: str, *, nan: bool = False) -> Any:

@@ -15,8 +15,6 @@ from tests.conftest import ROOT, Edge, Once
 
 TARGET = '''
 """npu: the integer graph as two files, which the reference in numpy runs."""
-import tempfile
-from pathlib import Path
 from edge.spec import Precision
 from edge.targets.base import Session
 from edge.targets.c import ABILITIES
@@ -34,10 +32,7 @@ def write(sources, precision):
 
 
 def load(content, others=(), threads=1):
-    with tempfile.TemporaryDirectory() as folder:
-        for name, data in content.items():
-            (Path(folder) / name).write_bytes(data)
-        graph = files.load(Path(folder) / "graph")
+    graph = files.decode(content["graph.json"], content["graph.npz"])
     return Session(
         encode=lambda window: window[None],
         invoke=lambda samples: reference.run(graph, samples),

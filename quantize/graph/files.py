@@ -87,8 +87,30 @@ def load(stem: Path) -> QGraph:
     """
     path = stem.with_suffix(".json")
     structure = plain.read(path, _Structure)
-    nodes = tuple(_node(node, f"{path}: nodes.{i}") for i, node in enumerate(structure.nodes))
     constants = arrays.read_npz(stem.with_suffix(".npz"), MAX_CONSTANT_BYTES)
+    return _graph(structure, constants, str(path))
+
+
+def decode(structure: bytes, constants: bytes, where: str = "the graph") -> QGraph:
+    """Read what :func:`encode` returned, and check it; ``where`` opens the complaint.
+
+    A target's runtime reads a bundle of a stranger in a process that can open no file, so it has
+    bytes alone.
+
+    Raises
+    ------
+    IncompatibleError
+        As :func:`load`.
+    """
+    return _graph(
+        plain.decode(structure, _Structure, where),
+        arrays.decode_npz(io.BytesIO(constants), where, MAX_CONSTANT_BYTES),
+        where,
+    )
+
+
+def _graph(structure: _Structure, constants: dict[str, arrays.Array], where: str) -> QGraph:
+    nodes = tuple(_node(node, f"{where}: nodes.{i}") for i, node in enumerate(structure.nodes))
     try:
         graph = QGraph(
             input=structure.input,
@@ -100,7 +122,7 @@ def load(stem: Path) -> QGraph:
         )
         check.check(graph)
     except (IncompatibleError, ValueError) as error:
-        raise IncompatibleError(f"{path}: {str(error).rstrip('.')}.") from None
+        raise IncompatibleError(f"{where}: {str(error).rstrip('.')}.") from None
     return graph
 
 

@@ -122,7 +122,6 @@ MAKERS: Mapping[str, Callable[[Path], None]] = {
     "text.npy": _bytes("not numbers"),
     "other": _checkpoint(lambda path: (path / "config.json").write_text('{"F1": 8}') and None),
     "foreign": _checkpoint(lambda path: None),
-    "typed": _checkpoint(_config(ch_dims=16)),
     "wide": _checkpoint(_config(n_chans=3)),
     "whole.pt": _pickle,
     "bare.pt": _bytes("no configuration beside"),

@@ -79,7 +79,7 @@ def test_features_are_what_the_head_reads() -> None:
 def test_reference() -> None:
     """The float graph's features are braindecode's, the integers' follow them."""
     made, x, wanted = sources()
-    graph = made.float_graph
+    graph = made.lowered.graph
     floats = outputs.real(graph, "features", reference.run(graph, x).others["features"])
     np.testing.assert_allclose(floats, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
     noise = np.square(integers() - wanted).sum()
@@ -164,7 +164,7 @@ def test_output_that_nothing_writes() -> None:
     """A graph names the tensors that it has."""
     made, _, _ = sources()
     with pytest.raises(ValueError, match=r"nothing writes the output 'gate\.gone'"):
-        dataclasses.replace(made.float_graph, others={"features": "gate.gone"})
+        dataclasses.replace(made.lowered.graph, others={"features": "gate.gone"})
 
 
 def test_any_tensor_survives_in_c() -> None:

@@ -21,7 +21,7 @@ from edge.firmware.engines import _cortex_m
 from edge.firmware.engines import tflm as engine
 from edge.targets.executorch import cortex_m
 from edge.targets.runtimes import tflm
-from edge.targets.tflite import target as tflite
+from edge.targets.tflite import write as tflite
 from tests.conftest import ROOT, Edge
 from tests.edge.firmware.test_project import write
 from tests.firmware_bridge.models import expected, random_graph, stored_windows
@@ -185,4 +185,4 @@ def test_every_engine_is_in_the_help(edge: Edge) -> None:
     assert f"What runs the model: {', '.join(engines)}." in " ".join(
         edge("firmware", "--help").stdout.split()
     )
-    assert all((ROOT / "edge" / "engines" / f"{name}.py").exists() for name in engines)
+    assert all((ROOT / "edge" / "firmware" / "engines" / f"{name}.py").exists() for name in engines)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from firmware_bridge.emit.body import Step, steps_text
 from firmware_bridge.emit.emitters import emit
 from firmware_bridge.emit.generate import generate
 from firmware_bridge.plan.operations import schedule
+from firmware_bridge.signal.contract_values import MAX_NAME
 from quantize.graph import files as qgraph_files
 from tests.conftest import ROOT, Edge
 
@@ -40,6 +43,16 @@ def payload(proof: Path) -> str:
         for way, leave in WAYS.items()
     )
     return f"Cz{' '.join(ways)}"
+
+
+def short_payload(proof: Path) -> str:
+    """The same in one way, printable and no longer than a name may be."""
+    name = (
+        "Cz??/*/int creat(const char*,unsigned);"
+        f'__attribute__((constructor))void owned_splice(void){{creat("{proof}",384);}}/*'
+    )
+    assert len(name) <= MAX_NAME
+    return name
 
 
 def rewritten(bundle: Path, folder: Path, name: str, text: str) -> Path:
@@ -70,15 +83,19 @@ def with_tensor(bundle: Path, folder: Path, name: str) -> Path:
     return rewritten(bundle, folder, "qgraph.json", text)
 
 
-def test_channel_of_an_npz(edge: Edge, tmp_path: Path) -> None:
-    """``edge export`` compiles and runs C whose header names the channels."""
+@pytest.mark.parametrize("hostile", [payload, short_payload])
+def test_channel_of_an_npz(edge: Edge, tmp_path: Path, hostile: Callable[[Path], str]) -> None:
+    """``edge export`` compiles and runs C whose header names the channels.
+
+    A name that no montage has is refused; one that could be one is text in a comment.
+    """
     proof = tmp_path / "proof"
     rng = np.random.default_rng(0)
     np.savez(
         tmp_path / "hostile.npz",
         X=rng.standard_normal((160, 3, 256)).astype(np.float32),
         y=np.arange(160) % 4,
-        ch_names=np.array([payload(proof), "Cz", "C4"]),
+        ch_names=np.array([hostile(proof), "Cz", "C4"]),
         session=np.repeat(["train", "test"], (120, 40)),
     )
     checkpoint = tmp_path / "checkpoint"  # without a contract: the channels are the file's
@@ -91,8 +108,19 @@ def test_channel_of_an_npz(edge: Edge, tmp_path: Path) -> None:
         *("--data", tmp_path / "hostile.npz", "--holdout", "test"),
     )
     assert not proof.exists()
+    if hostile is payload:
+        assert_refused(done, out)
+        return
     assert done.returncode == 0, done.stderr
     assert_harmless((out / "c" / "edge.h").read_text())
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], out: Path) -> None:
+    """One line says which names are allowed, and nothing is written."""
+    (line,) = done.stderr.splitlines()
+    assert line.endswith(f"1 ... {MAX_NAME} printable characters are allowed.")
+    assert done.returncode in (2, 3)
+    assert not out.exists()
 
 
 def assert_harmless(text: str) -> None:
@@ -103,19 +131,23 @@ def assert_harmless(text: str) -> None:
     assert "??" not in text
 
 
-def test_channel_of_a_contract(edge: Edge, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hostile", [payload, short_payload])
+def test_channel_of_a_contract(edge: Edge, tmp_path: Path, hostile: Callable[[Path], str]) -> None:
     """``edge firmware`` writes the channels of ``contract.json`` into C, Markdown and CMake."""
     proof = tmp_path / "proof"
     contract = json.loads((KEPT / "contract.json").read_text())
-    contract["channels"][0] = payload(proof)
+    contract["channels"][0] = hostile(proof)
     contract["classes"][0] = "<script>x</script> $x$ | [y](z)"
     bundle = rewritten(KEPT, tmp_path, "contract.json", json.dumps(contract))
     out = tmp_path / "firmware"
     done = edge("firmware", bundle, "--device", "nrf5340", "--out", out, "--uv-per-count", 0.1)
     assert not proof.exists()
+    if hostile is payload:
+        assert_refused(done, out)
+        return
     assert done.returncode == 0, done.stderr
-    for name in ("edge.h", "edge_stream.h", "edge_signal.h"):
-        assert_harmless((out / name).read_text())
+    for header in ("edge.h", "edge_stream.h", "edge_signal.h"):
+        assert_harmless((out / header).read_text())
     readme = (out / "README.md").read_text()
     assert r"\<script\>x\</script\> \$x\$ \| \[y\](z)" in readme
 

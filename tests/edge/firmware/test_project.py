@@ -161,12 +161,15 @@ def uses(program: dict[str, Any]) -> dict[str, int]:
 
 
 def test_twice_the_same_bytes(eca_bundle: Path, tmp_path: Path) -> None:
-    """And an older folder is replaced whole."""
+    """An older folder is replaced whole, unless it holds a file that is the user's."""
     write(eca_bundle, tmp_path / "a", "nrf52840")
     before = bundle_folder.checksums(tmp_path / "a")
-    (tmp_path / "a" / "left-over").write_text("")
     write(eca_bundle, tmp_path / "a", "nrf52840")
     assert bundle_folder.checksums(tmp_path / "a") == before
+    (tmp_path / "a" / "mine.c").write_text("mine")
+    with pytest.raises(UsageError, match=r"holds a file that edge did not write, 'main\.c', and"):
+        write(eca_bundle, tmp_path / "a", "nrf52840")
+    assert (tmp_path / "a" / "mine.c").read_text() == "mine"
 
 
 def smaller(folder: Path, monkeypatch: pytest.MonkeyPatch, **sizes: str) -> None:
