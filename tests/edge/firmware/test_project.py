@@ -167,7 +167,7 @@ def test_twice_the_same_bytes(eca_bundle: Path, tmp_path: Path) -> None:
     write(eca_bundle, tmp_path / "a", "nrf52840")
     assert bundle_folder.checksums(tmp_path / "a") == before
     (tmp_path / "a" / "mine.c").write_text("mine")
-    with pytest.raises(UsageError, match=r"holds a file that edge did not write, 'main\.c', and"):
+    with pytest.raises(UsageError, match=r"holds a file that edge did not write, 'mine\.c', and"):
         write(eca_bundle, tmp_path / "a", "nrf52840")
     assert (tmp_path / "a" / "mine.c").read_text() == "mine"
 
