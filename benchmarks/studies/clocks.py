@@ -167,10 +167,19 @@ def number(device: Device, seed: int) -> Outcome:
         done = numbering.push(Told(times_s[part], which[part]))
         numbers += done.numbers.tolist()
         restarts += int(done.restarts.sum())
-    whole = which[: len(numbers)]
-    truth = int(whole[-1] - whole[0] + 1 - len(np.unique(whole)))
+    truth = _missing(device, which[: len(numbers)])
     reported = numbers[-1] - numbers[0] + 1 - len(set(numbers))
     return Outcome(device, truth, reported, numbering.report().uncertainty, restarts)
+
+
+def _missing(device: Device, which: NDArray[np.int64]) -> int:
+    """Frames that did not arrive, of all packets but the first.
+
+    A packet has one time, that of its last frame. So what is missing of the first one shows in no
+    stamp, and what is missing at the end of the last one is known already.
+    """
+    end = (which[-1] // device.burst + 1) * device.burst
+    return int(end - device.burst - len(np.unique(which[which >= device.burst])))
 
 
 def devices(n_runs: int, seed: int) -> Iterator[tuple[Device, int]]:
@@ -179,9 +188,10 @@ def devices(n_runs: int, seed: int) -> Iterator[tuple[Device, int]]:
     for i in range(n_runs):
         beyond = i % 5 == 4
         burst = int(rng.choice(BURSTS))
+        n_packets = max(PACKETS, int(rng.integers(3000, 12000)) // burst)
         yield (
             Device(
-                n_frames=max(PACKETS * burst, int(rng.integers(3000, 12000))),
+                n_frames=n_packets * burst,
                 sfreq=float(rng.choice(RATES)),
                 jitter=float(rng.choice(BEYOND if beyond else BELOW)),
                 shape=str(rng.choice(["uniform", "normal", "late"])) if beyond else "uniform",

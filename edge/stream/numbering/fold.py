@@ -2,18 +2,21 @@
 """The rate of a device from the fractions of its frame times, which lost frames leave as they are.
 
 Lost frames shift what follows by whole frames. Folded at the device's true rate, times less their
-count therefore lie at one fraction of a frame however many are lost; folded at another rate they
-spread. The rate that gathers them best is the device's (the maximum of a periodogram). Where jitter
-spreads them too, means over some frames are folded, as long as losses are not too dense for that.
+number therefore lie at one fraction of a frame however many losses are not found yet; folded at
+another rate they spread. The rate that gathers them best is the device's (the maximum of a
+periodogram), and where they gather is its phase. Where jitter spreads them too, means over some
+frames are folded, as long as losses are not too dense for that.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 SPAN = 2048
 """Frames that are folded at most."""
@@ -21,12 +24,15 @@ FIRST = 64
 """Times before the first attempt, doubled for each until :data:`SPAN`, then every quarter of it."""
 FEWEST, SPANNED = 16, 1000
 """So many times are enough where they span so many frames."""
+OLDEST = 3
+"""Times that say at which whole frame a line began; among more of them frames may be missing."""
 SMALL = 0.12
 """Noise, frames, to which means are brought."""
 GATHERED = 0.15
 """Resultant length from which the fractions lie at one place."""
-CHANCE = 1.8
-"""Times what chance gathers that has to be exceeded as well."""
+CHANCE, FAR_CHANCE = 1.8, 2.5
+"""Times what chance gathers that has to be exceeded as well, by rates near the nominal one and by
+others, which are less likely."""
 ALIAS = 0.4
 """Share of a turn from one folded time to the next that is looked at at most."""
 HIDDEN = 0.6
@@ -41,6 +47,9 @@ CARE = 2.0
 """Times the standard error of a regression that is stated; losses and packets cost something."""
 
 
+Values = NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Found:
     """What folding found.
@@ -51,41 +60,54 @@ class Found:
         The rate's deviation as a share, and its standard error.
     noise
         Standard deviation of a single time, frames, were it independent of others.
+    number
+        Of the frame in the middle of those that were folded.
+    time, time_error
+        When that frame was due, in frames and but for whole ones, and its standard error.
     """
 
     rate: float
     error: float
     noise: float
+    number: int
+    time: float
+    time_error: float
 
 
 class Fold:
-    """Remembers times less their count and finds the rate in them.
+    """Remembers times less their number and finds the rate in them.
 
     Parameters
     ----------
+    usual
+        Deviation of the rate, as a share, that devices keep to.
     bound
-        Greatest deviation of the rate that is looked for, as a share.
+        Greatest deviation that is looked for.
     """
 
-    def __init__(self, bound: float) -> None:
-        self.bound = bound
+    def __init__(self, usual: float, bound: float) -> None:
+        self.usual, self.bound = usual, bound
         self.forget()
 
     def forget(self) -> None:
         """Begin anew."""
         self.kept: deque[tuple[int, float]] = deque(maxlen=SPAN)
         self.due, self.fresh, self.looked = FIRST, 0, False
+        self.looked_at = 0
         self.found: Found | None = None
 
-    def push(self, count: int, time: float) -> bool:
-        """Take in a time by the count of frames before it; whether it is time to look."""
-        self.kept.append((count, time - count))
+    def push(self, number: int, time: float) -> bool:
+        """Take in the time of a frame; whether it is time to look."""
+        if not self.kept:
+            self.looked_at = number
+        self.kept.append((number, time - number))
         self.fresh += 1
-        wide = len(self.kept) >= FEWEST and count - self.kept[0][0] >= SPANNED
-        if self.fresh < self.due and (self.looked or not wide):
+        fewest, spanned = (FIRST, SPAN) if self.looked else (FEWEST, SPANNED)
+        is_wide = self.fresh >= fewest and number - self.looked_at >= spanned
+        if self.fresh < self.due and not is_wide:
             return False
         self.due = min(2 * self.due, SPAN // 4) if self.looked else self.due
-        self.looked, self.fresh = True, 0
+        self.looked, self.fresh, self.looked_at = True, 0, number
         return True
 
     def look(self, noise: float, known: bool) -> Found | None:
@@ -101,35 +123,75 @@ class Fold:
         sizes = {max(1, math.ceil((noise / SMALL) ** 2))}
         if noise < HIDDEN or not known:
             sizes.add(1)
-        found = [self._folded(size) for size in sorted(sizes)]
-        self.found = next((one for one in found if one is not None), None)
+        self.found = next(filter(None, (self._folded(size) for size in sorted(sizes))), None)
         return self.found
 
+    def oldest(self, found: Found) -> float:
+        """When the frame of what was found was due, whole frames included, by the oldest times."""
+        numbers, times = np.array(self.kept)[:OLDEST].T
+        return float((times + numbers - (1 + found.rate) * (numbers - found.number)).mean())
+
     def _folded(self, size: int) -> Found | None:
-        """The rate from means over ``size`` times."""
-        counts, times = np.array(self.kept).T
-        n = len(counts) // size
+        """The rate from means over ``size`` times: near the last one, a usual one, any."""
+        numbers, times = np.array(self.kept).T
+        n = len(numbers) // size
         if n < FEWEST:
             return None
-        counts, times = (values[-n * size :].reshape(n, size).mean(1) for values in (counts, times))
-        span = counts[-1] - counts[0]
-        bound = min(self.bound, ALIAS / float(np.median(np.diff(counts))))
-        n_rates = 2 * math.ceil(DENSE * bound * span) + 3
-        step = 2 * bound / (n_rates - 1)
-        rates = np.linspace(-bound, bound, n_rates)
+        means = Means(*(part[-n * size :].reshape(n, size).mean(1) for part in (numbers, times)))
+        best: Found | None = None
+        for rates, chance in self._attempts(means):
+            found, is_inside = means.gathered(rates, chance, size)
+            if found is not None and is_inside:
+                return found
+            best = best or found
+        return best
+
+    def _attempts(self, means: Means) -> Iterator[tuple[Values, float]]:
+        """Rates to try, and how far beyond chance they have to gather the times."""
         if self.found is not None:  # crystals stay where they are
-            rates = self.found.rate + step * np.arange(-NEAR, NEAR + 1)
-        turns = times[None, :] - rates[:, None] * counts[None, :]
-        lengths = np.abs(np.exp(2j * np.pi * turns).mean(1))
+            yield self.found.rate + np.arange(-NEAR, NEAR + 1) / (DENSE * means.span), CHANCE
+        for bound, chance in ((self.usual, CHANCE), (self.bound, FAR_CHANCE)):
+            bound = min(bound, ALIAS / means.step)
+            n_rates = 2 * math.ceil(DENSE * bound * means.span) + 3
+            yield np.linspace(-bound, bound, n_rates), chance
+
+
+class Means:
+    """Means of times less their number, at means of numbers, (n,) both."""
+
+    def __init__(self, numbers: Values, times: Values) -> None:
+        self.middle = round(float(numbers.mean()))
+        self.numbers, self.times = numbers - self.middle, times
+        self.span = max(float(numbers[-1] - numbers[0]), 1.0)
+        self.step = float(np.median(np.diff(numbers)))
+
+    def gathered(self, rates: Values, chance: float, size: int) -> tuple[Found | None, bool]:
+        """Return the rate that gathers the times best, and whether it is none of the outermost."""
+        n = len(self.numbers)
+        turns = self.times[None, :] - rates[:, None] * self.numbers[None, :]
+        means = np.exp(2j * np.pi * turns).mean(1)
+        lengths = np.abs(means)
         best = int(lengths.argmax())
-        if lengths[best] < max(GATHERED, CHANCE * math.sqrt(math.log(n_rates) / n)):
-            return None
-        rate = float(rates[best])
-        if 0 < best < len(rates) - 1:
-            left, middle, right = lengths[best - 1 : best + 2]
-            bend = left - 2 * middle + right
-            if bend < 0:
-                rate += float((left - right) / (2 * bend) * step)
-        scatter = math.sqrt(-2 * math.log(min(float(lengths[best]), 1 - 1e-9))) / (2 * math.pi)
-        error = CARE * math.sqrt(12 / n) * max(scatter, LEAST) / max(float(span), 1.0)
-        return Found(rate, error, scatter * math.sqrt(size))
+        length = min(float(lengths[best]), 1 - 1e-9)
+        is_inside = 0 < best < len(rates) - 1
+        if length < max(GATHERED, chance * math.sqrt(math.log(len(rates)) / n)):
+            return None, is_inside
+        scatter = math.sqrt(-2 * math.log(length)) / (2 * math.pi)
+        noise = max(scatter, LEAST)
+        found = Found(
+            rate=_peak(rates, lengths, best) if is_inside else float(rates[best]),
+            error=CARE * math.sqrt(12 / n) * noise / self.span,
+            noise=scatter * math.sqrt(size),
+            number=self.middle,
+            time=self.middle + float(np.angle(means[best])) / (2 * math.pi),
+            time_error=CARE * noise / math.sqrt(n),
+        )
+        return found, is_inside
+
+
+def _peak(rates: Values, lengths: Values, best: int) -> float:
+    """The greatest of a parabola through the greatest length and its neighbours."""
+    left, middle, right = lengths[best - 1 : best + 2]
+    bend = left - 2 * middle + right
+    turn = float((left - right) / (2 * bend)) if bend < 0 else 0.0
+    return float(rates[best]) + turn * float(rates[1] - rates[0])

@@ -10,8 +10,13 @@ from __future__ import annotations
 
 import math
 
+from edge.stream.numbering.fold import Found
+
 MEMORY = 4000.0
 """Frames after which an observation has lost most of its weight."""
+EARLIER = 0.3
+"""Frames by which a phase that is known but for whole frames is taken to be earlier at most; a line
+that is late by a frame shows, and one that is early looks like a loss."""
 OUTLIER = 3.0
 """Standard deviations to which a single observation's pull is limited."""
 
@@ -27,7 +32,7 @@ class Line:
 
     def __init__(self, rate_sd: float) -> None:
         self.deviation = 0.0
-        self.p_rate = rate_sd**2
+        self.p_usual = self.p_rate = rate_sd**2
         self.anchored = False
         self._place(0, 0.0)
 
@@ -53,9 +58,21 @@ class Line:
         """Move the whole line in time."""
         self.phase += frames
 
-    def set_rate(self, deviation: float, error: float) -> None:
-        """Take over a rate that was found by other means, and its standard error."""
-        self.deviation, self.p_rate, self.p_both = deviation, error**2, 0.0
+    def take(self, found: Found) -> None:
+        """Take over a rate and a phase that were found by other means.
+
+        Whole frames stay what they were. A rate that is hardly known is drawn to the nominal one,
+        as far as devices keep to that.
+        """
+        time = self.at(found.number)
+        time += (found.time - time + EARLIER) % 1 - EARLIER
+        self._place(found.number, time)
+        self.deviation, self.p_rate = found.rate, found.error**2
+        if found.rate**2 < 9 * self.p_usual:
+            share = self.p_usual / (self.p_usual + self.p_rate)
+            self.deviation *= share
+            self.p_rate *= share
+        self.p_phase = found.time_error**2
 
     def spread(self, number: int, bound: float) -> float:
         """How far off the expectation may be, frames, by what is not known of the line."""

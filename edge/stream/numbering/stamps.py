@@ -38,6 +38,8 @@ BELL, LONGEST_LEAST = 0.15, 64
 """Noise, frames, to which means are brought at least, over so many frames at most."""
 CAREFUL = 2.0
 """Standard deviations that are taken off a loss; what is missing then is found by longer means."""
+ON_TIME = 0.5
+"""Frames of lateness that are never a loss."""
 APART = 0.3
 """Noise, frames, up to which single frames can be told apart."""
 ROOM = 0.3
@@ -87,7 +89,7 @@ class Stamped:
     def __init__(self, sfreq: float, ppm: float = PPM) -> None:
         self.sfreq, self.bound = sfreq, 1e-6 * ppm
         self.line, self.spread = Line(self.bound / 2), Spread(JITTER_S * sfreq)
-        self.fold, self.looked, self.visible, self.count = Fold(WIDE), False, False, 0
+        self.fold, self.looked, self.visible = Fold(self.bound, WIDE), False, False
         self.origin_s: float | None = None
         self.next = self.lost = self.jumps = 0
         self.calm_at = self.still = 0
@@ -153,10 +155,14 @@ class Stamped:
 
     def _frame(self, time: float, key: int) -> None:
         """A frame with a time that is a number."""
-        if self._is_duplicate(time, key):
+        is_duplicate = (key in self.by_key or bool(self.held)) and self._is_duplicate(time, key)
+        if is_duplicate:
             self.held.append(Held(time, key, True))
             if not self.n_held:
                 self._release()
+            return
+        if not self.held and self.line.anchored and time - self.line.at(self.next) <= ON_TIME:
+            self._number(time, key)
             return
         if self.n_held and time - self._last_held() >= CATCH_UP:
             self._accept()
@@ -181,6 +187,8 @@ class Stamped:
         unknown = self.line.spread(self.next, self.bound)
         if not self.looked:
             unknown += WIDE * (self.next - self.line.reference)
+        if i and self.visible:  # where the line is known to a fraction of a frame
+            return max(0.5, SURE * self.spread.sd[i]) + unknown
         noisy = i == 0 and self.spread.sd[0] > APART
         return 0.5 + (TAIL if noisy else SURE) * self.spread.sd[i] + unknown
 
@@ -218,7 +226,6 @@ class Stamped:
         self.open = (self.next, time)
         self._remember(time, key, self.next)
         self.next += 1
-        self.count += 1
         self.still += 1
         if self.still > CLOCK_S * self.sfreq:
             self._stand_still(time)
@@ -271,7 +278,7 @@ class Stamped:
 
     def _learn(self) -> None:
         """From frames so old that a loss among them would have been found."""
-        if self.fold.push(self.count, self.waiting[-1][1]):
+        if self.fold.push(*self.waiting[-1]):
             self._look_at_rate()
         if not self.looked:
             return
@@ -284,15 +291,19 @@ class Stamped:
     def _look_at_rate(self) -> None:
         """Take the rate from the fractions of the times where they show it."""
         found = self.fold.look(self.spread.sd[0], self.spread.known)
-        self.visible = found is not None
+        was_visible, self.visible = self.visible, found is not None
         if found is not None:
-            self.line.set_rate(found.rate, found.error)
+            self.line.take(found)
+            if self.looked and not was_visible and found.noise <= APART:
+                # what went missing meanwhile was learnt as rate: the oldest times know better
+                self.line.shift(round(self.fold.oldest(found) - self.line.at(found.number)))
+            self.waiting.clear()  # it is learnt from by that
             self.spread.suppose(found.noise)
             self.spread.forget()  # what is remembered was late by another line
-        if not self.looked:
+        elif not self.looked:
             self.waiting.clear()  # losses were not looked for so far
             self.line.anchor_noise(self.spread.sd[0])
-            self.looked = True
+        self.looked = True
 
     def _look_for_losses(self) -> None:
         """In means over so many frames that they are normal whatever the jitter's shape is."""
