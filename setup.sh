@@ -93,5 +93,24 @@ if [ -n "$small" ]; then
     find "$venv"/lib/python*/site-packages \( -type d \( -name tests -o -path '*/torch/test' -o -path '*/onnx/backend/test' \) \
         -o -type f -path '*/torch/bin/*[tT]est*' \) -prune -exec rm -rf {} +
 fi
+# torchaudio's native part fits one minor version of torch, and the one that is pinned may not load beside
+# ours. Where an index offers the one that fits, it is taken; `import edge` copes where none does.
+minor=$("$venv/bin/python" -c '
+import importlib.util
+if importlib.util.find_spec("torchaudio"):
+    import torch
+    try:
+        import torchaudio
+    except Exception:
+        print(".".join(torch.__version__.split(".")[:2]))')
+if [ -n "$minor" ]; then
+    fits="torchaudio==$minor.*"
+    if "$venv/bin/pip" install --disable-pip-version-check --quiet --no-deps --index-url "$cpu_index" --timeout 5 --retries 0 "$fits" 2>/dev/null ||
+        "$venv/bin/pip" install --disable-pip-version-check --quiet --no-deps "$fits" 2>/dev/null; then
+        echo "setup: $fits, which fits torch $minor"
+    else
+        echo "setup: no index offers $fits; braindecode is importable behind 'import edge' all the same"
+    fi
+fi
 "$venv/bin/python" -c 'import torch; print("setup: torch", torch.__version__, "CUDA" if torch.version.cuda else "CPU", "build")'
 touch "$venv/.installed-$(basename "$extra")"

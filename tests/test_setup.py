@@ -126,6 +126,27 @@ def test_tests_of_other_packages_go_from_a_new_export_environment_only(place: Pa
     assert not (numpy / "tests").exists()
 
 
+@pytest.mark.parametrize("is_offered", [True, False])
+def test_a_torchaudio_that_does_not_load(is_offered: bool, place: Path) -> None:
+    """The one of torch's minor version is looked for; where there is none, a line says so."""
+    program = PYTHON.replace("*urllib*) exit 1", "*find_spec*) echo 2.13 ;;\n*urllib*) exit 1")
+    stand_in(place, "python3", program)
+    refuses = "" if is_offered else 'case "$*" in *torchaudio*) exit 1 ;; esac\n'
+    stand_in(place, "pip", PIP + refuses)
+    done = run(place, "./setup.sh", "venv", "export")
+    assert done.returncode == 0, done.stderr
+    calls = [c for c in (place / "calls").read_text().splitlines() if "torchaudio" in c]
+    assert all(c.endswith("torchaudio==2.13.*") and "--no-deps" in c for c in calls)
+    assert ["download.pytorch.org/whl/cpu" in c for c in calls] == [True, False][: 2 - is_offered]
+    said = (
+        "setup: torchaudio==2.13.*, which fits torch 2.13"
+        if is_offered
+        else "setup: no index offers torchaudio==2.13.*; braindecode is importable behind "
+        "'import edge' all the same"
+    )
+    assert said in done.stdout.splitlines()
+
+
 def test_a_disk_that_is_too_small_is_said_first(place: Path) -> None:
     """Before anything is fetched or made."""
     stand_in(place, "df", "#!/bin/sh\necho Filesystem\necho /dev/sda 9 9 500000 1% /\n")

@@ -23,8 +23,14 @@ from edge.signal.contract_file import EventRule
 COMPARED = 4096
 """Samples by which two recordings are compared, spread over what both have."""
 
-SAME = 0.99
-"""Correlation in every channel above which two recordings are one. Different ones reach 0.1."""
+SAME = 0.95
+"""Correlation in every channel above which two recordings are one.
+
+Measured on ``../shared/data``: the 66 pairs of a subject's recordings of 125 s (3 channels) reach
+0.09, in a single channel 0.12; pieces of 20 s reach 0.35, of 5 s 0.64, of 2 s 0.77, trials of 4 s
+0.38. Copies through FIF, BrainVision, EDF up to 3 mV and tables in whole µV reach 1.000, through
+EDF of 100 mV 0.9996, and of 1 V, whose steps of 31 µV are as large as the EEG, 0.966.
+"""
 
 PADDING_S = 2.0
 """What formats add at the end to fill a record."""

@@ -29,21 +29,31 @@ def from_codes(codes: Samples, number: NDArray[np.int64], sfreq: float) -> tuple
 
 
 def from_texts(
-    texts: Sequence[str], number: NDArray[np.int64], sfreq: float
+    texts: Sequence[str],
+    number: NDArray[np.int64],
+    sfreq: float,
+    trials: Sequence[str] | None = None,
 ) -> tuple[Annotation, ...]:
     """Return an event at each row whose text is neither empty nor 0 and differs from the last.
 
-    Numbers are written alike, ``1.000`` as ``1``.
+    Numbers are written alike, ``1.000`` as ``1``. Where ``trials`` says which trial each row is of,
+    a trial with the text of the one before is an event as well.
     """
-    found, before = [], ""
+    found, before = [], ("", "")
     for i, written in enumerate(texts):
-        if written == before:
+        here = (written, "" if trials is None else trials[i])
+        if here == before:
             continue
-        before = written
+        before = here
         text = f"{float(written):.15g}" if _table.is_number(written) else written
         if text not in ("", "0", "nan"):
             found.append(Annotation(float(number[i]) / sfreq, 0.0, text))
     return tuple(found)
+
+
+def is_held(texts: Sequence[str]) -> bool:
+    """Return whether texts stand in most rows, so that equal ones in a row look like one event."""
+    return 2 * sum(text not in ("", "0") for text in texts) > len(texts)
 
 
 def is_events_file(lines: Sequence[str]) -> bool:

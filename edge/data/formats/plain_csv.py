@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edge.data.description import Channel, Description, Hints, Samples, understood
+from edge.data.description import Annotation, Channel, Description, Hints, Samples, understood
 from edge.data.formats import _events, _grid, _table
 from edge.data.formats._describe import described
 from edge.errors import UsageError, listing
@@ -27,6 +28,7 @@ from edge.errors import UsageError, listing
 SUFFIXES = (".csv", ".txt")
 OPTIONS = {
     "markers": "column of the events; without it one called marker, event, trigger, stim or label",
+    "trials": "column that numbers the trials, where a label stands in every row of its trial",
     "sfreq": "rate in Hz, of a table without times, or whose times are not to be believed",
 }
 UNIT = re.compile(r"^(.*\S)\s*[(\[]\s*([^)\]]+?)\s*[)\]]$")
@@ -49,6 +51,7 @@ class _Columns:
     channels: tuple[str, ...]
     time: str
     marker: str
+    trial: str
 
 
 def recognizes(path: Path) -> bool:
@@ -73,15 +76,16 @@ def open_recording(path: Path, hints: Hints) -> Description:
     n_comments, lines = _rows_from(path)
     separator = _table.separator_of(path, lines[0])
     names = tuple(_table.fields(lines[0], separator))
-    columns = _columns(names, lines[1 : 1 + LOOKED_AT], separator, hints.text("markers"))
+    columns = _columns(names, lines[1 : 1 + LOOKED_AT], separator, hints)
     if not columns.channels:
         raise UsageError(f"{str(path)!r} has no columns of numbers that could be channels.")
     layout = _table.Layout(path, names, separator, n_comments + 1, "#", hints.encoding)
     told = hints.number("sfreq")
     time = [columns.time] if columns.time and told is None else []
     marker = [columns.marker] if columns.marker else []
-    layout.require([*columns.channels, *time, *marker], "a table")
-    table = _table.load(layout, [*columns.channels, *time], marker)
+    trials = [columns.trial] if columns.trial else []
+    layout.require([*columns.channels, *time, *marker, *trials], "a table")
+    table = _table.load(layout, [*columns.channels, *time], [*marker, *trials])
     rows = table.numbers[:, : len(columns.channels)]
     if time:
         unit = _split(columns.time)[1]
@@ -106,9 +110,30 @@ def open_recording(path: Path, hints: Hints) -> Description:
         ],
         placed.samples,
         placed.joints,
-        _events.from_texts(table.texts[columns.marker], placed.number, sfreq) if marker else (),
-        placed.notes(path.name),
+        _annotations(table, columns, placed.number, sfreq),
+        (*placed.notes(path.name), *_held(path, table, columns)),
     )
+
+
+def _annotations(
+    table: _table.Table, columns: _Columns, number: NDArray[np.int64], sfreq: float
+) -> tuple[Annotation, ...]:
+    if not columns.marker:
+        return ()
+    trials = table.texts[columns.trial] if columns.trial else None
+    return _events.from_texts(table.texts[columns.marker], number, sfreq, trials)
+
+
+def _held(path: Path, table: _table.Table, columns: _Columns) -> tuple[str, ...]:
+    """What is to be said of a column whose label stands in every row of its trial."""
+    if not columns.marker or columns.trial or not _events.is_held(table.texts[columns.marker]):
+        return ()
+    note = (
+        f"{path.name}: column {columns.marker!r} says something in most rows, and only its changes "
+        f"are events; where two trials in a row have one label, name the column that numbers the "
+        f"trials as trials"
+    )
+    return (note,)
 
 
 def _rows_from(path: Path) -> tuple[int, list[str]]:
@@ -134,22 +159,23 @@ def _is_meant_as_number(field: str, separator: str) -> bool:
 
 
 def _columns(
-    names: tuple[str, ...], lines: Sequence[str], separator: str, marker: str | None
+    names: tuple[str, ...], lines: Sequence[str], separator: str, hints: Hints
 ) -> _Columns:
     """Tell the columns apart, by their names and by the first rows."""
     plain = [_split(name)[0].lower() for name in names]
     time = next((n for n, p in zip(names, plain, strict=True) if p in TIMES), "")
+    marker, trial = hints.text("markers"), hints.text("trials") or ""
     if marker is None:
         marker = next((n for n, p in zip(names, plain, strict=True) if p in MARKERS), "")
     rows = [_table.fields(line, separator) for line in lines]
     channels = tuple(
         name
         for i, (name, small) in enumerate(zip(names, plain, strict=True))
-        if name not in (time, marker)
+        if name not in (time, marker, trial)
         and small not in COUNTERS
         and any(i < len(row) and _is_meant_as_number(row[i], separator) for row in rows)
     )
-    return _Columns(channels, time, marker)
+    return _Columns(channels, time, marker, trial)
 
 
 def _rate(path: Path, name: str, times_s: Samples, table: _table.Table) -> float:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -134,4 +134,21 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
         table.add_row(f"frames with {channel} flat or saturated", f"{count:,}")
     shown = " / ".join(f"{summary[f'latency_p{p}_ms']:.2f}" for p in (50, 95, 99))
     table.add_row("frame to decision, ms, median / p95 / p99", shown)
+    for words, value in _clock_rows(summary["clock"]):
+        table.add_row(words, value)
     return table
+
+
+def _clock_rows(clock: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """What is known of the device's clock; nothing of a file, which has none."""
+    if clock is None:
+        return
+    loss = f"{clock['lost']:,}"
+    if clock["uncertainty"]:
+        loss += f" ± {clock['uncertainty']:.1f}"
+    yield f"frames missing by the device's {clock['method']}", loss
+    if clock["rate_hz"] is not None:
+        yield "the device's rate, Hz", f"{clock['rate_hz']:.3f}"
+    if clock["jitter_ms"] is not None:
+        yield "jitter of its stamps, ms", f"{clock['jitter_ms']:.2f}"
+    yield "times that its clock could not be followed", f"{clock['restarts']:,}"

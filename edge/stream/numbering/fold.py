@@ -150,8 +150,8 @@ class Fold:
         """Rates to try, and how far beyond chance they have to gather the times."""
         if self.found is not None:  # crystals stay where they are
             yield self.found.rate + np.arange(-NEAR, NEAR + 1) / (DENSE * means.span), CHANCE
-        for bound, chance in ((self.usual, CHANCE), (self.bound, FAR_CHANCE)):
-            bound = min(bound, ALIAS / means.step)
+        for limit, chance in ((self.usual, CHANCE), (self.bound, FAR_CHANCE)):
+            bound = min(limit, ALIAS / means.step)
             n_rates = 2 * math.ceil(DENSE * bound * means.span) + 3
             yield np.linspace(-bound, bound, n_rates), chance
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,19 @@ def test_example_is_the_2a_montage() -> None:
     contract = file.contract()
     assert (contract.filter.low_hz, contract.filter.high_hz) == (4.0, 40.0)
     assert len(contract.filter.sos) == 4
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "a device", "a folder"])
+def test_what_is_no_file(kind: str, tmp_path: Path) -> None:
+    """One line at once, however long nobody writes into it."""
+    path = Path("/dev/zero") if kind == "a device" else tmp_path / "contract.toml"
+    if kind == "a FIFO":
+        os.mkfifo(path)
+    elif kind == "a folder":
+        path.mkdir()
+    with pytest.raises(UsageError) as caught:
+        contract_file.read(path)
+    assert str(caught.value) == f"Cannot read the contract: {str(path)!r} is not a regular file."
 
 
 def test_round_trip(tmp_path: Path) -> None:

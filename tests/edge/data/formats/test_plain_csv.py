@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.data import reader
-from edge.data.description import Annotation
+from edge.data.description import Annotation, Hints
 from edge.errors import UsageError
 from tests.edge.data.formats.alike import check
 
@@ -73,7 +73,7 @@ def test_what_mne_writes(tmp_path: Path) -> None:
     for index in (True, False):
         path = tmp_path / f"{index}.csv"
         raw.to_data_frame().to_csv(path, index=index)
-        found = reader.open_continuous(path, reader.Hints(unit="uV"))
+        found = reader.open_continuous(path, Hints(unit="uV"))
         assert [c.name for c in found.channels] == list(NAMES)
         np.testing.assert_allclose(found.read(NAMES, 0, 1000) * 1e6, uv, atol=1e-9)
         assert found.annotations == (
@@ -108,8 +108,8 @@ def test_rows_without_times(tmp_path: Path) -> None:
         f"contract, or as --arg of a replay, e.g. sfreq = 250."
     )
     options = {"sfreq": 500, "events": "{stem}_events.tsv"}
-    assert reader.open_continuous(path, reader.Hints(options=options)).channels[0].unit == "unknown"
-    found = reader.open_continuous(path, reader.Hints("uV", options=options))
+    assert reader.open_continuous(path, Hints(options=options)).channels[0].unit == "unknown"
+    found = reader.open_continuous(path, Hints("uV", options=options))
     assert [(round(a.onset_s * 500), a.text) for a in found.annotations] == EVENTS
     np.testing.assert_allclose(found.read(NAMES, 0, 1000) * 1e6, uv, atol=1e-9)
 
@@ -225,9 +225,39 @@ def test_any_column_holds_the_events(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", signal(100))
     path.write_text(path.read_text().replace("marker", "what"))
     options = {"markers": "what"}
-    found = reader.open_continuous(path, reader.Hints(options=options))
+    found = reader.open_continuous(path, Hints(options=options))
     assert found.annotations == ()
     assert [c.name for c in found.channels] == list(NAMES)
+
+
+def held(path: Path) -> Path:
+    """A table whose label stands in every row of its trial; two trials in a row are alike."""
+    lines = ["trial,C3 (uV),C4 (uV),label"]
+    for i in range(400):
+        label = ("left", "left", "right", "left")[i // 100]
+        lines.append(f"{i // 100 + 1},{i % 7}.5,{i % 11}.5,{label}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_label_in_every_row(tmp_path: Path) -> None:
+    """Only its changes can be told, and a note says so; the trials' numbers tell all of them."""
+    path = held(tmp_path / "a.csv")
+    by_change = reader.open_continuous(path, Hints(options={"sfreq": 100.0}))
+    assert [a.onset_s for a in by_change.annotations] == [0.0, 2.0, 3.0]
+    (note,) = by_change.notes
+    assert note == (
+        "a.csv: column 'label' says something in most rows, and only its changes are events; where "
+        "two trials in a row have one label, name the column that numbers the trials as trials"
+    )
+    by_trial = reader.open_continuous(path, Hints(options={"sfreq": 100.0, "trials": "trial"}))
+    assert by_trial.annotations == (
+        Annotation(0.0, 0.0, "left"),
+        Annotation(1.0, 0.0, "left"),
+        Annotation(2.0, 0.0, "right"),
+        Annotation(3.0, 0.0, "left"),
+    )
+    assert by_trial.notes == ()
 
 
 def test_comments_and_encodings(tmp_path: Path) -> None:

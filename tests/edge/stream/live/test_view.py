@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rich.console import Console
 from edge.stream.live import view
 from edge.stream.live.engine import Windowed
 from edge.stream.live.session import Session
+from edge.stream.numbering.numbered import ClockReport
 from tests.edge.stream.live.live_source import CONTRACT, Clock, Script, blocks, runnable, signal
 from tests.edge.stream.live.test_session import SETTINGS, Kept
 
@@ -56,6 +58,31 @@ def test_what_was_lost_and_what_is_broken() -> None:
     stream = io.StringIO()
     Console(file=stream, width=100).print(view.summary_table(summary))
     assert "frames with C3 flat or saturated" in stream.getvalue()
+
+
+def test_what_is_known_of_the_clock() -> None:
+    """In the table at the end, as in the summary; a file has no clock and no such rows."""
+    _, summary = shown(signal(300), np.arange(300))
+    report = ClockReport("timestamps", 1204, 2.5, 249.9871, 1.25, 1)
+    tables = []
+    for clock in (None, asdict(report)):
+        stream = io.StringIO()
+        Console(file=stream, width=100).print(view.summary_table(summary | {"clock": clock}))
+        tables.append(
+            [
+                tuple(map(str.strip, line.split("│")[1:3]))
+                for line in stream.getvalue().splitlines()
+                if "│" in line
+            ]
+        )
+    without, with_clock = tables
+    assert with_clock == [
+        *without,
+        ("frames missing by the device's timestamps", "1,204 ± 2.5"),
+        ("the device's rate, Hz", "249.987"),
+        ("jitter of its stamps, ms", "1.25"),
+        ("times that its clock could not be followed", "1"),
+    ]
 
 
 def test_it_is_drawn_ten_times_a_second_at_most() -> None:
