@@ -12,7 +12,6 @@ its own uncertainty where that is more.
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
@@ -25,6 +24,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.studies import records
 from edge.stream.numbering.numbered import Told
 from edge.stream.numbering.stamps import Stamped
 
@@ -287,7 +287,7 @@ def main(runs: int, seed: int, jobs: int, minutes: float | None, save: bool) -> 
             "groups": [asdict(group) for group in groups],
             "missed": [asdict(outcome) for outcome in missed],
         }
-        RESULTS.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+        records.save(RESULTS, document)
     sys.exit(4 if missed else 0)
 
 

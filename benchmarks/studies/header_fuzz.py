@@ -11,12 +11,13 @@ is limited, so that a header that promises the earth is refused and does not bri
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -279,7 +280,7 @@ def run(name: str, count: int, seed: int, folder: Path) -> Outcome:
     """Fuzz one format."""
     good, mutate = write_good(folder)[name]
     if good.suffix != ".vmrk":
-        return fuzz(good, mutate, count, seed, folder)
+        return replace(fuzz(good, mutate, count, seed, folder), format=name)
     # the markers are broken and the header beside them is read
     header = good.with_suffix(".vhdr")
     content = good.read_bytes()
@@ -288,7 +289,16 @@ def run(name: str, count: int, seed: int, folder: Path) -> Outcome:
         good.write_bytes(mutate(content, rng))
         return whole
 
-    return fuzz(header, broken, count, seed, folder)
+    return replace(fuzz(header, broken, count, seed, folder), format=name)
+
+
+def saved(document: dict[str, Any]) -> None:
+    """Write the outcomes beside the other results; formats that were not run keep theirs."""
+    fresh = {outcome["format"]: outcome for outcome in document["outcomes"]}
+    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else document
+    if before["seed"] == document["seed"]:
+        fresh = {outcome["format"]: outcome for outcome in before["outcomes"]} | fresh
+    records.save(RESULTS, {**document, "outcomes": [fresh[name] for name in sorted(fresh)]})
 
 
 FORMATS = ("edf", "bdf", "brainvision", "brainvision markers", "eeglab", "fif")
@@ -310,7 +320,7 @@ def main(count: int, seed: int, chosen: tuple[str, ...], save: bool) -> None:
     }
     click.echo(records.text(document))
     if save:
-        records.save(RESULTS, document)
+        saved(document)
     sys.exit(any(outcome.faults for outcome in outcomes))
 
 
