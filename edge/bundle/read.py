@@ -30,8 +30,8 @@ from edge.spec import Artifact, Parity
 from firmware_bridge.signal import contract_values as contracts
 from firmware_bridge.signal.contract import SignalContract, is_real
 from quantize import arrays, plain, reading
+from quantize.graph import bounds, qgraph
 from quantize.graph import files as graph_files
-from quantize.graph import qgraph
 
 MAX_ARRAY_BYTES = 256 * reading.MIB
 """Of golden vectors, and of decisions."""
@@ -94,6 +94,12 @@ class Bundle:
             raise IncompatibleError(
                 f"{stem}.json is of another network than the manifest: {ends[0]} to {ends[1]}, not "
                 f"{expected[0]} to {expected[1]}."
+            )
+        said = self.manifest.accumulators
+        if said and said != bounds.accumulators(graph):
+            raise IncompatibleError(
+                f"The manifest of {str(self.folder)!r} says other bounds of sums (accumulators) "
+                f"than follow from {stem}.json. Export again."
             )
         return graph
 

@@ -18,6 +18,7 @@ from typing import ClassVar
 from edge.errors import UsageError
 from edge.spec import Accuracy, Artifact, Decision, ModelSpec, PairedAccuracy, Parity, Precision
 from quantize import plain
+from quantize.graph.bounds import Accumulator
 from quantize.recipe import Recipe
 
 MANIFEST = "manifest.json"
@@ -128,6 +129,9 @@ class Manifest:
         What files give beside the logits, by name; absent where that is nothing.
     paired
         Whether int8 decides worse than float; absent without int8 and in older bundles.
+    accumulators
+        How large the sums of the integer graph can become, and the ranges that this was proved for;
+        absent without int8 and in older bundles.
     """
 
     SCHEMA_VERSION: ClassVar[int] = 2
@@ -145,6 +149,7 @@ class Manifest:
     generator: str = field(default="", metadata=plain.IF_ANY)
     others: Mapping[str, Output] = field(default_factory=dict, metadata=plain.IF_ANY)
     paired: tuple[PairedAccuracy, ...] = field(default=(), metadata=plain.IF_ANY)
+    accumulators: tuple[Accumulator, ...] = field(default=(), metadata=plain.IF_ANY)
 
     def artifact(self, target: str, precision: str | None) -> Artifact:
         """Return the artifact of a target; int8 where nothing else was asked for.

@@ -18,6 +18,7 @@ from edge.spec import Artifact, Precision, Verdict
 from edge.targets import base as target
 from edge.targets import c, runtime
 from edge.targets.base import Content, Sources
+from quantize.graph import bounds
 from quantize.graph.qgraph import QGraph
 
 
@@ -73,7 +74,12 @@ def manifest_of(
         generator=c.generator() if any(a.target == c.TARGET for a in artifacts) else "",
         others=_others(ready.sources.lowered.graph, rungs),
         paired=held_out.paired_accuracy(artifacts, rungs, ready.held_out),
+        accumulators=_accumulators(ready.sources),
     )
+
+
+def _accumulators(sources: Sources) -> tuple[bounds.Accumulator, ...]:
+    return () if sources.quantized is None else bounds.accumulators(sources.quantized.graph)
 
 
 def _others(graph: QGraph, rungs: Sequence[Rung]) -> dict[str, Output]:

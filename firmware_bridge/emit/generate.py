@@ -28,6 +28,7 @@ from firmware_bridge.plan.source import (
 )
 from firmware_bridge.rendering import Code, render
 from quantize.errors import IncompatibleError
+from quantize.graph import bounds
 from quantize.graph.check import check
 from quantize.graph.qgraph import QGraph
 
@@ -214,8 +215,30 @@ def header_values(
         "input_zero": source.zero_point,
         **scale_values("output_scale", target.scale),
         "output_zero": target.zero_point,
+        **proof_values(graph),
         "arena_words": max(arena, 4) // 4,
         "float_words": floats // 4,
+    }
+
+
+def proof_values(graph: QGraph) -> dict[str, Any]:
+    """Return what was proved of the sums, and the range of the window that it holds for."""
+    sums = bounds.accumulators(graph)
+    low, high = bounds.real_range(graph.quant(graph.input))
+    proofs = [
+        {
+            "node": one.node,
+            "bound": f"{one.bound:>13,}",
+            "inputs": ", ".join(f"{n} in [{a:.6g}, {b:.6g}]" for n, (a, b) in one.inputs.items()),
+        }
+        for one in sums
+    ]
+    return {
+        "proofs": proofs,
+        "largest_sum": max(one.bound for one in sums),
+        "input_low": Code(float_literal(low)),
+        "input_high": Code(float_literal(high)),
+        "input_range_text": Code(f"[{low:.6g}, {high:.6g}]"),
     }
 
 

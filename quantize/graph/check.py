@@ -97,7 +97,7 @@ def check(graph: QGraph) -> Mapping[str, int]:
         _check_sums(graph, node)
     if macs > MAX_MACS:
         _refuse("graph", f"a window takes {macs} multiplications; {MAX_MACS} are allowed")
-    return bounds.accumulators(graph)
+    return {one.node: one.bound for one in bounds.accumulators(graph)}
 
 
 def _refuse(what: str, why: str) -> NoReturn:

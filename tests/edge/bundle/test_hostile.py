@@ -157,6 +157,10 @@ HOSTILE: dict[str, tuple[Change, str]] = {
         edit("qgraph.json", lambda d: d["tensors"][0]["quant"].update(scale=0.0)),
         "its scale is 0.0",
     ),
+    "a bound that was not proved": (
+        edit("manifest.json", lambda d: d["accumulators"][0].update(bound=1)),
+        "says other bounds of sums (accumulators) than follow from",
+    ),
     "a graph of another network": (
         manifest(model={"mode": "eca", "n_chans": 3, "n_times": 1000, "n_outputs": 4}),
         "of windows (22, 1000) and the manifest of (3, 1000)",

@@ -20,6 +20,7 @@ from firmware_bridge.emit.emitters import emit
 from firmware_bridge.emit.generate import Origin, generate, written
 from firmware_bridge.host import windowed as host
 from firmware_bridge.plan.source import refuse_name
+from quantize.graph import bounds
 from quantize.graph.qgraph import FINER, QGraph
 from tests.firmware_bridge.models import (
     ACTIVATIONS,
@@ -222,6 +223,27 @@ def test_generation_is_deterministic() -> None:
     assert list(first.files)[:2] == ["mine.c", "mine.h"]
     assert "1.2.3" in first.files["mine.h"]
     assert "C3, C4* /" in first.files["mine.h"]
+
+
+def test_the_header_states_what_was_proved(tmp_path: Path) -> None:
+    """Every sum with its bound; a compiler reads the largest, and the range of a window."""
+    graph = shipped_graph("eca")
+    made = generate(graph)
+    proved = bounds.accumulators(graph)
+    for one in proved:
+        assert f"{one.bound:,}  {one.node} of " in made.files["edge.h"]
+    print_it = (
+        '#include "edge.h"\n#include <stdio.h>\nint main(void) { return printf("%a %a %d", '
+        "(double)EDGE_INPUT_LOW, (double)EDGE_INPUT_HIGH, EDGE_LARGEST_SUM) < 0; }\n"
+    )
+    toolchain.write({**made.files, "main.c": print_it}, tmp_path)
+    flags = ["-std=c99", "-Wall", "-Werror", "main.c", "-o", "main"]
+    toolchain.compile_c(toolchain.host_compiler(), flags, cwd=tmp_path)
+    said = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout
+    low, high, largest = said.split()
+    ends = np.float32(proved[0].inputs[graph.input])
+    assert np.array_equal(np.float32([float.fromhex(low), float.fromhex(high)]), ends)
+    assert int(largest) == max(one.bound for one in proved)
 
 
 @pytest.mark.parametrize("mode", ["eca", "srm"])

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from quantize.errors import IncompatibleError
-from quantize.graph import files, reference
+from quantize.graph import bounds, files, reference
 from quantize.graph.check import check
-from quantize.graph.qgraph import AveragePool, Conv, QGraph, Quant
+from quantize.graph.qgraph import AveragePool, Conv, QGraph, Quant, inputs_of
 from tests.synthetic import Shape, network
 
 GRAPH = network(Shape())
@@ -231,3 +231,16 @@ def test_what_passes_runs_within_its_bounds(seed: int) -> None:
             assert np.abs(sums).max() <= proved[one.output] < 2**31
         if isinstance(one, AveragePool):
             assert one.output in proved
+
+
+def test_a_proof_names_what_it_holds_for() -> None:
+    """The ranges are all that the stored integers can be, dequantized."""
+    graph = network(Shape(gate=True), seed=3)
+    for one in bounds.accumulators(graph):
+        node = next(node for node in graph.nodes if node.output == one.node)
+        assert one.operation == node.kind
+        assert tuple(one.inputs) == inputs_of(node)
+        for name, ends in one.inputs.items():
+            stored = np.array([-128, 127], np.int8)
+            assert np.array_equal(reference.dequantize(stored, graph.quant(name)), np.float32(ends))
+        assert 0 < one.bound < bounds.LIMIT
