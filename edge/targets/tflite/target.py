@@ -62,13 +62,17 @@ def load(
     return Session(encode_window, invoke, lambda stored: decode(stored[0][0], target), values)
 
 
-def open_interpreter(data: bytes, threads: int = 1, *, delegate: bool = True) -> Any:
+def open_interpreter(
+    data: bytes, threads: int = 1, *, delegate: bool = True, keep: bool = False
+) -> Any:
     """Return the interpreter with its tensors allocated.
 
     Parameters
     ----------
     delegate
         Whether XNNPACK, the default delegate, may take the graph.
+    keep
+        Whether every tensor can be read after a window, at the price of memory.
 
     Raises
     ------
@@ -83,6 +87,7 @@ def open_interpreter(data: bytes, threads: int = 1, *, delegate: bool = True) ->
         experimental_op_resolver_type=(
             kinds.AUTO if delegate else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         ),
+        experimental_preserve_all_tensors=keep,
     )
     interpreter.allocate_tensors()
     return interpreter

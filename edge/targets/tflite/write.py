@@ -115,7 +115,8 @@ class _Writer:
             case Mean():
                 options = self.schema.ReducerOptionsT()
                 options.keepDims = True
-                axes = self._integers(f"{node.output}.axes", [1, 2])
+                # of axes 1 and 2 LiteRT's own kernel rounds the zero point apart from the sum
+                axes = self._integers(f"{node.output}.axes", [2])
                 self._emit("MEAN", node, options, extra=(axes,))
             case Activation():
                 options = self.schema.ExpOptionsT() if node.function == "exp" else None

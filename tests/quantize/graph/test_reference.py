@@ -94,6 +94,19 @@ def held_to_tflm(graph: QGraph, rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(reference.run(graph, x).stored, expected)
 
 
+def held_to_litert(graph: QGraph, rng: np.random.Generator) -> None:
+    """Run the node in LiteRT's own kernel, which need not round as TFLM's does."""
+    data = tflite.write(of_graphs(graph, graph), Precision.INT8)
+    interpreter = tflite.open_interpreter(data, delegate=False, keep=True)
+    (place,) = (one["index"] for one in interpreter.get_tensor_details() if one["name"] == "y")
+    for stored in rng.integers(-128, 128, (WINDOWS, 1, 1, N_TIMES, N_CHANNELS)).astype(np.int8):
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], stored)
+        interpreter.invoke()
+        x = np.swapaxes(reference.dequantize(stored, graph.quant("input"))[:, 0], 1, 2)
+        expected = reference.trace(graph, x)["y"]
+        np.testing.assert_array_equal(interpreter.get_tensor(place), expected)
+
+
 def conv_constants(
     rng: np.random.Generator, shape: tuple[int, ...], n_outputs: int, real: float
 ) -> dict[str, Array]:
@@ -157,7 +170,9 @@ def test_mean(seed: int) -> None:
     rng = np.random.default_rng(seed)
     source, target = quants(rng)
     node = Mean("y", "input")
-    held_to_tflm(graph_of(node, (1, 1, 1, N_CHANNELS), (source, target)), rng)
+    graph = graph_of(node, (1, 1, 1, N_CHANNELS), (source, target))
+    held_to_tflm(graph, rng)
+    held_to_litert(graph, rng)
 
 
 @pytest.mark.parametrize("seed", range(20))
