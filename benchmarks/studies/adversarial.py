@@ -247,10 +247,12 @@ def measure(name: str, count: int) -> tuple[list[Row], list[Culprit]]:
     return rows, (culprits(mode, np.stack(worst)) if worst else [])
 
 
-def _merged(old: Sequence[Mapping[str, Any]], new: Sequence[Any], modes: Sequence[str]) -> Any:
+def _merged(
+    old: Sequence[Mapping[str, Any]], new: Sequence[Row | Culprit], modes: Sequence[str]
+) -> list[Mapping[str, Any]]:
     """Records of before for other modes, with those of these modes, in the order of modes."""
     kept = [one for one in old if one["mode"] not in modes]
-    every = [*kept, *(asdict(one) for one in new)]
+    every: list[Mapping[str, Any]] = [*kept, *(asdict(one) for one in new)]
     return sorted(every, key=lambda one: one["mode"])
 
 
@@ -278,7 +280,8 @@ def main(count: int, modes: str, keep: bool) -> None:
         for name in names:
             registry.refuse_unknown(registry.MODES, name, "--modes")
             rows, found = measure(name, count)
-            for one in (*rows, *found):
+            every: list[Row | Culprit] = [*rows, *found]
+            for one in every:
                 click.echo(json.dumps(asdict(one), sort_keys=True))
             failed |= any(row.complaint for row in rows)
             if keep:

@@ -88,7 +88,9 @@ def square(rng: Rng, room: Room) -> NDArray[np.float64]:
     half_period = 1 if rng.random() < 0.7 else int(rng.integers(2, 9))
     phase = rng.integers(0, 2 * half_period, (room.n_chans, 1)) * (rng.random() < 0.5)
     is_high = (np.arange(room.n_times) + phase) // half_period % 2 == 0
-    return np.where(is_high, high, low) * rng.choice([1.0, rng.uniform(1e-4, 1)])
+    size = float(rng.choice([1.0, rng.uniform(1e-4, 1)]))
+    window: NDArray[np.float64] = np.where(is_high, high, low) * size
+    return window
 
 
 KINDS: Mapping[str, Callable[[Rng, Room], NDArray[np.float64]]] = MappingProxyType(
