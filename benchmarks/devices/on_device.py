@@ -9,7 +9,8 @@
 It is sent as one file with :mod:`benchmarks.measure.protocol` and
 :mod:`benchmarks.measure.machine` (see :mod:`benchmarks.devices.parcel`) and needs Python 3.9 and
 what runs an artifact: ai-edge-litert or tflite-runtime, onnxruntime, executorch; the C engine
-needs nothing. So it imports nothing else of ours. Every line of stdout is one JSON object. It ends
+needs nothing. So it imports nothing else of ours, and shapes windows
+itself as :mod:`quantize.graph.layouts` does. Every line of stdout is one JSON object. It ends
 when its caller does: when stdin closes, or when nothing has come from there for a while.
 """
 

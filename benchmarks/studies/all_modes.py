@@ -41,6 +41,7 @@ from firmware_bridge.build.toolchain import CompilerError
 from firmware_bridge.emit.generate import Firmware, generate
 from firmware_bridge.host import windowed as host
 from quantize.graph import reference
+from quantize.graph.layouts import with_height
 from quantize.graph.qgraph import FINER, QGraph
 
 RESULTS = Path(__file__).parent / "results" / "all_modes.json"
@@ -150,7 +151,7 @@ def in_micro(mode: Mode) -> Cell:
     """Run the .tflite file in TensorFlow Lite Micro, whose arithmetic the reference has."""
     from edge.targets.runtimes import tflm
 
-    steps = _steps(mode, tflm.infer(mode.tflite, mode.windows[:, None]))
+    steps = _steps(mode, tflm.infer(mode.tflite, with_height(mode.windows)))
     return Cell(mode.name, "tflm", "", "", len(mode.windows), mode.allowed_steps, steps)
 
 

@@ -357,11 +357,11 @@ def _sliding(train: Dataset, count: int) -> NDArray[np.float32]:
         starts = np.arange(max(recording.signal.shape[1] - n_times, 0))
         room.append(starts[recording.is_open(starts, n_times)])
     edges = np.concatenate([[0], np.cumsum([len(starts) for starts in room])])
-    positions = np.linspace(0, max(int(edges[-1]) - 1, 0), count).astype(np.int64)
+    positions = evenly(int(edges[-1]), count, down=True)
     parts = [
         _cut(
             recording,
-            starts[np.unique(positions[(positions >= low) & (positions < high)]) - low],
+            starts[positions[(positions >= low) & (positions < high)] - low],
             n_times,
         )[0]
         for recording, starts, low, high in zip(

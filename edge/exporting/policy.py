@@ -26,6 +26,7 @@ from edge.spec import Decision, Trial
 from edge.targets.base import why_float
 from quantize import pipeline
 from quantize.graph import reference
+from quantize.graph.measures import evenly
 from quantize.graph.qgraph import Conv, QGraph, inputs_of
 from quantize.inspect import sensitivity
 from quantize.inspect.sensitivity import WEIGHT, Sensitivity
@@ -203,8 +204,7 @@ def assignments(report: Sensitivity, float_graph: QGraph) -> tuple[tuple[str, ..
         if left < WORTH * least:
             least = left
             worth.append(parts)
-    spread = np.unique(np.linspace(0, len(worth) - 1, min(len(worth), MAX_TRIALS)).astype(int))
-    return tuple(worth[i] for i in spread)
+    return tuple(worth[i] for i in evenly(len(worth), MAX_TRIALS, down=True))
 
 
 def _sets(parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -24,7 +24,7 @@ from firmware_bridge.emit.generate import Origin, generate
 from firmware_bridge.host import windowed as host
 from quantize import own_code
 from quantize.graph import files as graph_files
-from quantize.graph.layouts import to_samples
+from quantize.graph.layouts import to_samples, with_height
 from quantize.graph.outputs import flat
 from quantize.graph.qgraph import QGraph, Quant
 from quantize.graph.reference import dequantize, quantize
@@ -80,7 +80,7 @@ def load(files: Mapping[str, bytes], others: Sequence[str] = (), _: int = 1) -> 
         return dequantize(given[0], library.target)
 
     def value(place: int, quant: Quant) -> Callable[[Any], NDArray[np.float32]]:
-        return lambda given: flat(dequantize(given[place], quant)[None, None])[0]
+        return lambda given: flat(with_height(dequantize(given[place], quant)[None]))[0]
 
     values = {name: value(1 + i, library.others[name][1]) for i, name in enumerate(others)}
     return Session(encode, library.prepared(), decode, values)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The shapes that a window takes on its way to a runtime, and the three ways from ours to others.
+"""The shapes that a window takes on its way to a runtime, and the ways from one to another.
 
 Our own windows are ``(n, n_chans, n_times)``: a channel's samples side by side. PyTorch, ExecuTorch
 and ONNX take them as images of height one, ``(n, n_chans, 1, n_times)``; the integer graph and
@@ -28,7 +28,15 @@ def to_nhwc(windows: NDArray[Any]) -> NDArray[Any]:
 
     The result is contiguous.
     """
-    return np.ascontiguousarray(np.swapaxes(windows, 1, 2))[:, None]
+    return with_height(np.ascontiguousarray(np.swapaxes(windows, 1, 2)))
+
+
+def with_height(samples: NDArray[Any]) -> NDArray[Any]:
+    """Insert the height: ``(n, n_times, n_chans)`` becomes ``(n, 1, n_times, n_chans)``.
+
+    Nothing is copied.
+    """
+    return samples[:, None]
 
 
 def to_samples(window: NDArray[Any]) -> NDArray[Any]:

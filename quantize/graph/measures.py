@@ -30,11 +30,15 @@ def sqnr_db(reference: NDArray[Any], found: NDArray[Any]) -> float | None:
     return 10 * math.log10(signal / noise) if signal > 0 else FLOOR_DB
 
 
-def evenly(n: int, count: int) -> NDArray[np.int64]:
+def evenly(n: int, count: int, *, down: bool = False) -> NDArray[np.int64]:
     """Return ``count`` indices spread evenly over ``range(n)``, or all of them where n is smaller.
 
-    The first and the last are among them; each is rounded to the nearest, ties to even.
+    The first and the last are among them; each is rounded to the nearest, ties to even. With
+    ``down`` it is rounded down, as everything does that decides about an int8 graph: with other
+    windows the same network gets other ranges, and every kept figure would be another one (the
+    SQNR of the shipped eca 32.8 dB in place of 33.1).
     """
     if n == 0:
         return np.zeros(0, np.int64)
-    return np.unique(np.linspace(0, n - 1, min(n, count)).round()).astype(np.int64)
+    places = np.linspace(0, n - 1, min(n, count))
+    return np.unique(np.floor(places) if down else places.round()).astype(np.int64)

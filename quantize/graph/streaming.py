@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from quantize.errors import IncompatibleError, UsageError
 from quantize.graph import reference
+from quantize.graph.layouts import with_height
 from quantize.graph.outputs import refuse_others
 from quantize.graph.qgraph import (
     Activation,
@@ -227,7 +228,7 @@ def _positions(graph: QGraph, stage: Stage, kept: _Kept, ahead: int, begin: int,
     first, last = stage.field.begin(begin), stage.field.end(end - 1)
     from_start, to_end = first < 0, last > stage.before.n
     x = kept.read(ahead, max(first, 0), min(last, stage.before.n))
-    values = {stage.entry: x[None, None]}
+    values = {stage.entry: with_height(x[None])}
     for node in stage.nodes:
         if isinstance(node, Conv):
             edges = (node.pad[0] if from_start else 0, node.pad[1] if to_end else 0)
@@ -328,7 +329,7 @@ class Streaming:
 
     def _decide(self) -> reference.Logits:
         last = self.stages[-1]
-        values = {last.exit: self._kept[-1].read(0, 0, last.after.n)[None, None]}
+        values = {last.exit: with_height(self._kept[-1].read(0, 0, last.after.n)[None])}
         return reference.finish(self.graph, self.rest, values)
 
 

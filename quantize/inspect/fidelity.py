@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantize.graph import reference
-from quantize.graph.measures import sqnr_db
+from quantize.graph.measures import evenly, sqnr_db
 from quantize.graph.qgraph import Dequantize, QGraph, Quantize
-from quantize.refine.windows import evenly
 
 Array = NDArray[Any]
 
@@ -44,7 +43,7 @@ def measure(
     windows
         (n, n_chans, n_times) float32, scaled.
     """
-    some = evenly(windows, MAX_WINDOWS)
+    some = windows[evenly(len(windows), MAX_WINDOWS, down=True)]
     wanted = reference.trace(float_graph, some)
     found = _real(graph, reference.trace(graph, some))
     return tuple(

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantize.graph import reference
-from quantize.graph.measures import sqnr_db
+from quantize.graph.measures import evenly, sqnr_db
 from quantize.graph.qgraph import Conv, Node, QGraph, Quant, Quantize
-from quantize.refine.windows import evenly
 
 Array = NDArray[Any]
 Kind = Literal["activation", "weight"]
@@ -81,7 +80,7 @@ def measure(float_graph: QGraph, graph: QGraph, windows: NDArray[np.float32]) ->
     windows
         (n, n_chans, n_times) float32, scaled.
     """
-    some = evenly(windows, MAX_WINDOWS)
+    some = windows[evenly(len(windows), MAX_WINDOWS, down=True)]
     simulation = Simulation(float_graph, graph, some)
     everything = simulation.items
     effects = [

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantize.graph import reference
+from quantize.graph.measures import evenly
 from quantize.graph.qgraph import Conv, QGraph, inputs_of
 from quantize.pt2e import naming
-from quantize.refine.windows import evenly
 
 Array = NDArray[Any]
 
@@ -41,7 +41,7 @@ def correct(graph: QGraph, float_graph: QGraph, windows: NDArray[np.float32]) ->
     windows
         (n, n_chans, n_times) float32, scaled; from the training part only.
     """
-    x = evenly(windows, MAX_WINDOWS)
+    x = windows[evenly(len(windows), MAX_WINDOWS, down=True)]
     wanted = reference.trace(float_graph, x)
     constants = dict(graph.constants)
     corrected = replace(graph, constants=constants)

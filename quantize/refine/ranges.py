@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from torch.fx import GraphModule, Node
 
 from quantize.graph import reference
+from quantize.graph.measures import evenly
 from quantize.graph.qgraph import INPUT, QGraph, Quant
 from quantize.pt2e import naming
 from quantize.pt2e.observers import PercentileObserver
 from quantize.pt2e.quantizer import is_fused_relu
-from quantize.refine.windows import evenly
 
 Array = NDArray[Any]
 Percentiles = Mapping[str, float]
@@ -71,7 +71,7 @@ def choose(observed: GraphModule, graph: QGraph, windows: NDArray[np.float32]) -
     groups = [group for group in _shared(observed) if graph.head.output not in group.names]
     if not groups:
         return {}
-    some = evenly(windows, MAX_WINDOWS)
+    some = windows[evenly(len(windows), MAX_WINDOWS, down=True)]
     signal, noise = _simulate(groups, graph, some)
     chosen = _descend(signal, noise, [_nearest(group.observer.percentile) for group in groups])
     return {

@@ -14,6 +14,7 @@ from edge.targets.executorch.cortex_m import operators
 from firmware_bridge.plan import scaling
 from firmware_bridge.project.project import Golden
 from quantize.graph import reference
+from quantize.graph.layouts import with_height
 from quantize.graph.qgraph import (
     Arithmetic,
     AveragePool,
@@ -39,7 +40,7 @@ class Program:
 
 def narrowed(graph: QGraph, wide: Golden) -> Golden:
     """Return golden vectors whose logits have 8 bits, as ExecuTorch's Cortex-M operators do."""
-    logits = reference.finish(graph, graph.nodes, {graph.input: wide.windows[:, None]}).stored
+    logits = reference.finish(graph, graph.nodes, {graph.input: with_height(wide.windows)}).stored
     return replace(wide, logits=logits)
 
 

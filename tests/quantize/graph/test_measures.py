@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge import parity
-from quantize.graph.layouts import to_nchw, to_nhwc, to_samples
+from quantize.graph.layouts import to_nchw, to_nhwc, to_samples, with_height
 from quantize.graph.measures import FLOOR_DB, evenly, sqnr_db
 from quantize.inspect import fidelity, sensitivity
 
@@ -34,10 +34,10 @@ def test_a_dead_tensor_with_wrong_integers_is_not_equal() -> None:
     assert sensitivity.compare(dead, dead) == sensitivity.Figures(None, 0.0, 1.0)
 
 
-@given(st.integers(0, 600), st.integers(1, 600))
-def test_evenly_is_spread_and_has_both_ends(n: int, count: int) -> None:
+@given(st.integers(0, 600), st.integers(1, 600), st.booleans())
+def test_evenly_is_spread_and_has_both_ends(n: int, count: int, down: bool) -> None:
     """As many as were asked for or as there are, no gap two larger than another."""
-    chosen = evenly(n, count)
+    chosen = evenly(n, count, down=down)
     assert len(chosen) == min(n, count)
     assert (np.diff(chosen) > 0).all()
     if len(chosen) > 1:
@@ -55,6 +55,7 @@ def test_layouts_move_every_sample_where_it_belongs() -> None:
         value = windows[n, c, t]
         assert to_nchw(windows)[n, c, 0, t] == to_nhwc(windows)[n, 0, t, c] == value
         assert to_samples(windows[n])[t, c] == value
+    assert with_height(windows).shape == (2, 1, 3, 5)
     assert to_nhwc(windows).flags.c_contiguous
     assert to_samples(windows[0]).flags.c_contiguous
     assert torch.equal(to_nchw(torch.from_numpy(windows)), torch.from_numpy(to_nchw(windows)))
