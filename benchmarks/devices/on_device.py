@@ -88,7 +88,7 @@ def tflite(file: str, threads: int) -> Loaded:
 
 
 def onnx(file: str, threads: int) -> Loaded:
-    """Load a file in ONNX Runtime's CPU kernels, set up as in :mod:`edge.targets.onnx`."""
+    """Load a file in ONNX Runtime's CPU kernels, set up as in :mod:`edge.targets.onnx.target`."""
     import numpy as np
     import onnxruntime
 

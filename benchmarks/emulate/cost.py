@@ -7,7 +7,6 @@ instructions, not cycles and not time.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,19 +69,12 @@ class Case:
 
 def macs(graph: QGraph) -> int:
     """Count the multiplications of a window; pools count as additions only."""
-    total = 0
-    for node in graph.nodes:
-        if isinstance(node, Conv):
-            weight = graph.constants[f"{node.output}.weight"]
-            outputs = math.prod(graph[node.output].shape)
-            total += outputs * (weight.shape[2] if node.depthwise else weight[0].size)
-    return total
+    return sum(node.macs(graph) for node in graph.nodes if isinstance(node, Conv))
 
 
 def n_pooled(graph: QGraph) -> int:
     """Count the values that the pools add up in a window."""
-    pools = [node for node in graph.nodes if isinstance(node, AveragePool)]
-    return sum(math.prod(graph[pool.output].shape) * pool.length for pool in pools)
+    return sum(node.macs(graph) for node in graph.nodes if isinstance(node, AveragePool))
 
 
 def in_unicorn(case: Case, core: emulator.Core, compiler: str = "zig") -> Cost:

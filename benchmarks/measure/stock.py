@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.targets import onnx
 from edge.targets.base import Session
 from edge.targets.executorch import target as executorch
+from edge.targets.onnx import target as onnx
+from edge.targets.onnx.write import OPSET
 from edge.targets.tflite import target as tflite
 
 Windows = NDArray[np.float32]
@@ -73,7 +74,7 @@ def onnx_float(module: Any, windows: Windows) -> bytes:
             _example(windows),
             target,
             dynamo=False,
-            opset_version=onnx.OPSET,
+            opset_version=OPSET,
             input_names=[INPUT],
         )
     return stream.getvalue()

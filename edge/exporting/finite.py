@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import AccuracyError
-from edge.targets.base import operation
 from quantize.graph import reference
 from quantize.graph.qgraph import QGraph
 
@@ -61,5 +60,5 @@ def culprit(graph: QGraph, windows: Windows) -> str | None:
         value = values[node.output]
         if not np.isfinite(value).all():
             kind = "NaN" if np.isnan(value).any() else "infinite"
-            return f"{node.output} ({operation(graph, node)}) is {kind}"
+            return f"{node.output} ({node.needs(graph)}) is {kind}"
     return None

@@ -27,7 +27,7 @@ from edge.targets.base import why_float
 from quantize import pipeline
 from quantize.graph import reference
 from quantize.graph.measures import evenly
-from quantize.graph.qgraph import Conv, QGraph, inputs_of
+from quantize.graph.qgraph import Conv, QGraph
 from quantize.inspect import sensitivity
 from quantize.inspect.sensitivity import WEIGHT, Sensitivity
 from quantize.pipeline import Quantized
@@ -223,7 +223,7 @@ def _spared(graph: QGraph, parts: tuple[str, ...]) -> frozenset[str]:
     """
     readers: dict[str, set[str]] = {}
     for node in graph.nodes:
-        for name in inputs_of(node):
+        for name in node.inputs:
             readers.setdefault(name, set()).add(part_of(node.output))
     spared = set()
     for node in graph.nodes:
@@ -250,10 +250,8 @@ def part_macs(graph: QGraph) -> Mapping[str, int]:
         if part in (part_of(graph.head.output), part_of(graph.output)):
             continue
         values = math.prod(graph[node.output].shape)
-        weight = graph.constants.get(f"{node.output}{WEIGHT}")
-        if isinstance(node, Conv) and weight is not None:
-            values *= weight.shape[2] if node.depthwise else weight[0].size
-        costs[part] = costs.get(part, 0) + values
+        cost = node.macs(graph) if isinstance(node, Conv) else values
+        costs[part] = costs.get(part, 0) + cost
     return costs
 
 

@@ -81,4 +81,4 @@ def _needs(mode: str) -> frozenset[str]:
     spec = ModelSpec(mode, n_chans=2, n_times=1000, n_outputs=2)
     net = lower(build.build(spec).module, spec)
     graph = extract(ptq.trace(net, spec.n_chans, spec.n_times))
-    return frozenset(target.operation(graph, node) for node in graph.nodes)
+    return frozenset(node.needs(graph) for node in graph.nodes)

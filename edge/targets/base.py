@@ -9,7 +9,8 @@ A target module has
 ``PRECISIONS``
     what its files may compute in;
 ``ABILITIES``
-    a table from :func:`operation` to :class:`Ability`: what the runtime computes in int8;
+    a table from what a node needs (:meth:`quantize.graph.operations.base.Node.needs`) to
+    :class:`Ability`: what the runtime computes in int8;
 ``EXACT``
     whether int8 logits must equal the reference exactly; where part of the graph stays float, they
     may then differ by one step;
@@ -29,7 +30,7 @@ What a network needs is read from its graph. :func:`judge` compares it with a ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -39,19 +40,7 @@ from numpy.typing import NDArray
 
 from edge import registry
 from edge.spec import Precision, Reason, Verdict
-from quantize.graph.qgraph import (
-    FLOAT_ONLY,
-    LOGITS,
-    Activation,
-    Arithmetic,
-    AveragePool,
-    Conv,
-    Dequantize,
-    Maximum,
-    Node,
-    QGraph,
-    Quantize,
-)
+from quantize.graph.qgraph import FLOAT_ONLY, LOGITS, OPERATIONS, Node, QGraph
 
 if TYPE_CHECKING:
     from torch import nn
@@ -269,39 +258,19 @@ def load(name: str, parameter: str = "--targets") -> Target:
     return chosen
 
 
-INT8_OPERATIONS = (
-    "add",
-    "average_pool",
-    "conv",
-    "depthwise_conv",
-    "elu",
-    "gelu",
-    "head",
-    "leaky_relu",
-    "max_over_channels",
-    "max_over_time",
-    "mean",
-    "multiply",
-    "relu",
-    "requantized_average_pool",
-    "reshape",
-    "sigmoid",
-    "sub",
-    "tanh",
-)
-"""Every operation that has an int8 form, as :func:`operation` calls it."""
-
-
-def all_in_int8(why_float: str) -> Mapping[str, Ability]:
+def all_in_int8(why_float: str, kinds: Iterable[str]) -> Mapping[str, Ability]:
     """Return the table of a runtime that computes all in int8 that can be, and the rest in float.
 
     Parameters
     ----------
     why_float
         Why it computes :data:`quantize.graph.qgraph.FLOAT_ONLY` in float32.
+    kinds
+        The operations that it has a writer for, by ``kind``.
     """
     floats = dict.fromkeys(FLOAT_ONLY, Ability(int8=False, why=why_float))
-    return MappingProxyType(floats | dict.fromkeys(INT8_OPERATIONS, Ability(int8=True)))
+    names = sorted({name for kind in kinds for name in OPERATIONS[kind].names} - {*FLOAT_ONLY})
+    return MappingProxyType(floats | dict.fromkeys(names, Ability(int8=True)))
 
 
 @dataclass(frozen=True)
@@ -317,29 +286,11 @@ class Judgement:
         return tuple(reason.node for reason in self.reasons)
 
 
-def operation(graph: QGraph, node: Node) -> str:
-    """Return what a node needs from a runtime, as the key of an ability table."""
-    match node:
-        case Conv():
-            if node == graph.head:
-                return "head"
-            return "depthwise_conv" if node.depthwise else "conv"
-        case AveragePool():
-            same = graph[node.input].quant == graph[node.output].quant
-            return "average_pool" if same else "requantized_average_pool"
-        case Activation() | Arithmetic():
-            return node.function
-        case Maximum():
-            return f"max_over_{node.over}"
-        case _:
-            return node.kind
-
-
 def why_float(graph: QGraph, node: Node) -> Ability:
     """Say why a node of an int8 graph computes in float32."""
     part = node.output.split(".")[0]
     inside = (n for n in graph.nodes if n.output.split(".")[0] == part)
-    culprits = sorted({operation(graph, n) for n in inside}.intersection(FLOAT_ONLY))
+    culprits = sorted({n.needs(graph) for n in inside}.intersection(FLOAT_ONLY))
     if culprits:
         why = f"the {part} stays in float32 as a whole, {', '.join(culprits)} having no int8 form"
         return Ability(False, why, "another --mode does without")
@@ -355,9 +306,9 @@ def judge(graph: QGraph, abilities: Mapping[str, Ability]) -> Judgement:
     blocked: list[Reason] = []
     floats: list[Reason] = []
     for node in graph.nodes:
-        if isinstance(node, Quantize | Dequantize):
+        if node.converts:
             continue
-        needs = operation(graph, node)
+        needs = node.needs(graph)
         ability = abilities.get(needs, ABSENT)
         if ability.runs and graph.is_float(node):
             ability = why_float(graph, node)

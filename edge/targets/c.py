@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edge.patches.versions import installed
 from edge.spec import Precision
 from edge.targets.base import Loader, Session, Sources, all_in_int8
+from firmware_bridge.emit.emitters import INT8_KINDS
 from firmware_bridge.emit.generate import Origin, generate
 from firmware_bridge.host import windowed as host
 from quantize import own_code
@@ -39,7 +40,7 @@ EXACT = True
 WRITES_WITH = ()
 RUNS_WITH = ("gcc|cc|clang|ziglang",)
 
-ABILITIES = all_in_int8("it is computed in float32 with <math.h>")
+ABILITIES = all_in_int8("it is computed in float32 with <math.h>", INT8_KINDS)
 
 
 def write(sources: Sources, precision: Precision) -> Mapping[str, bytes]:

@@ -13,7 +13,7 @@ runtime. A runtime module has
 ``RUNS_WITH``
     distributions or programs that it needs; ``a|b`` where either will do;
 ``ABILITIES``
-    a table from :func:`edge.targets.base.operation` to :class:`~edge.targets.base.Ability`;
+    a table of what it computes in int8, see :mod:`edge.targets.base`;
 ``EXACT``
     whether its int8 logits must equal the reference exactly, see :mod:`edge.targets.base`;
 ``build(sources)``

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Turn an operation into the call of a kernel: one function for each type, in :data:`EMITTERS`.
+"""Turn an operation into the call of a kernel: one function for each kind, in :data:`EMITTERS`.
 
-A new kind of node is one emitter here (or in a file of its own) and one kernel in ``kernels/``.
+A new kind of node is one emitter here (or in a file of its own), its row in the table, and one
+kernel in ``kernels/``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from firmware_bridge.emit import layouts
 from firmware_bridge.emit.float_emitters import FLOAT_EMITTERS, emit_quantize
 from firmware_bridge.emit.stem import emit_stem
 from firmware_bridge.plan import scaling
-from firmware_bridge.plan.operations import Lookup, Operation, Stem, TabledConv
+from firmware_bridge.plan.operations import Lookup, Operation, TabledConv
 from firmware_bridge.plan.scaling import Scaling
 from firmware_bridge.plan.source import (
     Constant,
@@ -31,6 +32,7 @@ from firmware_bridge.plan.source import (
 )
 from quantize.errors import IncompatibleError
 from quantize.graph.qgraph import (
+    OPERATIONS,
     POOL_WEIGHT,
     Arithmetic,
     Array,
@@ -39,7 +41,6 @@ from quantize.graph.qgraph import (
     Mean,
     Multiply,
     QGraph,
-    Quantize,
 )
 
 Emitter = Callable[[QGraph, Any, str], Emission]
@@ -56,12 +57,11 @@ def emit(graph: QGraph, operation: Operation, model: str) -> Emission:
     """
     is_float = graph[operation.output].quant is None
     emitters = FLOAT_EMITTERS if is_float else EMITTERS
-    emitter = emitters.get(type(operation))
+    emitter = emitters.get(operation.kind)
     if emitter is None:
-        kind = getattr(operation, "kind", type(operation).__name__.lower())
-        kept = "a float" if is_float else "an int8"
+        needed = f"{'a float' if is_float else 'an int8'} {operation.kind!r}"
         raise IncompatibleError(
-            f"Node {operation.output!r} needs {kept} {kind!r}, for which the C engine has no "
+            f"Node {operation.output!r} needs {needed}, for which the C engine has no "
             f"kernel. Name other --targets, or add an emitter to "
             f"firmware_bridge/emit/emitters.py and a kernel to firmware_bridge/kernels."
         )
@@ -203,7 +203,7 @@ def _emit_multiply(graph: QGraph, node: Multiply, _: str) -> Emission:
 
 
 def _emit_arithmetic(graph: QGraph, node: Arithmetic, _: str) -> Emission:
-    if node.function == "div":
+    if node.without_int8:
         raise IncompatibleError(f"Node {node.output!r}: a quotient has no int8 kernel.")
     of = scaling.of_sum(graph, node)
     sizes = time_and_channels(graph, node.output)
@@ -236,17 +236,24 @@ def _emit_lookup(graph: QGraph, operation: Lookup, model: str) -> Emission:
     )
 
 
-EMITTERS: Mapping[type, Emitter] = MappingProxyType(
+EMITTERS: Mapping[str, Emitter] = MappingProxyType(
     {
-        Arithmetic: _emit_arithmetic,
-        AveragePool: _emit_average_pool,
-        Lookup: _emit_lookup,
-        Maximum: _emit_maximum,
-        Mean: _emit_mean,
-        Multiply: _emit_multiply,
-        Quantize: emit_quantize,
-        Stem: emit_stem,
-        TabledConv: _emit_conv,
+        "arithmetic": _emit_arithmetic,
+        "average_pool": _emit_average_pool,
+        "lookup": _emit_lookup,
+        "maximum": _emit_maximum,
+        "mean": _emit_mean,
+        "multiply": _emit_multiply,
+        "quantize": emit_quantize,
+        "stem": emit_stem,
+        "tabled_conv": _emit_conv,
     }
 )
-"""Operations whose output is int8. Activation, Relu and LeakyRelu arrive as :class:`Lookup`."""
+"""Operations whose output is int8, by ``kind``."""
+
+REWRITTEN = ("activation", "conv", "leaky_relu", "relu", "reshape")
+"""Nodes that arrive as something else: a lookup, a convolution with its table, or not at all
+(:mod:`firmware_bridge.plan.operations`)."""
+
+INT8_KINDS = tuple(kind for kind in OPERATIONS if kind in (*EMITTERS, *REWRITTEN))
+"""Operations of a graph that the engine computes in int8."""

@@ -22,6 +22,7 @@ from firmware_bridge.plan.source import (
     symbol,
     time_and_channels,
 )
+from quantize.graph.operations.binary import Binary
 from quantize.graph.qgraph import (
     Activation,
     Arithmetic,
@@ -136,7 +137,7 @@ def _emit_arithmetic(graph: QGraph, node: Arithmetic, _: str) -> Emission:
     return _call(f"edge_float_{node.function}", node, *_broadcast(graph, node))
 
 
-def _broadcast(graph: QGraph, node: Multiply | Arithmetic) -> tuple[object, ...]:
+def _broadcast(graph: QGraph, node: Binary) -> tuple[object, ...]:
     """Sizes of the result, the second tensor and its steps."""
     sizes = time_and_channels(graph, node.output)
     return (*sizes, identifier(node.other), *broadcast_steps(graph, node.other))
@@ -159,18 +160,18 @@ def _emit_leaky_relu(graph: QGraph, node: LeakyRelu, _: str) -> Emission:
     return _call("edge_float_leaky_relu", node, _count(graph, node), float_literal(node.slope))
 
 
-FLOAT_EMITTERS: Mapping[type, Callable[[QGraph, Any, str], Emission]] = MappingProxyType(
+FLOAT_EMITTERS: Mapping[str, Callable[[QGraph, Any, str], Emission]] = MappingProxyType(
     {
-        Activation: _emit_activation,
-        Arithmetic: _emit_arithmetic,
-        AveragePool: _emit_pool,
-        Conv: _emit_conv,
-        Dequantize: _emit_dequantize,
-        LeakyRelu: _emit_leaky_relu,
-        Maximum: _emit_maximum,
-        Mean: _emit_mean,
-        Multiply: _emit_multiply,
-        Relu: _emit_relu,
+        "activation": _emit_activation,
+        "arithmetic": _emit_arithmetic,
+        "average_pool": _emit_pool,
+        "conv": _emit_conv,
+        "dequantize": _emit_dequantize,
+        "leaky_relu": _emit_leaky_relu,
+        "maximum": _emit_maximum,
+        "mean": _emit_mean,
+        "multiply": _emit_multiply,
+        "relu": _emit_relu,
     }
 )
-"""Operations whose output is float32."""
+"""Operations whose output is float32, by ``kind``."""

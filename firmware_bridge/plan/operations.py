@@ -16,34 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
-from quantize.graph import reference
 from quantize.graph.arithmetic import INT8_MAX, INT8_MIN
-from quantize.graph.qgraph import (
-    Activation,
-    Array,
-    AveragePool,
-    Conv,
-    Dequantize,
-    LeakyRelu,
-    Multiply,
-    Node,
-    QGraph,
-    Quantize,
-    Relu,
-    Reshape,
-    inputs_of,
-)
+from quantize.graph.qgraph import Array, AveragePool, Conv, Node, QGraph
 
 Table = tuple[int, ...]
 """int8 outputs for the inputs -128 ... 127, in that order."""
 
 IDENTITY: Table = tuple(range(INT8_MIN, INT8_MAX + 1))
-
-ELEMENTWISE = (Activation, Relu, LeakyRelu, Multiply, Quantize, Dequantize)
-"""Nodes whose output value depends on the input values at the same place only."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +37,8 @@ class Lookup:
     input: str
     table: Table
 
+    kind: ClassVar[str] = "lookup"
+
 
 @dataclass(frozen=True)
 class TabledConv:
@@ -62,6 +47,8 @@ class TabledConv:
     output: str
     node: Conv
     table: Table | None
+
+    kind: ClassVar[str] = "tabled_conv"
 
     @property
     def input(self) -> str:
@@ -79,6 +66,8 @@ class Stem:
     table: Table
     pool: AveragePool
 
+    kind: ClassVar[str] = "stem"
+
     @property
     def input(self) -> str:
         """The tensor that it reads."""
@@ -92,7 +81,7 @@ def reads(operation: Operation) -> tuple[str, ...]:
     """Return the names of the tensors that an operation reads."""
     if isinstance(operation, Lookup | TabledConv | Stem):
         return (operation.input,)
-    return inputs_of(operation)
+    return operation.inputs
 
 
 def schedule(graph: QGraph) -> tuple[Operation, ...]:
@@ -114,8 +103,8 @@ class _Functions:
 
     def visit(self, node: Node) -> None:
         """Record a node's output if it is a function of one int8 tensor of the same shape."""
-        roots = {self.root(name) for name in inputs_of(node)}
-        if not isinstance(node, ELEMENTWISE) or len(roots) != 1:
+        roots = {self.root(name) for name in node.inputs}
+        if node.reach != "value" or len(roots) != 1:
             return
         (root,) = roots
         source = self.graph[root]
@@ -123,9 +112,9 @@ class _Functions:
         if source.quant is None or not same_shape:
             return
         every = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int8).reshape(1, 1, -1, 1)
-        inputs = {name: self.values.get(name, every) for name in inputs_of(node)}
+        inputs = {name: self.values.get(name, every) for name in node.inputs}
         self.roots[node.output] = root
-        self.values[node.output] = reference.evaluate(self.graph, node, inputs)
+        self.values[node.output] = node.evaluate(self.graph, inputs)
 
     def table(self, name: str) -> Table:
         return tuple(int(value) for value in self.values[name].ravel())
@@ -140,7 +129,7 @@ def _collapse(graph: QGraph, operations: Sequence[Operation]) -> list[Operation]
         functions.visit(node)
         if node.output not in functions.roots or graph[node.output].quant is None:
             kept.append(node)
-    needed = {name for node in kept for name in inputs_of(node)} | _given(graph)
+    needed = {name for node in kept for name in node.inputs} | _given(graph)
     collapsed: list[Operation] = []
     for node in operations:
         if node.output in functions.roots and graph[node.output].quant is not None:
@@ -246,4 +235,4 @@ def _is_stem(
 
 def is_alias(operation: Operation) -> bool:
     """Return whether an operation only renames what it reads."""
-    return isinstance(operation, Reshape)
+    return isinstance(operation, Node) and operation.renames

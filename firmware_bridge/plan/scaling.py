@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quantize.errors import IncompatibleError
 from quantize.graph import bounds
-from quantize.graph.arithmetic import quantize_multiplier
+from quantize.graph.arithmetic import Int64, quantize_multiplier
+from quantize.graph.operations.base import Sums
 from quantize.graph.qgraph import (
     POOL_WEIGHT,
     Arithmetic,
@@ -23,12 +23,9 @@ from quantize.graph.qgraph import (
     Conv,
     Mean,
     Multiply,
+    Node,
     QGraph,
-    Quant,
 )
-from quantize.graph.reference import ADD_HEAD_ROOM, add_factors
-
-Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,48 +72,36 @@ def of_conv(graph: QGraph, node: Conv) -> Scaling:
     IncompatibleError
         When a sum may exceed 32 bits.
     """
-    source, target = graph.quant(node.input), graph.quant(node.output)
     weight = graph.constants[f"{node.output}.weight"].astype(np.int64)
     axes = (0, 1, 2) if node.depthwise else (1, 2, 3)
     bias = graph.constants[f"{node.output}.bias"].astype(np.int64)
-    folded = bias - source.zero_point * weight.sum(axes)
-    real, bound = bounds.conv_factors(graph, node), bounds.of_conv(graph, node)
-    return _bounded(node.output, folded, real, target.zero_point, bound)
+    return _bounded(graph, node, bias - graph.quant(node.input).zero_point * weight.sum(axes))
 
 
 def of_pool(graph: QGraph, node: AveragePool) -> Scaling | None:
     """Return the scaling of a pool that requantizes; None if it keeps its scale."""
-    source, target = graph.quant(node.input), graph.quant(node.output)
-    if source == target:
+    if not node.requantizes(graph):
         return None
-    real = float(np.float32(source.scale)) * float(node.weight_scale)
-    real /= float(np.float32(target.scale))
-    bias = np.array([-POOL_WEIGHT * node.length * source.zero_point])
-    return _bounded(node.output, bias, np.array([real]), target.zero_point, bounds.of_pool(node))
+    zero_point = graph.quant(node.input).zero_point
+    return _bounded(graph, node, np.array([-POOL_WEIGHT * node.length * zero_point]))
 
 
 def of_mean(graph: QGraph, node: Mean) -> Scaling:
     """Return the scaling of a sum over all samples; the multiplier is divided by their number."""
-    source, target = graph.quant(node.input), graph.quant(node.output)
     n = graph[node.input].shape[2]
-    multiplier, shift = quantize_multiplier(_ratio(source, target))
-    head_room = min(n.bit_length() - 1, 32, 31 + int(shift))
+    multiplier, shift = node.factor(graph, n)
     return Scaling(
-        bias=np.array([-n * source.zero_point]),
-        multiplier=np.array([(int(multiplier) << head_room) // n]),
-        shift=np.array([int(shift) - head_room]),
-        zero_point=target.zero_point,
-        bound=np.array([256 * n]),
+        bias=np.array([-n * graph.quant(node.input).zero_point]),
+        multiplier=np.array([int(multiplier)]),
+        shift=np.array([int(shift)]),
+        zero_point=graph.quant(node.output).zero_point,
+        bound=_sums(graph, node).bound,
     )
 
 
 def of_multiply(graph: QGraph, node: Multiply) -> Scaling:
     """Return the scaling of a product of two centred values."""
-    a, b, target = graph.quant(node.input), graph.quant(node.other), graph.quant(node.output)
-    real = float(np.float32(a.scale)) * float(np.float32(b.scale)) / float(np.float32(target.scale))
-    return _bounded(
-        node.output, np.zeros(1, np.int64), np.array([real]), target.zero_point, np.array([2**16])
-    )
+    return _bounded(graph, node, np.zeros(1, np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,30 +114,26 @@ class SumScaling:
 
 def of_sum(graph: QGraph, node: Arithmetic) -> SumScaling:
     """Return the scaling of a sum or difference; both inputs come to twice the larger scale."""
-    a, b, target = graph.quant(node.input), graph.quant(node.other), graph.quant(node.output)
-    (first, second), _ = add_factors(a, b, target)
-    twice = 2 * max(float(np.float32(quant.scale)) for quant in (a, b))
-    real = twice / (2**ADD_HEAD_ROOM * float(np.float32(target.scale)))
-    total = _bounded(
-        *(node.output, np.zeros(1, np.int64), np.array([real]), target.zero_point),
-        np.array([2 ** (ADD_HEAD_ROOM + 8)]),
-    )
+    first, second = node.factors(graph)
+    total = _bounded(graph, node, np.zeros(1, np.int64))
     return SumScaling((int(first[0]), -int(first[1]), int(second[0]), -int(second[1])), total)
 
 
-def _ratio(source: Quant, target: Quant) -> float:
-    return float(np.float32(source.scale)) / float(np.float32(target.scale))
+def _sums(graph: QGraph, node: Node) -> Sums:
+    sums = node.sums(graph)
+    assert sums is not None
+    return sums
 
 
-def _bounded(
-    name: str, bias: Int64, real: NDArray[np.float64], zero_point: int, bound: Int64
-) -> Scaling:
-    multiplier, shift = quantize_multiplier(real)
-    shifted = bound << np.maximum(shift, 0)
-    if (shifted >= 2**31).any():
+def _bounded(graph: QGraph, node: Node, bias: Int64) -> Scaling:
+    """The scaling of a node whose sums, shifted to the left where they are, fit in 32 bits."""
+    sums = _sums(graph, node)
+    multiplier, shift = quantize_multiplier(sums.factors)
+    shifted = sums.bound << np.maximum(shift, 0)
+    if (shifted >= bounds.LIMIT).any():
         raise IncompatibleError(
-            f"Node {name!r} cannot be written as C: its sums may reach {int(shifted.max())}, "
-            f"beyond 32 bits. Calibrate on data of the contract's scaling, or retrain with "
-            f"smaller weights."
+            f"Node {node.output!r} cannot be written as C: its sums may reach "
+            f"{int(shifted.max())}, beyond 32 bits. Calibrate on data of the contract's scaling, "
+            f"or retrain with smaller weights."
         )
-    return Scaling(bias, multiplier, shift, zero_point, bound)
+    return Scaling(bias, multiplier, shift, graph.quant(node.output).zero_point, sums.bound)

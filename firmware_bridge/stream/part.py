@@ -19,7 +19,7 @@ from firmware_bridge.plan.source import Constant, Emission, call, identifier, in
 from firmware_bridge.stream.count import Count
 from firmware_bridge.stream.plan import StreamStage
 from firmware_bridge.stream.stem import shape_name
-from quantize.graph.qgraph import AveragePool, Multiply, QGraph, Tensor
+from quantize.graph.qgraph import Multiply, Node, QGraph, Tensor
 
 LARGEST_STEP = 255
 """Bytes that an instruction adds to an address after its use."""
@@ -125,8 +125,9 @@ def only_read(graph: QGraph, operations: Sequence[Operation], aliases: Mapping[s
             name = aliases.get(read, read)
             whole = graph[name].shape[2]
             match operation:
-                case AveragePool() if name == read:
-                    needed = (n - 1) * operation.stride + operation.length
+                case Node() if name == read and operation.reach == "neighbourhood":
+                    length, stride, _ = operation.kernel(graph)
+                    needed = (n - 1) * stride + length
                 case Multiply() | Lookup() if name == read == operation.input:
                     needed = n
                 case _:

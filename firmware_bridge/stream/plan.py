@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from firmware_bridge.emit.stem import tiling
-from firmware_bridge.plan.operations import Operation, Stem, TabledConv, reads
+from firmware_bridge.plan.operations import Lookup, Operation, Stem, TabledConv, reads
 from firmware_bridge.plan.source import time_and_channels
 from quantize.errors import IncompatibleError
-from quantize.graph.qgraph import AveragePool, QGraph
+from quantize.graph.qgraph import Node, QGraph
 from quantize.graph.spans import Field, Span
 from quantize.graph.streaming import pool_stride, refuse_hop
 
@@ -255,7 +255,9 @@ def _groups(
     taken, output = 1, stem.output
     for operation in operations[1:]:
         later = [name for other in operations[taken:] for name in reads(other)]
-        local = isinstance(operation, AveragePool | TabledConv)
+        local = isinstance(operation, TabledConv) or (
+            isinstance(operation, Node) and operation.reach == "neighbourhood"
+        )
         if not local or operation.output == graph.head.output or later.count(output) != 1:
             break
         stride *= _kernel(graph, operation)[1]
@@ -278,12 +280,11 @@ def _kernel(graph: QGraph, operation: Operation) -> tuple[int, int, int]:
             tiles = tiling(operation.pool.length, operation.pool.stride, 1)
             return tiles.pool_blocks, tiles.pool_stride, 0
         case TabledConv():
-            weight = graph.constants[f"{operation.node.output}.weight"]
-            return weight.shape[2], operation.node.stride, operation.node.pad[0]
-        case AveragePool():
-            return operation.length, operation.stride, 0
-        case _:
+            return operation.node.kernel(graph)
+        case Lookup():
             return 1, 1, 0
+        case _:
+            return operation.kernel(graph)
 
 
 def _field(graph: QGraph, group: Sequence[Operation]) -> Field:

@@ -13,21 +13,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import numpy as np
 
 from quantize import arrays, plain
 from quantize.errors import IncompatibleError, invalid_value
 from quantize.graph import check
-from quantize.graph.qgraph import Node, QGraph, Tensor
+from quantize.graph.qgraph import OPERATIONS, Node, QGraph, Tensor
 from quantize.reading import MIB
 
 SCHEMA_VERSION = 2
 
 MAX_CONSTANT_BYTES = 256 * MIB
-
-KINDS: Mapping[str, type[Node]] = {kind.kind: kind for kind in get_args(Node)}
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def encode(graph: QGraph) -> tuple[bytes, bytes]:
         "input": graph.input,
         "output": graph.output,
         "tensors": [asdict(tensor) for tensor in graph.tensors],
-        "nodes": [asdict(node) for node in graph.nodes],
+        "nodes": [{"kind": node.kind, **asdict(node)} for node in graph.nodes],
     }
     if graph.others:  # readers that know of logits only still find these
         document["others"] = dict(graph.others)
@@ -127,7 +125,8 @@ def _graph(structure: _Structure, constants: dict[str, arrays.Array], where: str
 
 
 def _node(document: dict[str, Any], where: str) -> Node:
-    kind = document.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise IncompatibleError(f"{where}: {invalid_value('kind', f'{kind!s:.80}', tuple(KINDS))}")
-    return plain.validate(document, KINDS[kind], where)
+    kind, fields = document.get("kind"), {k: v for k, v in document.items() if k != "kind"}
+    if not isinstance(kind, str) or kind not in OPERATIONS:
+        kinds = tuple(OPERATIONS)
+        raise IncompatibleError(f"{where}: {invalid_value('kind', f'{kind!s:.80}', kinds)}")
+    return plain.validate(fields, OPERATIONS[kind], where)

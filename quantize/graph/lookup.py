@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantize.graph.arithmetic import INT8_MAX, INT8_MIN, round_half_away
-from quantize.graph.qgraph import Quant
+from quantize.graph.tensors import Quant
 
 Float64 = NDArray[np.float64]
 

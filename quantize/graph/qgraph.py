@@ -8,258 +8,67 @@ network, the int8 network and any mixture of the two. Where they meet, a :class:
 :class:`Dequantize` node stands.
 
 An operation is named after the tensor it writes; its constants are stored under
-``<output>.weight`` and so on. :mod:`quantize.graph.files` reads and writes a graph's two files, and
-:mod:`quantize.graph.check` proves that one can be run.
+``<output>.weight`` and so on. :mod:`quantize.graph.operations` defines the operations,
+:mod:`quantize.graph.files` reads and writes a graph's two files, and :mod:`quantize.graph.check`
+proves that one can be run. Everything that describes a graph can be imported from here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from quantize.graph.operations.activation import Activation
+from quantize.graph.operations.arithmetic import Arithmetic
+from quantize.graph.operations.average_pool import POOL_WEIGHT, AveragePool
+from quantize.graph.operations.base import FLOAT_ONLY, Node
+from quantize.graph.operations.conv import Conv
+from quantize.graph.operations.conversions import Dequantize, Quantize
+from quantize.graph.operations.leaky_relu import LeakyRelu
+from quantize.graph.operations.maximum import Maximum
+from quantize.graph.operations.mean import Mean
+from quantize.graph.operations.multiply import Multiply
+from quantize.graph.operations.relu import Relu
+from quantize.graph.operations.reshape import Reshape
+from quantize.graph.operations.table import OPERATIONS
+from quantize.graph.tensors import FINER, Array, Quant, Tensor
+
+__all__ = [
+    "FINER",
+    "FLOAT_ONLY",
+    "INPUT",
+    "LOGITS",
+    "OPERATIONS",
+    "POOL_WEIGHT",
+    "Activation",
+    "Arithmetic",
+    "Array",
+    "AveragePool",
+    "Conv",
+    "Dequantize",
+    "LeakyRelu",
+    "Maximum",
+    "Mean",
+    "Multiply",
+    "Node",
+    "QGraph",
+    "Quant",
+    "Quantize",
+    "Relu",
+    "Reshape",
+    "Tensor",
+    "with_logits",
+]
 
 INPUT = "input"
 """What a network's window is called."""
 
 LOGITS = "logits"
 """What a network's own output is called among :attr:`QGraph.outputs`."""
-
-Array = NDArray[Any]
-
-
-FINER = 64
-"""How many steps of 16 bits make one of 8. Eight bits of that just hold the calibration windows, so
-that two are left as head room."""
-
-
-@dataclass(frozen=True)
-class Quant:
-    """How integers stand for reals: ``real = scale * (stored - zero_point)``, scale in float32.
-
-    Attributes
-    ----------
-    scale
-        The real difference of two neighbouring integers.
-    zero_point
-        The integer that stands for zero; it is 0 with 16 bits, as in TFLite.
-    bits
-        Size of what is stored.
-    """
-
-    scale: float
-    zero_point: int
-    bits: Literal[8, 16] = 8
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of what is stored."""
-        return np.dtype(f"int{self.bits}")
-
-    @property
-    def limits(self) -> tuple[int, int]:
-        """The smallest and the largest value that can be stored."""
-        return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
-
-    @property
-    def step(self) -> float:
-        """The step that differences are counted in: one of 8 bits, whatever is stored.
-
-        Runtimes that are not exact differ by steps of int8 tensors on the way.
-        """
-        return self.scale if self.bits == 8 else FINER * self.scale
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One value that flows through the graph: its name, shape and, for integers, quantization."""
-
-    name: str
-    shape: tuple[int, ...]
-    quant: Quant | None
-
-
-@dataclass(frozen=True)
-class Conv:
-    """A convolution over time.
-
-    Constants: ``.weight`` (n_outputs, 1, length, n_inputs), or (1, 1, length, n_channels) when
-    ``depthwise``; ``.bias`` (n_outputs,), float32, or int32 with scale ``input.scale *
-    weight_scale`` where the output is int8; ``.weight_scale`` float32 where the weights are int8,
-    (n_outputs,), or (1,) where the output is float32 (:meth:`QGraph.float_weight`). ``pad`` is in
-    samples, left and right, with the value that stands for zero. ``relu`` clamps the output at
-    zero.
-    """
-
-    output: str
-    input: str
-    depthwise: bool
-    stride: int
-    pad: tuple[int, int]
-    relu: bool
-    kind: Literal["conv"] = "conv"
-
-
-POOL_WEIGHT = 127
-"""Weights of a requantizing pool. With weights 1 the multiplier lies near 1 and its shift is one or
-two bits, and rounding twice then errs by a step in up to a quarter of the values."""
-
-
-@dataclass(frozen=True)
-class AveragePool:
-    """The mean over ``length`` samples every ``stride``, over whole windows only.
-
-    With equal quantization before and after it is TFLite's AVERAGE_POOL_2D (rounded mean of the
-    stored values); otherwise it is a depthwise convolution with weights :data:`POOL_WEIGHT` of
-    scale ``1 / (POOL_WEIGHT * length)``.
-    """
-
-    output: str
-    input: str
-    length: int
-    stride: int
-    kind: Literal["average_pool"] = "average_pool"
-
-    @property
-    def weight_scale(self) -> np.float32:
-        """The scale of the weights where the pool requantizes."""
-        return np.float32(1 / (POOL_WEIGHT * self.length))
-
-
-@dataclass(frozen=True)
-class Mean:
-    """The mean over all of time: (1, 1, n_times, n_channels) -> (1, 1, 1, n_channels)."""
-
-    output: str
-    input: str
-    kind: Literal["mean"] = "mean"
-
-
-FLOAT_ONLY = ("div", "exp", "log", "sqrt")
-"""Functions without an int8 form: tables of three would be mostly saturated or zero, and quotients
-have no kernel. The part of a network that holds one stays in float32 as a whole."""
-
-
-@dataclass(frozen=True)
-class Activation:
-    """A function of one value; in int8 a 256-entry table (:mod:`quantize.graph.lookup`).
-
-    Those of :data:`FLOAT_ONLY` compute in float32 alone.
-    """
-
-    output: str
-    input: str
-    function: Literal["elu", "gelu", "sigmoid", "tanh", "exp", "log", "sqrt"]
-    kind: Literal["activation"] = "activation"
-
-
-@dataclass(frozen=True)
-class Relu:
-    """The function ``max(x, 0)`` where no convolution computes it; it keeps its input's scale."""
-
-    output: str
-    input: str
-    kind: Literal["relu"] = "relu"
-
-
-@dataclass(frozen=True)
-class LeakyRelu:
-    """The function that is ``x`` where positive and ``slope * x`` where negative."""
-
-    output: str
-    input: str
-    slope: float
-    kind: Literal["leaky_relu"] = "leaky_relu"
-
-
-@dataclass(frozen=True)
-class Multiply:
-    """The product of two tensors, the second broadcast to the first."""
-
-    output: str
-    input: str
-    other: str
-    kind: Literal["multiply"] = "multiply"
-
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """The sum, difference or quotient of two tensors, the second broadcast to the first.
-
-    Quotients are float only.
-    """
-
-    output: str
-    input: str
-    other: str
-    function: Literal["add", "sub", "div"]
-    kind: Literal["arithmetic"] = "arithmetic"
-
-
-@dataclass(frozen=True)
-class Maximum:
-    """The largest value over all of time or over all channels, quantized as its input is.
-
-    (1, 1, n_times, n_channels) -> (1, 1, 1, n_channels) or (1, 1, n_times, 1).
-    """
-
-    output: str
-    input: str
-    over: Literal["time", "channels"]
-    kind: Literal["maximum"] = "maximum"
-
-
-@dataclass(frozen=True)
-class Reshape:
-    """A tensor's values under another shape, with the same quantization."""
-
-    output: str
-    input: str
-    kind: Literal["reshape"] = "reshape"
-
-
-@dataclass(frozen=True)
-class Quantize:
-    """The conversion of float32 to int8."""
-
-    output: str
-    input: str
-    kind: Literal["quantize"] = "quantize"
-
-
-@dataclass(frozen=True)
-class Dequantize:
-    """The conversion of int8 to float32."""
-
-    output: str
-    input: str
-    kind: Literal["dequantize"] = "dequantize"
-
-
-Node = (
-    Conv
-    | AveragePool
-    | Mean
-    | Activation
-    | Relu
-    | LeakyRelu
-    | Multiply
-    | Arithmetic
-    | Maximum
-    | Reshape
-    | Quantize
-    | Dequantize
-)
-
-
-def inputs_of(node: Node) -> tuple[str, ...]:
-    """Return the names of the tensors that a node reads."""
-    if isinstance(node, Multiply | Arithmetic):
-        return (node.input, node.other)
-    return (node.input,)
 
 
 @dataclass(frozen=True)
@@ -285,7 +94,7 @@ class QGraph:
     def __post_init__(self) -> None:
         known = {self.input}
         for node in self.nodes:
-            missing = [name for name in inputs_of(node) if name not in known]
+            missing = [name for name in node.inputs if name not in known]
             if missing or node.output in known or node.output not in self.by_name:
                 raise ValueError(
                     f"node {node.output!r} reads {missing} or is written twice or has no tensor"
@@ -317,9 +126,7 @@ class QGraph:
 
     def is_float(self, node: Node) -> bool:
         """Return whether a node computes in float32; conversions do not."""
-        if isinstance(node, Quantize | Dequantize):
-            return False
-        return self.by_name[node.output].quant is None
+        return node.converts is None and self.by_name[node.output].quant is None
 
     def float_nodes(self) -> tuple[Node, ...]:
         """Return the nodes that compute in float32."""
@@ -355,10 +162,3 @@ def with_logits(graph: QGraph, quant: Quant) -> QGraph:
     same = {graph.head.output, graph.output}
     tensors = (replace(t, quant=quant) if t.name in same else t for t in graph.tensors)
     return replace(graph, tensors=tuple(tensors))
-
-
-def walk_constants(node: Node) -> Iterator[str]:
-    """Yield the names under which a node's constants may be stored."""
-    if isinstance(node, Conv):
-        for role in ("weight", "bias", "weight_scale"):
-            yield f"{node.output}.{role}"

@@ -23,34 +23,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quantize.errors import IncompatibleError, UsageError
 from quantize.graph import reference
 from quantize.graph.layouts import with_height
 from quantize.graph.outputs import refuse_others
-from quantize.graph.qgraph import (
-    Activation,
-    Arithmetic,
-    AveragePool,
-    Conv,
-    Dequantize,
-    LeakyRelu,
-    Multiply,
-    Node,
-    QGraph,
-    Quantize,
-    Relu,
-    inputs_of,
-)
+from quantize.graph.qgraph import Array, Conv, Node, QGraph
 from quantize.graph.spans import Field, Span
-
-Array = NDArray[Any]
-
-LOCAL = (
-    Conv, AveragePool, Activation, Relu, LeakyRelu, Multiply, Arithmetic, Quantize, Dequantize,
-)  # fmt: skip
-"""Nodes whose output at one time depends on their inputs near that time only."""
 
 
 @dataclass(frozen=True)
@@ -83,24 +62,12 @@ class Stage:
         return max(min(reads), before.low)
 
 
-def kernel(graph: QGraph, node: Node) -> tuple[int, int, int]:
-    """Return length, stride and left padding of a local node; (1, 1, 0) if it has no kernel."""
-    match node:
-        case Conv():
-            length = graph.constants[f"{node.output}.weight"].shape[2]
-            return length, node.stride, node.pad[0]
-        case AveragePool():
-            return node.length, node.stride, 0
-        case _:
-            return 1, 1, 0
-
-
 def pool_stride(graph: QGraph) -> int:
     """Return the samples between neighbouring tokens: the stride of the first pool."""
     stride, found = 1, False
     for node in graph.nodes:
-        if isinstance(node, AveragePool):
-            stride, found = stride * node.stride, True
+        if node.reach == "neighbourhood" and not isinstance(node, Conv):
+            stride, found = stride * node.kernel(graph)[1], True
         elif found:
             break
     return stride
@@ -138,7 +105,7 @@ def plan(graph: QGraph, hop: int) -> tuple[Stage, ...]:
     cuts = [i for i in range(len(nodes)) if _is_cut(graph, nodes, i)]
     if not cuts:
         raise IncompatibleError("Nothing of this graph is local in time, so it cannot be streamed.")
-    ends = [i for i in cuts if i == cuts[-1] or kernel(graph, nodes[i + 1])[0] > 1]
+    ends = [i for i in cuts if i == cuts[-1] or nodes[i + 1].kernel(graph)[0] > 1]
     n_times = graph[graph.input].shape[2]
     span = Span(n_times, 0, n_times, hop, n_times // hop)
     entry, first, stages = graph.input, 0, []
@@ -156,11 +123,11 @@ def _local(graph: QGraph) -> list[Node]:
     found: list[Node] = []
     jump = {graph.input: 1}
     for node in graph.nodes:
-        names = inputs_of(node)
+        names = node.inputs
         aligned = len({graph[name].shape[2] for name in names}) == 1
-        if not isinstance(node, LOCAL) or node == graph.head or not aligned:
+        if node.reach == "everything" or node == graph.head or not aligned:
             break
-        jump[node.output] = jump[node.input] * kernel(graph, node)[1]
+        jump[node.output] = jump[node.input] * node.kernel(graph)[1]
         if jump[node.output] > pool_stride(graph):
             break
         found.append(node)
@@ -171,15 +138,13 @@ def _is_cut(graph: QGraph, nodes: Sequence[Node], i: int) -> bool:
     """Whether all that is read behind node ``i`` is its output or comes later."""
     before = {graph.input, *(node.output for node in nodes[: i + 1])}
     later = graph.nodes[i + 1 :]
-    return before.intersection(name for node in later for name in inputs_of(node)) == {
-        nodes[i].output
-    }
+    return before.intersection(name for node in later for name in node.inputs) == {nodes[i].output}
 
 
 def _stage(graph: QGraph, entry: str, nodes: Sequence[Node], before: Span) -> Stage:
     fields = {entry: Field()}
     for node in nodes:
-        fields[node.output] = fields[node.input].behind(*kernel(graph, node))
+        fields[node.output] = fields[node.input].behind(*node.kernel(graph))
     exit_, field = nodes[-1].output, fields[nodes[-1].output]
     n = graph[exit_].shape[2]
     low, high = field.inside(before.low, before.high)
@@ -233,7 +198,7 @@ def _positions(graph: QGraph, stage: Stage, kept: _Kept, ahead: int, begin: int,
         if isinstance(node, Conv):
             edges = (node.pad[0] if from_start else 0, node.pad[1] if to_end else 0)
             node = replace(node, pad=edges)  # noqa: PLW2901
-        values[node.output] = reference.evaluate(graph, node, values)
+        values[node.output] = node.evaluate(graph, values)
     skipped = begin if from_start else 0
     return values[stage.exit][0, 0, skipped : skipped + end - begin]
 

@@ -155,7 +155,7 @@ class Simulation:
             if i < start:
                 values[node.output] = base[node.output]
                 continue
-            value = reference.evaluate(self._graph_for(node, rounded), node, values)
+            value = node.evaluate(self._graph_for(node, rounded), values)
             values[node.output] = self._round(node.output, value, rounded)
         return values
 

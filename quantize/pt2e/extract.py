@@ -19,43 +19,20 @@ from quantize.errors import IncompatibleError
 from quantize.graph.qgraph import (
     INPUT,
     LOGITS,
-    Activation,
-    Arithmetic,
     Array,
-    AveragePool,
     Conv,
     Dequantize,
-    LeakyRelu,
-    Maximum,
-    Mean,
-    Multiply,
     Node,
     QGraph,
     Quant,
     Quantize,
-    Relu,
-    Reshape,
     Tensor,
 )
 from quantize.pt2e import naming
+from quantize.pt2e.operations import READERS, time
 from quantize.refine import head
 
 aten = torch.ops.aten
-
-FUNCTIONS: dict[Any, Any] = {
-    aten.elu.default: "elu",
-    aten.gelu.default: "gelu",
-    aten.sigmoid.default: "sigmoid",
-    aten.tanh.default: "tanh",
-    aten.exp.default: "exp",
-    aten.log.default: "log",
-    aten.sqrt.default: "sqrt",
-}
-ARITHMETIC: dict[Any, Any] = {
-    aten.add.Tensor: "add",
-    aten.sub.Tensor: "sub",
-    aten.div.Tensor: "div",
-}
 
 
 def extract(graph: GraphModule) -> QGraph:
@@ -175,28 +152,12 @@ class _Extraction:
         self.tensors[name] = Tensor(name, shape, quant)
 
     def _node(self, node: TorchNode, name: str, sources: list[str], last: TorchNode) -> Node:
-        target = node.target
-        if target is aten.conv2d.default:
+        if node.target is aten.conv2d.default:
             return self._conv(node, name, sources[0], relu=last is not node)
-        if target is aten.avg_pool2d.default:
-            return AveragePool(name, sources[0], _time(node.args[1]), _time(node.args[2]))
-        if target is aten.mean.dim and node.args[1] == [2, 3]:
-            return Mean(name, sources[0])
-        if target in FUNCTIONS:
-            return Activation(name, sources[0], FUNCTIONS[target])
-        if target is aten.relu.default:
-            return Relu(name, sources[0])
-        if target is aten.leaky_relu.default:
-            slope = node.args[1] if len(node.args) > 1 else 0.01
-            return LeakyRelu(name, sources[0], float(np.float32(slope)))  # type: ignore[arg-type]
-        if target is aten.mul.Tensor:
-            return Multiply(name, sources[0], sources[-1])
-        if target in ARITHMETIC and len(sources) == 2 and not node.kwargs:
-            return Arithmetic(name, sources[0], sources[1], ARITHMETIC[target])
-        if target is aten.amax.default:
-            return Maximum(name, sources[0], "channels" if node.args[1] == [1] else "time")
-        if target in (aten.flatten.using_ints, aten.reshape.default, aten.view.default):
-            return Reshape(name, sources[0])
+        reader = READERS.get(node.target)
+        read = None if reader is None else reader.read(name, sources, node)
+        if read is not None:
+            return read
         raise IncompatibleError(
             f"{self.names[node]}: the operation {naming.operation(node)!r} cannot be exported. "
             f"Activations that can: ELU, ReLU, LeakyReLU, GELU, SiLU, Sigmoid, Tanh."
@@ -224,8 +185,8 @@ class _Extraction:
             bias = _in_steps(bias, step, source, name)
         self.constants[f"{name}.weight"] = np.ascontiguousarray(weight.transpose(order))
         self.constants[f"{name}.bias"] = bias
-        pad = _time(arguments.get(4, [0, 0]))
-        return Conv(name, source, depthwise, _time(arguments.get(3, [1, 1])), (pad, pad), relu)
+        pad = time(arguments.get(4, [0, 0]))
+        return Conv(name, source, depthwise, time(arguments.get(3, [1, 1])), (pad, pad), relu)
 
     def _quant_of(self, name: str) -> Quant:
         quant = self.tensors[name].quant
@@ -291,8 +252,3 @@ def _quant(node: TorchNode) -> Quant:
     _, scale, zero_point, _, _, dtype = node.args
     bits: Any = 16 if dtype is torch.int16 else 8
     return Quant(float(np.float32(scale)), int(zero_point), bits)  # type: ignore[arg-type]
-
-
-def _time(pair: Any) -> int:
-    """The time component of a (1, n) pair."""
-    return int(pair[-1])

@@ -31,25 +31,15 @@ from torchao.quantization.pt2e.quantizer import (
     SharedQuantizationSpec,
 )
 
-from quantize.graph.qgraph import FLOAT_ONLY
 from quantize.pt2e import naming, observers
-from quantize.pt2e.extract import ARITHMETIC, FUNCTIONS
+from quantize.pt2e.operations import READERS
 from quantize.recipe import Recipe
 
 aten = torch.ops.aten
 
 CONVOLUTIONS = {aten.conv2d.default}
-KEEP_SCALE = {
-    aten.amax.default,
-    aten.flatten.using_ints,
-    aten.relu.default,
-    aten.reshape.default,
-    aten.view.default,
-}
-WITHOUT_INT8 = {op for op, name in (FUNCTIONS | ARITHMETIC).items() if name in FLOAT_ONLY}
+WITHOUT_INT8 = {operation for operation, reader in READERS.items() if not reader.has_int8}
 """PyTorch's operations of :data:`quantize.graph.qgraph.FLOAT_ONLY`."""
-POOLS = {aten.avg_pool2d.default}
-FIXED = {aten.sigmoid.default: (1 / 256, -128), aten.tanh.default: (1 / 128, 0)}
 
 LONGEST_OWN_POOL = 25
 """Longer requantizing pools leave XNNPACK's fast kernels and cost five times the network."""
@@ -113,14 +103,14 @@ class EdgeQuantizer(Quantizer):  # type: ignore[misc]  # untyped base
         source = _node(node.args[0])
         if node.target in CONVOLUTIONS and any(is_fused_relu(user) for user in node.users):
             return None
-        if node.target in KEEP_SCALE or self._pool_keeps_scale(node):
+        scale = READERS[node.target].scale if node.target in READERS else "own"
+        if scale == "input" or (scale == "pool" and self._pool_keeps_scale(node)):
             return SharedQuantizationSpec((source, node))
-        if node.target in FIXED:
-            scale, zero_point = FIXED[node.target]
+        if isinstance(scale, tuple):
             return FixedQParamsQuantizationSpec(
                 dtype=torch.int8,
-                scale=scale,
-                zero_point=zero_point,
+                scale=scale[0],
+                zero_point=scale[1],
                 quant_min=-128,
                 quant_max=127,
                 qscheme=torch.per_tensor_affine,
@@ -128,9 +118,7 @@ class EdgeQuantizer(Quantizer):  # type: ignore[misc]  # untyped base
         return self.activation
 
     def _pool_keeps_scale(self, node: Node) -> bool:
-        """Whether an average pool is one of equal scales, and not requantized."""
-        if node.target not in POOLS:
-            return False
+        """Whether a pool is one of equal scales, and not requantized."""
         length = int(node.args[1][-1])  # type: ignore[index,arg-type]
         return length > LONGEST_OWN_POOL or not self.recipe.own_pool_scale
 

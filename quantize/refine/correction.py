@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from quantize.graph import reference
 from quantize.graph.measures import evenly
-from quantize.graph.qgraph import Conv, QGraph, inputs_of
+from quantize.graph.qgraph import Conv, QGraph
 from quantize.pt2e import naming
 
 Array = NDArray[Any]
@@ -50,14 +50,14 @@ def correct(graph: QGraph, float_graph: QGraph, windows: NDArray[np.float32]) ->
         if is_corrected(graph, node):
             assert isinstance(node, Conv)
             step_of = step(graph, node)
-            got = reference.accumulate(corrected, node, values[node.input]) * step_of
+            got = node.accumulate(corrected, values[node.input]) * step_of
             ideal = wanted[node.output]
             if node.relu:
                 got = np.maximum(got, 0)
             steps = np.rint(_trimmed_mean((ideal - got).mean((1, 2))) / step_of)
             bias = constants[f"{node.output}.bias"] + steps
             constants[f"{node.output}.bias"] = np.clip(bias, -(2**31), 2**31 - 1).astype(np.int32)
-        values[node.output] = reference.evaluate(corrected, node, values)
+        values[node.output] = node.evaluate(corrected, values)
     return corrected
 
 
@@ -76,7 +76,7 @@ def is_corrected(graph: QGraph, node: Any) -> bool:
     is_int8 = isinstance(node, Conv) and graph[node.output].quant is not None
     if not is_int8 or naming.within(node.output, UNTOUCHED):
         return False
-    readers = [reader for reader in graph.nodes if node.output in inputs_of(reader)]
+    readers = [reader for reader in graph.nodes if node.output in reader.inputs]
     return node.relu or len(readers) != 1 or not is_corrected(graph, readers[0])
 
 

@@ -146,7 +146,7 @@ def _rounded(
     for node in graph.nodes:
         value = values[node.output]
         if differs:
-            value = reference.evaluate(graph, node, changed)
+            value = node.evaluate(graph, changed)
         differs = differs or node.output in names
         changed[node.output] = through_int8(node.output, value)
     return changed[graph.output]

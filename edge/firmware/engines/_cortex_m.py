@@ -11,19 +11,11 @@ import numpy as np
 from edge.errors import AccuracyError, IncompatibleError
 from edge.targets.executorch import cortex_m
 from edge.targets.executorch.cortex_m import operators
-from firmware_bridge.plan import scaling
 from firmware_bridge.project.project import Golden
 from quantize.graph import reference
 from quantize.graph.layouts import with_height
-from quantize.graph.qgraph import (
-    Arithmetic,
-    AveragePool,
-    Dequantize,
-    Multiply,
-    Node,
-    QGraph,
-    Quantize,
-)
+from quantize.graph.operations.binary import Binary
+from quantize.graph.qgraph import AveragePool, Node, QGraph
 
 
 @dataclass(frozen=True)
@@ -110,15 +102,15 @@ def refuse(graph: QGraph) -> None:
 
 def _missing(graph: QGraph, node: Node) -> str:
     """Why an int8 node cannot be written; empty where it can."""
-    if isinstance(node, Quantize | Dequantize):  # beside a node in float, which is refused
+    if node.converts:  # beside a node in float, which is refused
         return ""
-    if type(node) not in cortex_m.WRITERS:
+    if node.kind not in cortex_m.WRITERS:
         return "no operator"
-    if isinstance(node, AveragePool) and scaling.of_pool(graph, node) is None:
+    if isinstance(node, AveragePool) and not node.requantizes(graph):
         return "no pool with this rounding"
-    if isinstance(node, Arithmetic) and node.function == "div":
+    if node.without_int8:
         return "no quotient"
-    if isinstance(node, Arithmetic | Multiply):
+    if isinstance(node, Binary):
         a, b = graph[node.input].shape, graph[node.other].shape
         broadcasts = (a, (1, 1, 1, a[-1]), (1, 1, a[-2], 1))
         return "" if b in broadcasts else f"no {node.kind} with this broadcast"

@@ -30,7 +30,6 @@ from edge.errors import MissingToolError
 from edge.patches.tosa_import import ensure_tosa
 from edge.targets.executorch.cortex_m_float import in_float
 from firmware_bridge.plan import scaling
-from quantize.graph import reference
 from quantize.graph.arithmetic import INT8_MAX, INT8_MIN, quantize_multiplier
 from quantize.graph.qgraph import (
     POOL_WEIGHT,
@@ -49,7 +48,6 @@ from quantize.graph.qgraph import (
     Quantize,
     Relu,
     Reshape,
-    inputs_of,
     with_logits,
 )
 
@@ -202,12 +200,12 @@ def _write(to: _Writing, node: Node, values: Values) -> Any:
             return to_int8(graph, node.output, values[node.input])
         case Dequantize():
             return to_float(graph, node.input, values[node.input])
-    if graph.is_float(node) and not isinstance(node, Reshape):
-        return in_float(to.net, graph, node, [values[name] for name in inputs_of(node)])
-    if isinstance(node, Arithmetic) and node.function == "div":
-        real = [to_float(graph, name, values[name]) for name in inputs_of(node)]
+    if graph.is_float(node) and not node.renames:
+        return in_float(to.net, graph, node, [values[name] for name in node.inputs])
+    if node.without_int8:
+        real = [to_float(graph, name, values[name]) for name in node.inputs]
         return to_int8(graph, node.output, in_float(to.net, graph, node, real))
-    return WRITERS[type(node)](to, node, values)
+    return WRITERS[node.kind](to, node, values)
 
 
 def _write_conv(to: _Writing, node: Conv, values: Values) -> Any:
@@ -279,7 +277,7 @@ def _write_sum(
 
 def _write_table(to: _Writing, node: Activation | Relu | LeakyRelu, values: Values) -> Any:
     every = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int8).reshape(1, 1, -1, 1)
-    table = reference.evaluate(to.graph, node, {node.input: every}).ravel()
+    table = node.evaluate(to.graph, {node.input: every}).ravel()
     constant = to.net.constant(f"{node.output}.table", table)
     return to.ops.quantized_activation(values[node.input], constant)
 
@@ -296,7 +294,8 @@ def _write_multiply(to: _Writing, node: Multiply, values: Values) -> Any:
 def _write_arithmetic(to: _Writing, node: Arithmetic, values: Values) -> Any:
     """A sum; a difference is the sum with a negative multiplier."""
     a, b, target = (to.graph.quant(name) for name in (node.input, node.other, node.output))
-    (first, second), last = reference.add_factors(a, b, target)
+    last = quantize_multiplier(node.factor(to.graph))
+    first, second = node.factors(to.graph)
     (m1, s1), (m2, s2), (m, s) = ((int(x[0]), int(x[1])) for x in (first, second, last))
     return to.ops.quantized_add(
         *(values[node.input], a.zero_point, m1, s1),
@@ -354,18 +353,18 @@ def _write_reshape(to: _Writing, node: Reshape, values: Values) -> Any:
     return values[node.input].reshape(channels_first)
 
 
-WRITERS: Mapping[type, Callable[..., Any]] = MappingProxyType(
+WRITERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
-        Activation: _write_table,
-        Arithmetic: _write_arithmetic,
-        AveragePool: _write_pool,
-        Conv: _write_conv,
-        LeakyRelu: _write_table,
-        Maximum: _write_maximum,
-        Mean: _write_mean,
-        Multiply: _write_multiply,
-        Relu: _write_table,
-        Reshape: _write_reshape,
+        "activation": _write_table,
+        "arithmetic": _write_arithmetic,
+        "average_pool": _write_pool,
+        "conv": _write_conv,
+        "leaky_relu": _write_table,
+        "maximum": _write_maximum,
+        "mean": _write_mean,
+        "multiply": _write_multiply,
+        "relu": _write_table,
+        "reshape": _write_reshape,
     }
 )
-"""Nodes that the backend computes in int8."""
+"""Functions that compute an operation in the backend's int8 operators, by its ``kind``."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from quantize.graph.qgraph import (
@@ -12,11 +14,8 @@ from quantize.graph.qgraph import (
     Conv,
     LeakyRelu,
     Maximum,
-    Mean,
-    Multiply,
     Node,
     QGraph,
-    Relu,
 )
 
 
@@ -25,32 +24,9 @@ def in_float(net: Any, graph: QGraph, node: Node, inputs: list[Any]) -> Any:
 
     ``net`` keeps constants, and ``inputs`` are (1, n_channels, 1, n_times) float32.
     """
-    import torch
-    from torch.nn import functional
-
-    x = inputs[0]
-    match node:
-        case Conv():
-            return _conv(net, graph, node, x)
-        case AveragePool():
-            return functional.avg_pool2d(x, (1, node.length), (1, node.stride))
-        case Mean():
-            return x.mean(3, keepdim=True)
-        case Activation():
-            where = functional if node.function in ("elu", "gelu") else torch
-            return getattr(where, node.function)(x)
-        case Relu():
-            return torch.relu(x)
-        case LeakyRelu():
-            return functional.leaky_relu(x, node.slope)
-        case Maximum():
-            return torch.amax(x, {"time": 3, "channels": 1}[node.over], keepdim=True)
-        case Multiply():
-            return x * inputs[1]
-        case Arithmetic():
-            return getattr(torch, node.function)(x, inputs[1])
-        case _:
-            raise AssertionError(f"{node.kind} is not a float operation")
+    if isinstance(node, Conv):
+        return _conv(net, graph, node, inputs[0])
+    return WRITERS[node.kind](node, *inputs)
 
 
 def _conv(net: Any, graph: QGraph, node: Conv, x: Any) -> Any:
@@ -62,3 +38,47 @@ def _conv(net: Any, graph: QGraph, node: Conv, x: Any) -> Any:
     x = torch.nn.functional.pad(x, tuple(node.pad)) if any(node.pad) else x
     y = torch.conv2d(x, weight.permute(order), bias, [1, node.stride], groups=groups)
     return torch.relu(y) if node.relu else y
+
+
+def _activation(node: Activation, x: Any) -> Any:
+    import torch
+
+    where = torch.nn.functional if node.function in ("elu", "gelu") else torch
+    return getattr(where, node.function)(x)
+
+
+def _arithmetic(node: Arithmetic, x: Any, other: Any) -> Any:
+    import torch
+
+    return getattr(torch, node.function)(x, other)
+
+
+def _average_pool(node: AveragePool, x: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.avg_pool2d(x, (1, node.length), (1, node.stride))
+
+
+def _leaky_relu(node: LeakyRelu, x: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.leaky_relu(x, node.slope)
+
+
+def _maximum(node: Maximum, x: Any) -> Any:
+    return x.amax({"time": 3, "channels": 1}[node.over], keepdim=True)
+
+
+WRITERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {
+        "activation": _activation,
+        "arithmetic": _arithmetic,
+        "average_pool": _average_pool,
+        "leaky_relu": _leaky_relu,
+        "maximum": _maximum,
+        "mean": lambda _, x: x.mean(3, keepdim=True),
+        "multiply": lambda _, x, other: x * other,
+        "relu": lambda _, x: x.relu(),
+    }
+)
+"""Functions from a node without constants and what it reads to its value, by its ``kind``."""

@@ -26,7 +26,7 @@ TARGET = IN_EXPORT = ""
 RUNS_WITH = ("torch", "executorch")
 EXACT = False
 
-ABILITIES = all_in_int8("ExecuTorch computes it with portable float kernels")
+ABILITIES = all_in_int8("ExecuTorch computes it with portable float kernels", cortex_m.WRITERS)
 
 CORE = "cortex-m55"
 

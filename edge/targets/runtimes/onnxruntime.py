@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from edge.spec import Precision
-from edge.targets import onnx
 from edge.targets.base import Sources
+from edge.targets.onnx import target as onnx
 from edge.targets.runtime import Built
 
 TARGET = IN_EXPORT = "onnx"

@@ -20,6 +20,7 @@ from edge.errors import MissingToolError
 from edge.spec import Precision
 from edge.targets.base import Loader, Session, Sources, all_in_int8
 from edge.targets.tflite import write as writer
+from edge.targets.tflite.operations import WRITERS
 from quantize.graph.layouts import to_nhwc
 from quantize.graph.outputs import flat
 from quantize.graph.qgraph import Quant
@@ -31,7 +32,7 @@ EXACT = False
 WRITES_WITH = ("ai-edge-litert", "flatbuffers")
 RUNS_WITH = ("ai-edge-litert|tflite-runtime",)
 
-ABILITIES = all_in_int8("no int8 kernel for it that every TFLite runtime has")
+ABILITIES = all_in_int8("no int8 kernel for it that every TFLite runtime has", WRITERS)
 
 
 def write(sources: Sources, precision: Precision) -> bytes:

@@ -28,7 +28,6 @@ from edge.checkpoint import files
 from edge.errors import UsageError
 from edge.spec import Precision
 from edge.terminal import console
-from quantize.graph.qgraph import inputs_of
 from tests.conftest import ROOT, Edge
 
 SHORT = Protocol(min_rounds=5, limit_s=1.0, processes=1)
@@ -157,7 +156,7 @@ def test_planned_memory(eca_bundle: Path) -> None:
     n_values = max(
         np.prod(graph[name].shape) + np.prod(graph[node.output].shape)
         for node in graph.nodes
-        for name in inputs_of(node)
+        for name in node.inputs
     )
     assert found["tflite int8"] is not None
     assert n_values <= found["tflite int8"] < 1.5 * n_values

@@ -63,7 +63,7 @@ def test_the_head_sums_exactly_with_int8_weights(sources: Sources) -> None:
     _, _, n_tokens, n_channels = graph[graph.head.input].shape
     real = given["features"].reshape(-1, n_channels, n_tokens).transpose(0, 2, 1)[:, None]
     stored = reference.quantize(real, graph.quant(graph.head.input))
-    sums = reference.accumulate(graph, graph.head, stored).reshape(len(stored), -1)
+    sums = graph.head.accumulate(graph, stored).reshape(len(stored), -1)
     expected = sums * graph.accumulator_scale()
     atol = 1e-6 * np.abs(expected).max()
     np.testing.assert_allclose(given["logits"], expected, rtol=0, atol=atol)

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from edge.bundle import read as bundle
 from edge.lower.stem import lower
 from edge.spec import ModelSpec, Precision
-from edge.targets import onnx as target
-from edge.targets.base import operation
+from edge.targets.onnx import target
 from quantize.graph import reference
 from quantize.graph.qgraph import QGraph
 from quantize.pt2e import ptq
@@ -95,7 +94,7 @@ def test_runtime_fuses_what_the_table_says(mode: str, tmp_path: Path) -> None:
     data = target.write(of_graphs(graph, graph), Precision.INT8)
     target._session(data, optimized=str(tmp_path / "o.onnx"))
     nodes = onnx.load(tmp_path / "o.onnx").graph.node
-    needs = [operation(graph, node) for node in graph.nodes]
+    needs = [node.needs(graph) for node in graph.nodes]
     conversions = ("QuantizeLinear", "DequantizeLinear", "Transpose")
     made = Counter(node.op_type for node in nodes if node.op_type not in conversions)
     assert made == Counter(FUSED[need] for need in needs)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.spec import Precision
-from edge.targets import onnx
+from edge.targets.onnx import target as onnx
 from edge.targets.tflite import target as tflite
 from quantize.graph import files as graph_files
 from quantize.graph import reference
