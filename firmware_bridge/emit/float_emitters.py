@@ -16,6 +16,7 @@ from firmware_bridge.plan.source import (
     Emission,
     broadcast_steps,
     call,
+    call_with_sizes,
     float_literal,
     identifier,
     scratch,
@@ -40,6 +41,7 @@ from quantize.graph.qgraph import (
 )
 
 KERNELS = ("edge_float.h",)
+SIZES = "edge_float_conv_sizes"
 
 
 def _call(function: str, node: Node, *arguments: object) -> Emission:
@@ -80,37 +82,44 @@ def _emit_conv(graph: QGraph, node: Conv, model: str) -> Emission:
 
 
 def _full(graph: QGraph, node: Conv, weight: str, bias: str) -> Emission:
-    name, sizes = identifier(node.output), _sizes(graph, node)
-    n_outputs = time_and_channels(graph, node.output)[1]
-    relu, scale = int(node.relu), _weight_scale(graph, node)
+    source, target, sizes = identifier(node.input), identifier(node.output), _sizes(graph, node)
+    scale = _weight_scale(graph, node)
     if scale is None:
-        arguments = (*sizes, n_outputs, n_outputs, weight, bias, relu, name)
-        return Emission(call("edge_float_conv", *arguments), kernels=KERNELS)
+        text = call_with_sizes(SIZES, sizes, "edge_float_conv", source, weight, bias, target)
+        return Emission(text, kernels=KERNELS)
     fours = 4 * graph.constants[f"{node.output}.weight"][0].size
-    real = f"(float *){scratch(node.output)}"
-    text = call("edge_float_conv_int8", *sizes, n_outputs, weight, scale, bias, relu, real, name)
+    tensors = (source, weight, scale, bias, f"(float *){scratch(node.output)}", target)
+    text = call_with_sizes(SIZES, sizes, "edge_float_conv_int8", *tensors)
     return Emission(text, kernels=KERNELS, scratch_bytes=4 * fours)
 
 
 def _depthwise(graph: QGraph, node: Conv, weight: str, bias: str) -> Emission:
-    name, sizes = identifier(node.output), _sizes(graph, node)
-    rest = (bias, int(node.relu), name)
+    source, target, sizes = identifier(node.input), identifier(node.output), _sizes(graph, node)
     scale = _weight_scale(graph, node)
-    if scale is None:
-        return Emission(call("edge_float_depthwise", *sizes, weight, *rest), kernels=KERNELS)
     n_weights = graph.constants[f"{node.output}.weight"].size
-    real = f"(float *){scratch(node.output)}"
+    real = weight if scale is None else f"(float *){scratch(node.output)}"
+    text = call_with_sizes(SIZES, sizes, "edge_float_depthwise", source, real, bias, target)
+    if scale is None:
+        return Emission(text, kernels=KERNELS)
     first = call("edge_dequantize", weight, n_weights, scale, 0, real)
-    text = "\n".join([first, call("edge_float_depthwise", *sizes, real, *rest)])
-    return Emission(text, kernels=KERNELS, scratch_bytes=4 * n_weights)
+    return Emission(f"{first}\n{text}", kernels=KERNELS, scratch_bytes=4 * n_weights)
 
 
-def _sizes(graph: QGraph, node: Conv) -> tuple[object, ...]:
-    """What a convolution reads, and how: its input to its number of samples."""
+def _sizes(graph: QGraph, node: Conv) -> dict[str, int]:
+    """What a convolution reads, how, and what it gives."""
     n_times, n_inputs = time_and_channels(graph, node.input)
-    length = graph.constants[f"{node.output}.weight"].shape[2]
-    n = time_and_channels(graph, node.output)[0]
-    return (identifier(node.input), n_times, n_inputs, length, node.stride, node.pad[0], n)
+    n, n_outputs = time_and_channels(graph, node.output)
+    return {
+        "n_times": n_times,
+        "n_inputs": n_inputs,
+        "length": graph.constants[f"{node.output}.weight"].shape[2],
+        "stride": node.stride,
+        "pad": node.pad[0],
+        "n": n,
+        "n_outputs": n_outputs,
+        "y_step": n_outputs,
+        "relu": int(node.relu),
+    }
 
 
 def _weight_scale(graph: QGraph, node: Conv) -> str | None:

@@ -4,15 +4,11 @@
  * In NHWC with H = 1 the taps of a position lie side by side, so that pointwise convolutions, valid
  * convolutions over time and fully connected layers are all the same kernel.
  *
+ *   sizes        see edge_dense_sizes
  *   x            (n - 1) * step + k int8 values; position i begins at x + i * step
- *   n            positions, >= 1
- *   step         values between positions: stride * n_inputs
- *   k            values per dot product: length * n_inputs
- *   n_outputs    channels of the output
  *   weight       (n_outputs, k) int8 in [-127, 127], packed as the port wants it
  *   scaling      per output, packed as the port wants it; plain: (n_outputs, 3) int32 of
  *                bias (zero point of x folded in), multiplier, shift
- *   zero_point   of y, [-128, 127]
  *   table        256 int8, applied to every output; NULL for none
  *   y            (n, n_outputs) int8; must not overlap x
  */
@@ -23,6 +19,14 @@
 #if EDGE_PORT == EDGE_PORT_NEON || EDGE_PORT == EDGE_PORT_DOT
 #include "edge_neon.h"
 #endif
+
+typedef struct {
+    int32_t n;          /* positions, >= 1 */
+    int32_t step;       /* values between positions: stride * n_inputs, >= 1 */
+    int32_t k;          /* values per dot product: length * n_inputs, >= 1 */
+    int32_t n_outputs;  /* channels of the output, >= 1 */
+    int32_t zero_point; /* of y, [-128, 127] */
+} edge_dense_sizes;
 
 /* One dot product of k raw int8 values and weights, |result| <= 128 * 127 * k. */
 EDGE_INLINE int32_t edge_dot(const int8_t *x, const int8_t *weight, int32_t k)
@@ -54,15 +58,16 @@ EDGE_INLINE int8_t edge_look_up(const int8_t *table, int32_t value)
     return table != NULL ? table[value + 128] : (int8_t)value;
 }
 
-EDGE_INLINE void edge_dense_plain(const int8_t *x, int32_t n, int32_t step, int32_t k,
-                                  int32_t n_outputs, const int8_t *weight, const int32_t *scaling,
-                                  int32_t zero_point, const int8_t *table, int8_t *y)
+EDGE_INLINE void edge_dense_plain(const edge_dense_sizes *sizes, const int8_t *x,
+                                  const int8_t *weight, const int32_t *scaling,
+                                  const int8_t *table, int8_t *y)
 {
-    for (int32_t i = 0; i < n; i++) {
+    const int32_t step = sizes->step, k = sizes->k, n_outputs = sizes->n_outputs;
+    for (int32_t i = 0; i < sizes->n; i++) {
         for (int32_t o = 0; o < n_outputs; o++) {
             const int32_t *s = scaling + 3 * o;
             const int32_t sum = s[0] + edge_dot(x + i * step, weight + o * k, k);
-            *y++ = edge_look_up(table, edge_requantize(sum, s[1], s[2], zero_point));
+            *y++ = edge_look_up(table, edge_requantize(sum, s[1], s[2], sizes->zero_point));
         }
     }
 }

@@ -38,11 +38,10 @@
                 : "memory");                                                               \
     } while (0)
 
-EDGE_INLINE void edge_dense(const int8_t *x, int32_t n, int32_t step, int32_t k, int32_t n_outputs,
-                            const int32_t *weight, const int32_t *scaling, int32_t zero_point,
-                            const int8_t *table, int8_t *y)
+EDGE_INLINE void edge_dense(const edge_dense_sizes *sizes, const int8_t *x, const int32_t *weight,
+                            const int32_t *scaling, const int8_t *table, int8_t *y)
 {
-    (void)zero_point;
+    const int32_t n = sizes->n, step = sizes->step, k = sizes->k, n_outputs = sizes->n_outputs;
     for (int32_t i = 0; i < n; i++, x += step) {
         const int32_t *w = weight;
         const int32_t *f = scaling;

@@ -21,10 +21,10 @@ EDGE_INLINE void edge_write_4(int32x4_t sums, const int32_t *f, int32_t zero_poi
     vstrbq_p_s32(y, values, vctp32q((uint32_t)count));
 }
 
-EDGE_INLINE void edge_dense(const int8_t *x, int32_t n, int32_t step, int32_t k, int32_t n_outputs,
-                            const int8_t *weight, const int32_t *scaling, int32_t zero_point,
-                            const int8_t *table, int8_t *y)
+EDGE_INLINE void edge_dense(const edge_dense_sizes *sizes, const int8_t *x, const int8_t *weight,
+                            const int32_t *scaling, const int8_t *table, int8_t *y)
 {
+    const int32_t n = sizes->n, step = sizes->step, k = sizes->k, n_outputs = sizes->n_outputs;
     const int32_t row = (k + 15) & ~15;
     for (int32_t i = 0; i < n; i++, x += step, y += n_outputs) {
         const int8_t *w = weight;
@@ -39,7 +39,7 @@ EDGE_INLINE void edge_dense(const int8_t *x, int32_t n, int32_t step, int32_t k,
                 c = vmladavaq_s8(c, values, vld1q_s8(w + 2 * row + j));
                 d = vmladavaq_s8(d, values, vld1q_s8(w + 3 * row + j));
             }
-            edge_write_4(edge_four(a, b, c, d), f, zero_point, table, n_outputs - o, y + o);
+            edge_write_4(edge_four(a, b, c, d), f, sizes->zero_point, table, n_outputs - o, y + o);
         }
     }
 }

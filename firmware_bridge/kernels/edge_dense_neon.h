@@ -10,12 +10,12 @@
 
 #include "edge_neon.h"
 
-EDGE_INLINE void edge_dense(const int8_t *x, int32_t n, int32_t step, int32_t k, int32_t n_outputs,
-                            const int8_t *weight, const int32_t *scaling, int32_t zero_point,
-                            const int8_t *table, int8_t *y)
+EDGE_INLINE void edge_dense(const edge_dense_sizes *sizes, const int8_t *x, const int8_t *weight,
+                            const int32_t *scaling, const int8_t *table, int8_t *y)
 {
+    const int32_t n = sizes->n, step = sizes->step, k = sizes->k, n_outputs = sizes->n_outputs;
     const int32_t row = (k + 15) & ~15;
-    const int16x8_t zero = vdupq_n_s16((int16_t)zero_point);
+    const int16x8_t zero = vdupq_n_s16((int16_t)sizes->zero_point);
     for (int32_t i = 0; i < n; i++, x += step) {
         const int8_t *w = weight;
         const int32_t *f = scaling;

@@ -9,14 +9,14 @@
 #ifndef EDGE_DEPTHWISE_DSP_H
 #define EDGE_DEPTHWISE_DSP_H
 
-EDGE_INLINE void edge_depthwise(const int8_t *x, int32_t n_times, int32_t n_chans, int32_t length,
-                                int32_t stride, int32_t pad, int32_t n, const int32_t *weight,
-                                const int32_t *scaling, int8_t *padded, int32_t zero_in,
-                                int32_t zero_point, const int8_t *table, int8_t *y)
+EDGE_INLINE void edge_depthwise(const edge_depthwise_sizes *sizes, const int8_t *x,
+                                const int32_t *weight, const int32_t *scaling, int8_t *padded,
+                                const int8_t *table, int8_t *y)
 {
-    (void)zero_point;
+    const int32_t n_chans = sizes->n_chans, length = sizes->length, stride = sizes->stride;
+    const int32_t n = sizes->n;
     const int32_t n_pairs = (length + 1) / 2;
-    x = edge_pad_rows(x, n_times, n_chans, pad, (n - 1) * stride + length, zero_in, padded);
+    x = edge_pad_rows(sizes, x, padded);
     for (int32_t c = 0; c < n_chans; c += 4, weight += 4 * n_pairs, scaling += 16) {
         const int32_t *f = scaling;
         for (int32_t i = 0; i < n; i++) {

@@ -8,13 +8,14 @@
 #ifndef EDGE_DEPTHWISE_MVE_H
 #define EDGE_DEPTHWISE_MVE_H
 
-EDGE_INLINE void edge_depthwise(const int8_t *x, int32_t n_times, int32_t n_chans, int32_t length,
-                                int32_t stride, int32_t pad, int32_t n, const int8_t *weight,
-                                const int32_t *scaling, int8_t *padded, int32_t zero_in,
-                                int32_t zero_point, const int8_t *table, int8_t *y)
+EDGE_INLINE void edge_depthwise(const edge_depthwise_sizes *sizes, const int8_t *x,
+                                const int8_t *weight, const int32_t *scaling, int8_t *padded,
+                                const int8_t *table, int8_t *y)
 {
+    const int32_t n_chans = sizes->n_chans, length = sizes->length, stride = sizes->stride;
+    const int32_t n = sizes->n;
     const int32_t row = (n_chans + 7) & ~7;
-    x = edge_pad_rows(x, n_times, n_chans, pad, (n - 1) * stride + length, zero_in, padded);
+    x = edge_pad_rows(sizes, x, padded);
     for (int32_t c = 0; c < n_chans; c += 4) {
         const int32_t *f = scaling + 3 * c;
         for (int32_t i = 0; i < n; i++) {
@@ -24,7 +25,7 @@ EDGE_INLINE void edge_depthwise(const int8_t *x, int32_t n_times, int32_t n_chan
             for (int32_t k = 0; k < length; k++, from += n_chans, w += row) {
                 sums = vaddq_s32(sums, vmulq_s32(vldrbq_s32(from), vldrbq_s32(w)));
             }
-            edge_write_4(sums, f, zero_point, table, n_chans - c, y + i * n_chans + c);
+            edge_write_4(sums, f, sizes->zero_point, table, n_chans - c, y + i * n_chans + c);
         }
     }
 }

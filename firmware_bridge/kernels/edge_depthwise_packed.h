@@ -41,14 +41,12 @@ EDGE_INLINE void edge_pack_column(const int8_t *x, int32_t n_times, int32_t n_ch
     }
 }
 
-EDGE_INLINE void edge_depthwise_packed(const int8_t *x, int32_t n_times, int32_t n_chans,
-                                       int32_t length, int32_t stride, int32_t pad, int32_t n,
+EDGE_INLINE void edge_depthwise_packed(const edge_depthwise_sizes *sizes, const int8_t *x,
                                        const int32_t *weight, const int32_t *scaling,
-                                       int8_t *padded, int32_t zero_in, int32_t zero_point,
-                                       const int8_t *table, int8_t *y)
+                                       int8_t *padded, const int8_t *table, int8_t *y)
 {
-    (void)stride, (void)zero_point, (void)length;
-    const int32_t n_sums = (n / 2 + 3) / 3 * 3, n_words = n_sums + EDGE_DEPTHWISE_TAPS - 1;
+    const int32_t n_chans = sizes->n_chans, pad = sizes->pad, zero_in = sizes->zero_in;
+    const int32_t n_sums = (sizes->n / 2 + 3) / 3 * 3, n_words = n_sums + EDGE_DEPTHWISE_TAPS - 1;
     const int32_t beyond = 2 * n_words - 1 - pad; /* samples that the sums reach */
     int32_t *packed = (int32_t *)(void *)padded;
     edge_packed_row row;
@@ -57,7 +55,7 @@ EDGE_INLINE void edge_depthwise_packed(const int8_t *x, int32_t n_times, int32_t
     for (int32_t i = 0; i < n_words; i++) {
         packed[i] = edge_pack(zero_in, zero_in);
     }
-    n_times = n_times < beyond ? n_times : beyond;
+    const int32_t n_times = sizes->n_times < beyond ? sizes->n_times : beyond;
     for (int32_t c = 0; c < n_chans; c++, x++, y++, scaling += 4, weight += EDGE_DEPTHWISE_TAPS) {
         edge_pack_column(x, n_times, n_chans, pad, zero_in, packed);
         edge_packed_begin(&row, scaling);

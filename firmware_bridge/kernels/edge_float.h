@@ -79,19 +79,31 @@ EDGE_INLINE void edge_dequantize(const int8_t *x, int32_t n, float scale, int32_
               "s27", "s28", "s29", "s30", "s31", "memory")
 #endif
 
+typedef struct {
+    int32_t n_times;   /* samples of x, >= 1 */
+    int32_t n_inputs;  /* channels of x, >= 1; of y too where it is depthwise */
+    int32_t length;    /* of the filter, samples, >= 1 */
+    int32_t stride;    /* samples, >= 1 */
+    int32_t pad;       /* samples on the left, [0, length); the right side follows from n */
+    int32_t n;         /* positions of the output, >= 1 */
+    int32_t n_outputs; /* channels that are computed, >= 1 */
+    int32_t y_step;    /* values of y between positions, >= n_outputs */
+    int32_t relu;      /* 1 clamps at zero, 0 does not */
+} edge_float_conv_sizes;
+
 /* Full convolution with padding, four outputs at a time.
- *   x (n_times, n_inputs), y (n, n_outputs), its samples y_step apart; relu 1 clamps at zero
+ *   x (n_times, n_inputs), y (n, n_outputs), its samples y_step apart
  *   weight (n_outputs / 4, length, n_inputs, 4), n_outputs rounded up and filled with zeros
  *   bias (n_outputs rounded up to 4,)
  */
-EDGE_INLINE void edge_float_conv(const float *x, int32_t n_times, int32_t n_inputs, int32_t length,
-                                 int32_t stride, int32_t pad, int32_t n, int32_t n_outputs,
-                                 int32_t y_step, const float *weight, const float *bias,
-                                 int32_t relu, float *y)
+EDGE_INLINE void edge_float_conv(const edge_float_conv_sizes *sizes, const float *x,
+                                 const float *weight, const float *bias, float *y)
 {
+    const int32_t n_times = sizes->n_times, n_inputs = sizes->n_inputs, length = sizes->length;
+    const int32_t n_outputs = sizes->n_outputs, relu = sizes->relu;
     EDGE_ROLLED
-    for (int32_t i = 0; i < n; i++, y += y_step) {
-        const int32_t before = pad - i * stride;
+    for (int32_t i = 0; i < sizes->n; i++, y += sizes->y_step) {
+        const int32_t before = sizes->pad - i * sizes->stride;
         const int32_t first = before > 0 ? before : 0;
         const int32_t end = n_times + before < length ? n_times + before : length;
         EDGE_ROLLED
@@ -127,31 +139,31 @@ EDGE_INLINE void edge_float_conv(const float *x, int32_t n_times, int32_t n_inpu
 /* The same with int8 weights, dequantized four outputs at a time.
  *   weight as above; scale: of all weights; fours (4 * length * n_inputs,): scratch
  */
-EDGE_INLINE void edge_float_conv_int8(const float *x, int32_t n_times, int32_t n_inputs,
-                                      int32_t length, int32_t stride, int32_t pad, int32_t n,
-                                      int32_t n_outputs, const int8_t *weight, float scale,
-                                      const float *bias, int32_t relu, float *fours, float *y)
+EDGE_INLINE void edge_float_conv_int8(const edge_float_conv_sizes *sizes, const float *x,
+                                      const int8_t *weight, float scale, const float *bias,
+                                      float *fours, float *y)
 {
+    const int32_t n_weights = sizes->length * sizes->n_inputs; /* of an output */
+    edge_float_conv_sizes four = *sizes;
     EDGE_ROLLED
-    for (int32_t o = 0; o < n_outputs; o += 4) {
-        const int32_t left = n_outputs - o < 4 ? n_outputs - o : 4;
-        edge_dequantize(weight + o * length * n_inputs, 4 * length * n_inputs, scale, 0, fours);
-        edge_float_conv(x, n_times, n_inputs, length, stride, pad, n, left, n_outputs, fours,
-                        bias + o, relu, y + o);
+    for (int32_t o = 0; o < sizes->n_outputs; o += 4) {
+        four.n_outputs = sizes->n_outputs - o < 4 ? sizes->n_outputs - o : 4;
+        edge_dequantize(weight + o * n_weights, 4 * n_weights, scale, 0, fours);
+        edge_float_conv(&four, x, fours, bias + o, y + o);
     }
 }
 
 /* Depthwise convolution with padding.
- *   x (n_times, n_chans), weight (length, n_chans), bias (n_chans,), y (n, n_chans)
+ *   x (n_times, n_inputs), weight (length, n_inputs), bias (n_inputs,), y (n, n_inputs)
  */
-EDGE_INLINE void edge_float_depthwise(const float *x, int32_t n_times, int32_t n_chans,
-                                      int32_t length, int32_t stride, int32_t pad, int32_t n,
-                                      const float *weight, const float *bias, int32_t relu,
-                                      float *y)
+EDGE_INLINE void edge_float_depthwise(const edge_float_conv_sizes *sizes, const float *x,
+                                      const float *weight, const float *bias, float *y)
 {
+    const int32_t n_times = sizes->n_times, n_chans = sizes->n_inputs, length = sizes->length;
+    const int32_t relu = sizes->relu;
     EDGE_ROLLED
-    for (int32_t i = 0; i < n; i++) {
-        const int32_t before = pad - i * stride;
+    for (int32_t i = 0; i < sizes->n; i++) {
+        const int32_t before = sizes->pad - i * sizes->stride;
         const int32_t first = before > 0 ? before : 0;
         const int32_t end = n_times + before < length ? n_times + before : length;
         EDGE_ROLLED

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* edge_mean.h: mean over all of time.
  *
+ *   sizes        see edge_mean_sizes
  *   x            (n_times, n_chans) int8
- *   bias         - n_times * zero point of x
- *   multiplier   [0, 2^31), divided by n_times as TFLite does
- *   shift        [-31, 30], to the left where positive
- *   zero_point   of y
  *   y            (n_chans,) int8
  */
 #ifndef EDGE_MEAN_H
@@ -13,9 +10,20 @@
 
 #include "edge_average_pool.h"
 
-EDGE_INLINE void edge_mean(const int8_t *x, int32_t n_times, int32_t n_chans, int32_t bias,
-                           int32_t multiplier, int32_t shift, int32_t zero_point, int8_t *y)
+typedef struct {
+    int32_t n_times;    /* samples of x, >= 1 */
+    int32_t n_chans;    /* channels of x, >= 1 */
+    int32_t bias;       /* - n_times * zero point of x */
+    int32_t multiplier; /* [0, 2^31), divided by n_times as TFLite does */
+    int32_t shift;      /* [-31, 30], to the left where positive */
+    int32_t zero_point; /* of y, [-128, 127] */
+} edge_mean_sizes;
+
+EDGE_INLINE void edge_mean(const edge_mean_sizes *sizes, const int8_t *x, int8_t *y)
 {
+    const int32_t n_times = sizes->n_times, n_chans = sizes->n_chans, bias = sizes->bias;
+    const int32_t multiplier = sizes->multiplier, shift = sizes->shift;
+    const int32_t zero_point = sizes->zero_point;
     int32_t c = 0;
 #if EDGE_PORT == EDGE_PORT_DSP
     for (; c + 4 <= n_chans && n_times <= 255; c += 4) { /* pairs of 16-bit sums hold */

@@ -38,7 +38,7 @@ KEYWORDS = frozenset(
 TAKEN = frozenset(
     """
     arena due first floats frame frames from_ring logits m memcpy memmove memset n n_times pad
-    pending phase rows slot stem_scratch sums sums_of_blocks carries window
+    pending phase rows scaling sizes slot stem_scratch sums sums_of_blocks carries window
     """.split()  # noqa: SIM905
 )
 """Variables of the generated functions, and what these call; no tensor is called so."""
@@ -262,6 +262,19 @@ def initializer(values: Mapping[str, object], deeper: Mapping[str, str] | None =
     members = [f"    EDGE_SET({f}) {indented(v).lstrip()}," for f, v in (deeper or {}).items()]
     members += [f"    EDGE_SET({f}) {expression(str(v))}," for f, v in values.items()]
     return "\n".join(["{", *members, "}"])
+
+
+def struct(kind: str, name: str, values: Mapping[str, object]) -> str:
+    """Return the definition of a local struct, field by field."""
+    return f"const {kind} {name} = {initializer(values)};"
+
+
+def call_with_sizes(kind: str, sizes: Mapping[str, object], function: str, *others: object) -> str:
+    """Return a call whose first argument is a struct of integers, which is defined before it.
+
+    Kernels are inline, so that a compiler takes the integers from there and no struct exists.
+    """
+    return "\n".join([struct(kind, "sizes", sizes), call(function, "&sizes", *others)])
 
 
 def indented(text: str) -> str:

@@ -65,7 +65,8 @@ def part_of(graph: QGraph, name: str, stage: StreamStage, operation: Operation) 
         resized = _resized(graph, operation, Count("n", at_once))
         emission = _packed(graph, operation, emit(*resized, name), at_once)
     named = {"scratch": f"{output}_scratch"}
-    takes = tuple(a for a in ARGUMENTS if re.search(rf"\b{named.get(a, a)}\b", emission.call))
+    values = re.sub(r"EDGE_SET\(\w+\)", "", emission.call)  # what stands behind the fields' names
+    takes = tuple(a for a in ARGUMENTS if re.search(rf"\b{named.get(a, a)}\b", values))
     given = [f"{ARGUMENTS[argument]}{named.get(argument, argument)}" for argument in takes]
     signature = [f"const int{16 if takes_sums else 8}_t *{source}", *given, f"int8_t *{output}"]
     text = call(f"EDGE_NOINLINE void {function}", *signature).removesuffix(";")
@@ -76,7 +77,7 @@ def part_of(graph: QGraph, name: str, stage: StreamStage, operation: Operation) 
 
 def _packed(graph: QGraph, operation: Operation, emission: Emission, n: int) -> Emission:
     """The emission with the packed kernel, where it is a fast depthwise filter of stride 1."""
-    if not emission.call.startswith("edge_depthwise(") or not isinstance(operation, TabledConv):
+    if "edge_depthwise(" not in emission.call or not isinstance(operation, TabledConv):
         return emission
     weight = graph.constants[f"{operation.node.output}.weight"][0, 0].T
     n_taps = (weight.shape[1] + 2) // 2

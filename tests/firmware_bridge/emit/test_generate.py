@@ -74,6 +74,24 @@ def test_activations(activation: str) -> None:
     held_to_reference(random_graph("odd", activation), 24)
 
 
+@pytest.mark.parametrize("mode", ["cat", "cbam", "eca"])
+def test_initializers_have_the_order_of_their_struct(mode: str) -> None:
+    """C++17 takes a struct's members by their place, so that the names must agree with it."""
+    files = generate(mode_graph(mode)).files
+    structs = {
+        name: re.findall(r"int32_t (\w+);", body)
+        for text in files.values()
+        for body, name in re.findall(r"typedef struct \{([^}]*)\} (edge_\w+);", text)
+    }
+    written = re.findall(r"const (edge_\w+) \w+ = \{([^}]*)\};", files["edge.c"])
+    assert {"edge_dense_sizes", "edge_multiply_sizes", "edge_pool_scaling"} <= {
+        k for k, _ in written
+    }
+    for kind, body in written:
+        if kind in structs and "{" not in body:
+            assert re.findall(r"EDGE_SET\((\w+)\)", body) == structs[kind], kind
+
+
 @pytest.mark.parametrize("n_chans", [1, 2, 3, 4, 16, 33])
 def test_electrodes(n_chans: int) -> None:
     """Rows of any length."""

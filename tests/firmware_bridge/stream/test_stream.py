@@ -185,8 +185,8 @@ def test_memory() -> None:
 def test_positions_that_nothing_reads() -> None:
     """The gate multiplies the 56 of 62 tokens that seven blocks of eight read."""
     source = generate_stream(network(SHAPES["default"]), 15).files["edge_stream.c"]
-    call = source[source.index("    edge_multiply") :]
-    assert call[: call.index(";")].split(", ")[1] == "56"
+    sizes = source[source.index("const edge_multiply_sizes sizes = {") :]
+    assert "EDGE_SET(n_times) 56," in sizes[: sizes.index(";")]
 
 
 def test_hops_that_share_nothing() -> None:
