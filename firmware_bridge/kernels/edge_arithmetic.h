@@ -29,12 +29,12 @@ typedef struct {
     int32_t chan_step;        /* values of other between channels: 1, or 0 */
     int32_t zero_x;           /* zero point of x, [-128, 127] */
     int32_t zero_other;       /* zero point of other, [-128, 127] */
-    int32_t multiplier_x;     /* factor of x, at most 1/2: [2^30, 2^31) or 0 ... */
+    int32_t multiplier_x;     /* factor of x, at most 1/2: [0, 2^31) ... */
     int32_t right_x;          /* ... and [0, 31] bits to the right */
     int32_t multiplier_other; /* the same of other */
     int32_t right_other;
     int32_t sign;             /* 1 adds, -1 subtracts */
-    int32_t multiplier;       /* of the sum, which is below 2^28: [2^30, 2^31) */
+    int32_t multiplier;       /* of the sum, which is below 2^28: [0, 2^31) */
     int32_t shift;            /* [-31, 2], to the left where positive */
     int32_t zero_point;       /* of y, [-128, 127] */
 } edge_add_sizes;

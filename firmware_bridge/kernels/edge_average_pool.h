@@ -24,7 +24,7 @@ typedef struct {
 typedef struct {
     int32_t weight;     /* what every sample is multiplied with: POOL_WEIGHT of the integer graph */
     int32_t bias;       /* - weight * length * zero point of x */
-    int32_t multiplier; /* [2^30, 2^31) */
+    int32_t multiplier; /* [0, 2^31) */
     int32_t shift;      /* [-31, 30], to the left where positive; short: [-22, -1] */
     int32_t zero_point; /* of y, [-128, 127] */
 } edge_pool_scaling;

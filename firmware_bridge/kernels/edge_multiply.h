@@ -18,7 +18,7 @@ typedef struct {
     int32_t chan_step;  /* values of other between channels: 1, or 0 */
     int32_t zero_x;     /* zero point of x, [-128, 127] */
     int32_t zero_other; /* zero point of other, [-128, 127] */
-    int32_t multiplier; /* [2^30, 2^31); the product is at most 2^16 in magnitude */
+    int32_t multiplier; /* [0, 2^31); the product is at most 2^16 in magnitude */
     int32_t shift;      /* [-31, 14], to the left where positive; short: [-22, -1] */
     int32_t zero_point; /* of y, [-128, 127] */
 } edge_multiply_sizes;
