@@ -21,7 +21,7 @@ from edge.firmware.engines import _cortex_m
 from edge.firmware.engines import tflm as engine
 from edge.targets.executorch import cortex_m
 from edge.targets.runtimes import tflm
-from edge.targets.tflite import write as tflite
+from edge.targets.tflite import operations as tflite
 from tests.conftest import ROOT, Edge
 from tests.edge.firmware.test_project import write
 from tests.firmware_bridge.models import expected, random_graph, stored_windows

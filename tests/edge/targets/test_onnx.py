@@ -19,6 +19,7 @@ from edge.bundle import read as bundle
 from edge.lower.stem import lower
 from edge.spec import ModelSpec, Precision
 from edge.targets.onnx import target
+from edge.targets.onnx.write import OPSET
 from quantize.graph import reference
 from quantize.graph.qgraph import QGraph
 from quantize.pt2e import ptq
@@ -58,7 +59,7 @@ def test_weights_are_int8_in_the_file(eca_bundle: Path) -> None:
     path = eca_bundle / "model.onnx.int8.onnx"
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
-    assert [(o.domain, o.version) for o in model.opset_import] == [("", target.OPSET)]
+    assert [(o.domain, o.version) for o in model.opset_import] == [("", OPSET)]
     constants = {c.name: onnx.numpy_helper.to_array(c) for c in model.graph.initializer}
     graph = bundle.read(eca_bundle).graph()
     for name, value in graph.constants.items():
