@@ -38,7 +38,7 @@ from edge.targets.tflite import target as tflite
 from quantize.graph import bounds, reference
 from quantize.graph.layouts import to_nchw, to_nhwc
 from quantize.graph.measures import sqnr_db
-from quantize.graph.qgraph import LOGITS, Dequantize, QGraph, Quantize, Reshape, inputs_of
+from quantize.graph.qgraph import LOGITS, Dequantize, QGraph, Quantize, Reshape
 
 RESULTS = Path(__file__).parent / "results" / "adversarial.json"
 FLOAT_KINDS = (Quantize, Dequantize, Reshape)
@@ -209,7 +209,7 @@ def culprits(mode: Mode, windows: Float) -> list[Culprit]:
     for node in mode.graph.nodes:
         if isinstance(node, FLOAT_KINDS) or mode.graph[node.output].quant is None:
             continue
-        ours = reference.evaluate(mode.graph, node, {n: given[n] for n in inputs_of(node)})
+        ours = node.evaluate(mode.graph, {n: given[n] for n in node.inputs})
         steps = np.abs(ours.astype(int) - given[node.output])
         if steps.any():
             name = target.operation(mode.graph, node)

@@ -15,7 +15,7 @@ import pytest
 from quantize.errors import IncompatibleError
 from quantize.graph import bounds, files, reference
 from quantize.graph.check import check
-from quantize.graph.qgraph import AveragePool, Conv, QGraph, Quant, inputs_of
+from quantize.graph.qgraph import AveragePool, Conv, QGraph, Quant
 from tests.synthetic import Shape, network
 
 GRAPH = network(Shape())
@@ -239,7 +239,7 @@ def test_a_proof_names_what_it_holds_for() -> None:
     for one in bounds.accumulators(graph):
         node = next(node for node in graph.nodes if node.output == one.node)
         assert one.operation == node.kind
-        assert tuple(one.inputs) == inputs_of(node)
+        assert tuple(one.inputs) == node.inputs
         for name, ends in one.inputs.items():
             stored = np.array([-128, 127], np.int8)
             assert np.array_equal(reference.dequantize(stored, graph.quant(name)), np.float32(ends))
