@@ -212,7 +212,7 @@ def culprits(mode: Mode, windows: Float) -> list[Culprit]:
         ours = node.evaluate(mode.graph, {n: given[n] for n in node.inputs})
         steps = np.abs(ours.astype(int) - given[node.output])
         if steps.any():
-            name = target.operation(mode.graph, node)
+            name = node.needs(mode.graph)
             differ = int((steps > 0).sum())
             found.append(
                 Culprit(mode.name, node.output, name, steps.size, differ, int(steps.max()))
