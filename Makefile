@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: export check test lint docs zoo compatibility peers constraints sizes clean
+.PHONY: export check test lint docs zoo compatibility peers constraints sizes slow clean
 
 export:  ## Set up and export the embedded default
 	@./setup.sh $(VENV) export
@@ -54,6 +54,9 @@ sizes:  ## Measure what `make export` installs; .ci/sizes.txt
 	env -u PYTHONDONTWRITEBYTECODE .cache/sizes/venv/bin/edge export --mode eca --int8 --out .cache/sizes/eca
 	.cache/sizes/venv/bin/python .ci/sizes.py > .cache/sizes/sizes.txt
 	mv .cache/sizes/sizes.txt .ci/sizes.txt
+
+slow:  ## Measure which tests `make check` leaves out; tests/slow.txt
+	$(BIN)/pytest -q -p tests.durations
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measure import tool
+from tests import durations
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process per core: threads beyond it fight for them
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,6 +28,16 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 Edge = Callable[..., "subprocess.CompletedProcess[str]"]
 
 Once = Callable[[str, Callable[[Path], None]], Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what trains or exports, and what was measured to take long: ``make check`` skips it."""
+    slow = durations.slow_functions()
+    for item in items:
+        name = durations.function_of(item.nodeid)
+        file = name.partition("::")[0]
+        if "once" in getattr(item, "fixturenames", ()) or {name, file} & slow:
+            item.add_marker(pytest.mark.slow)
 
 
 CACHE = ROOT / ".cache" / "tests"

@@ -17,7 +17,7 @@ CODE = {
     ".c", ".cc", ".cff", ".cmake", ".css", ".h", ".html", ".j2", ".js", ".ld", ".py", ".sh",
     ".toml", ".yaml", ".yml",
 }  # fmt: skip
-NAMED = {"Makefile", "run", "constraints.txt", "requirements.txt", "sizes.txt"}
+NAMED = {"Makefile", "run", "constraints.txt", "requirements.txt", "sizes.txt", "slow.txt"}
 KEPT = ROOT / "tests" / "golden"
 """What an earlier state of the tool wrote is not changed."""
 GENERATED = {".c", ".cc", ".h", ".cmake", ".txt"}
