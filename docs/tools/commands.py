@@ -39,24 +39,21 @@ def summary(command: click.Command) -> str:
     return (command.help or "").strip().splitlines()[0]
 
 
-def _section(name: str, command: click.Command, group: click.Context) -> str:
+def _section(name: str, command: click.Command, group: click.Context, level: int = 2) -> str:
+    """A command with its options and example, and below it the commands of a group."""
     context = click.Context(command, info_name=name, parent=group)
+    path = context.command_path
     usage = " ".join(command.collect_usage_pieces(context))
-    lines = [
-        f"## edge {name}",
-        "",
-        _text(command),
-        "",
-        "```text",
-        f"edge {name} {usage}",
-        "```",
-        "",
-    ]
-    lines += ["| option | takes | default | meaning |", "| --- | --- | --- | --- |"]
-    lines += [_row(*row) for p in command.params for row in _parameter(p, context)]
+    lines = [f"{'#' * level} {path}", "", _text(command), "", "```text", f"{path} {usage}", "```", ""]
+    rows = [_row(*row) for p in command.params for row in _parameter(p, context)]
+    if rows:
+        lines += ["| option | takes | default | meaning |", "| --- | --- | --- | --- |", *rows]
     example = (command.epilog or "").removeprefix("Example: ").strip()
     if example:
         lines += ["", "Example:", "", "```text", example, "```"]
+    if isinstance(command, click.Group):
+        inner = ((one, _command(command, context, one)) for one in command.list_commands(context))
+        lines += ["", *(_section(one, below, context, level + 1) for one, below in inner)]
     return "\n".join([*lines, ""])
 
 
