@@ -11,13 +11,13 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from benchmarks.measure import tool
-from tests import durations
+from tests import durations, forked
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process per core: threads beyond it fight for them
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -92,25 +92,30 @@ def _digest(folder: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def edge() -> Edge:
+def edge() -> Iterator[Edge]:
     """Run the real command: ``edge("export", "--int8", cwd=folder)``.
 
-    ``env`` is added to the environment.
+    It is a process of its own, forked from one that has imported the libraries
+    (:mod:`tests.forked`). With ``env``, which is added to the environment, Python starts afresh.
     """
+    server = forked.Server()
 
     def run(
         *arguments: object,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
+        if env is None:
+            return server.run([*map(str, arguments)], cwd)
         command = [sys.executable, "-m", "edge", *map(str, arguments)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHONWARN")}
-        environment |= env or {}
+        environment |= env
         return subprocess.run(
             command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
         )
 
-    return run
+    yield run
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -76,9 +76,8 @@ class Plugin:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the last one, which is that of the end."""
-        self.costs[report.nodeid] = max(
-            float(value) for name, value in report.user_properties if name == COST
-        )
+        costs = [value for name, value in report.user_properties if name == COST]
+        self.costs[report.nodeid] = max(one for one in costs if isinstance(one, float))
 
     def pytest_sessionfinish(self) -> None:
         """Write the list and every figure."""

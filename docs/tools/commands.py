@@ -44,7 +44,8 @@ def _section(name: str, command: click.Command, group: click.Context, level: int
     context = click.Context(command, info_name=name, parent=group)
     path = context.command_path
     usage = " ".join(command.collect_usage_pieces(context))
-    lines = [f"{'#' * level} {path}", "", _text(command), "", "```text", f"{path} {usage}", "```", ""]
+    lines = [f"{'#' * level} {path}", "", _text(command), ""]
+    lines += ["```text", f"{path} {usage}", "```", ""]
     rows = [_row(*row) for p in command.params for row in _parameter(p, context)]
     if rows:
         lines += ["| option | takes | default | meaning |", "| --- | --- | --- | --- |", *rows]

@@ -29,8 +29,7 @@ def test_message_and_exit_code(case: Path, tmp_path: Path, edge: Edge, eca_bundl
     wrong_inputs.make(wanted.get("input", []), tmp_path)
     before = listing(tmp_path)
     command = wanted["arguments"].format(bundle=eca_bundle, zoo=checkpoints.ZOO)
-    hub = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
-    done = edge(*command.split(), cwd=tmp_path, env=hub)
+    done = edge(*command.split(), cwd=tmp_path)
     lines = [line for line in done.stderr.splitlines() if not line.startswith(OTHER_LINES)]
     message = wanted["message"].replace("{here}", str(tmp_path))
     assert lines == ["edge: " + message.replace("{bundle}", str(eca_bundle))]

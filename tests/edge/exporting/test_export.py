@@ -158,7 +158,8 @@ def test_two_exports_are_byte_identical(edge: Edge, eca_bundle: Path, tmp_path: 
 
 def test_result_and_chatter(edge: Edge, tmp_path: Path) -> None:
     """The table on stdout; on stderr our own lines and not one of the toolchains'."""
-    done = edge("export", "--mode", "none", "--int8", "--targets", "tflite", cwd=tmp_path)
+    export = ("export", "--mode", "none", "--int8", "--targets", "tflite")
+    done = edge(*export, cwd=tmp_path, env={})
     assert done.returncode == 0, done.stderr
     assert "model.tflite.int8.tflite" in done.stdout
     assert done.stdout.rstrip().endswith("bundle: edge-none-int8")
