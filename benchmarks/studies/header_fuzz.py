@@ -234,8 +234,9 @@ def matlab(content: bytes, rng: Rng) -> bytes:
     values: tuple[Any, ...] = (0.0, -1.0, 1.0, 2.0, np.nan, np.inf, 1e9, "x", "", [], 0.5, 400.0)
     for _ in range(rng.integers(1, 3)):
         name = str(rng.choice(sorted(eeg)))
-        if name == "event" and rng.random() < 0.7:
-            row = eeg["event"][rng.integers(len(eeg["event"]))]
+        rows = eeg["event"] if name == "event" and rng.random() < 0.7 else None
+        if isinstance(rows, list) and rows:  # it may be broken already
+            row = rows[rng.integers(len(rows))]
             row[str(rng.choice(sorted(row)))] = values[rng.integers(len(values))]
         elif rng.random() < 0.2:
             eeg = {k: v for k, v in eeg.items() if k != name} or eeg
