@@ -72,7 +72,7 @@ def c_text(text: str) -> str:
     return re.sub(r"\?(?=\?)", "? ", apart)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """One line without characters that cannot be seen: these are written as ``<U+200B>``."""
     return "".join(
         f"<U+{ord(char):04X}>" if unicodedata.category(char) in INVISIBLE else char for char in text
@@ -85,7 +85,17 @@ def markdown(text: str) -> str:
     >>> markdown("a|b <i>_c_</i>")
     'a\\|b \\<i\\>\\_c\\_\\</i\\>'
     """
-    return re.sub(r"([\\`*_{}\[\]<>#|$~&!@])", r"\\\1", _printable(text))
+    return re.sub(r"([\\`*_{}\[\]<>#|$~&!@])", r"\\\1", printable(text))
+
+
+def spreadsheet(text: str) -> str:
+    """Text of a cell in a CSV file; a spreadsheet program takes none of it for a formula.
+
+    >>> spreadsheet("=1+1"), spreadsheet("a=1")
+    ("'=1+1", 'a=1')
+    """
+    line = printable(text)
+    return f"'{line}" if line.lstrip()[:1] in ("=", "+", "-", "@") else line
 
 
 def markdown_code(text: str) -> str:
@@ -94,7 +104,7 @@ def markdown_code(text: str) -> str:
     >>> markdown_code("a`b")
     '``a`b``'
     """
-    line = _printable(text).replace("|", "<U+007C>")
+    line = printable(text).replace("|", "<U+007C>")
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     pad = " " if line[:1] in ("`", "") or line[-1:] == "`" else ""
     return f"{fence}{pad}{line}{pad}{fence}"
@@ -109,4 +119,4 @@ def cmake_text(text: str) -> str:
     >>> cmake_text("a${b}")
     'a<U+0024>{b}'
     """
-    return re.sub(r'[\\"$@;]', lambda found: f"<U+{ord(found[0]):04X}>", _printable(text))
+    return re.sub(r'[\\"$@;]', lambda found: f"<U+{ord(found[0]):04X}>", printable(text))

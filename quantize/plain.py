@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import re
+import tomllib
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -87,6 +88,35 @@ def decode(data: bytes, kind: type[T], where: str) -> T:
             f"{where} has schema_version {version!r}; this version of edge reads {_version(kind)}."
         )
     return validate(document, kind, where)
+
+
+def document(path: Path) -> Any:
+    """Read somebody else's JSON file as plain data, by :func:`parse`.
+
+    Raises
+    ------
+    UsageError
+        When the file does not exist or cannot be opened.
+    IncompatibleError
+        When it is no regular file, larger than :data:`MAX_BYTES`, or not such JSON.
+    """
+    return parse(read_bytes(path, MAX_BYTES), str(path))
+
+
+def toml(data: bytes, where: str) -> dict[str, Any]:
+    """Return somebody else's TOML as plain data; ``where`` opens the complaint.
+
+    Raises
+    ------
+    IncompatibleError
+        One line that says what is wrong.
+    """
+    try:
+        return tomllib.loads(data.decode())
+    except UnicodeError:
+        raise IncompatibleError(f"{where} is not text in UTF-8.") from None
+    except (ValueError, RecursionError) as error:
+        raise IncompatibleError(f"{where} is not TOML: {error}.") from None
 
 
 def parse(data: bytes, where: str, *, nan: bool = False) -> Any:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -18,9 +18,11 @@ from benchmarks.report.document import Absent
 from edge.bundle import read as bundle
 from edge.bundle import types as bundle_types
 from edge.bundle.read import Bundle
-from edge.errors import IncompatibleError, UsageError
+from edge.errors import EdgeError, IncompatibleError, UsageError
+from firmware_bridge import escaping
 from firmware_bridge.emit.generate import Firmware, generate
 from quantize import plain as manifest
+from quantize import reading
 from quantize.recipe import Recipe
 
 SAMPLES = ".bench.jsonl"
@@ -104,7 +106,7 @@ class Source:
         """Return a JSON file of the bundle, or None if it has none of that name."""
         if name not in self.opened.manifest.files:
             return None
-        return json.loads((self.opened.folder / name).read_text())
+        return manifest.document(self.opened.folder / name)
 
     def firmware(self) -> Firmware:
         """Return what the C engine makes of the integer graph.
@@ -130,7 +132,7 @@ def read(folders: Sequence[Path]) -> tuple[Source, ...]:
     twice = [path for path, n in Counter(folder.resolve() for folder in folders).items() if n > 1]
     if twice:
         raise UsageError(f"{str(twice[0])!r} is given more than once. Name every bundle once.")
-    labels = _labels(folders)
+    labels = map(escaping.printable, _labels(folders))
     return tuple(_source(f, label) for f, label in zip(folders, labels, strict=True))
 
 
@@ -147,9 +149,9 @@ def _labels(folders: Sequence[Path]) -> list[str]:
 
 def _source(folder: Path, label: str) -> Source:
     opened = bundle.read(folder)
-    digest = manifest.sha256((folder / bundle_types.MANIFEST).read_bytes())
+    digest = manifest.sha256(reading.read_bytes(folder / bundle_types.MANIFEST, manifest.MAX_BYTES))
     benches, absent = _benches(folder.resolve(), digest)
-    subject = subject_of(opened.manifest.data.spec)
+    subject = escaping.printable(subject_of(opened.manifest.data.spec))
     return Source(label, subject, opened, digest, benches, absent)
 
 
@@ -170,31 +172,38 @@ def _benches(folder: Path, digest: str) -> tuple[tuple[Bench, ...], tuple[Absent
             head, found_here = _read_samples(path)
         except IncompatibleError as error:
             if own:
-                absent.append(Absent(path.name, str(error)))
+                absent.append(Absent(escaping.printable(path.name), str(error)))
             continue
         if head.get("bundle_sha256") == digest:
             found += found_here
         elif own:
-            why = "it was measured on another export of this bundle; type: edge bench " + str(
-                folder.name
-            )
-            absent.append(Absent(path.name, why))
+            word = shlex.quote(escaping.printable(folder.name))
+            why = f"it was measured on another export of this bundle; type: edge bench {word}"
+            absent.append(Absent(escaping.printable(path.name), why))
     return tuple(found), tuple(absent)
 
 
 def _read_samples(path: Path) -> tuple[dict[str, Any], list[Bench]]:
     """What ``edge bench`` wrote: a head, then a block of latencies a line; by device."""
     try:
-        head, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+        text = reading.read_bytes(path, reading.MAX_FILE_BYTES)
+        head, *lines = [manifest.parse(line, path.name) for line in text.splitlines()]
+        if not isinstance(head, dict):
+            raise TypeError
         rounds: dict[str, dict[int, dict[str, list[float]]]] = {}
         for line in lines:
             of_device = rounds.setdefault(line["device"], {})
             of_device.setdefault(line["round"], {})[line["name"]] = line["us"]
         return head, [
-            Bench(path.name, device, head["machine"] | head["devices"][device], tuple(r.values()))
+            Bench(
+                escaping.printable(path.name),
+                device,
+                head["machine"] | head["devices"][device],
+                tuple(r.values()),
+            )
             for device, r in rounds.items()
         ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (EdgeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IncompatibleError(
             f"{path.name} is not what edge bench writes, or is cut off ({type(error).__name__})"
         ) from None

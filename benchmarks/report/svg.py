@@ -32,6 +32,7 @@ PALETTE = {
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: small, searchable, in the page's font
     "svg.hashsalt": "edge",
+    "text.parse_math": False,  # a name with two dollars is no formula
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.edgecolor": LINE,

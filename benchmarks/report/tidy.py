@@ -15,6 +15,7 @@ from benchmarks.measure import protocol
 from benchmarks.report.comparisons import Comparison, compare, follows_float
 from benchmarks.report.sources import Bench, Source
 from edge.spec import BRAINDECODE, Artifact
+from firmware_bridge import escaping
 
 Row = dict[str, Any]
 
@@ -103,9 +104,13 @@ def _latency(bench: Bench | None, name: str) -> Row:
 
 
 def to_csv(table: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows with the same columns as CSV."""
+    """Write rows with the same columns as CSV; text can be no formula, numbers stay numbers."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(table[0]) if table else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table)
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in table)
     return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return escaping.spreadsheet(value) if isinstance(value, str) else value

@@ -51,7 +51,7 @@ def write(bundles: Sequence[Path], out: Path, chosen: str | None, console: Conso
     with console.waiting("drawing"):
         document = build.build(found)
         text = FORMATS[kind](found, document)
-    data = text.encode()
+    data = text.encode("utf-8", "replace")  # half a surrogate pair is in no encoding
     replace_file(out, data)
     absent = [f"{a}: {a.why}" for s in document.sections for a in absences(s.blocks)]
     return Written(str(out), kind, len(data), tuple(absent))

@@ -98,8 +98,9 @@ class Account:
     ----------
     received, connections
         Frames that arrived, and how often the stream was opened.
-    missing, lost_on_purpose
-        Frames between the first and the last that did not arrive: sent, and left out.
+    missing, lost_on_purpose, unseen
+        Frames between the first and the last that did not arrive: sent; left out during a
+        connection; and left out between two, which nobody on this side can know of.
     told_lost
         Frames that the source's own numbering says were lost.
     last
@@ -110,6 +111,7 @@ class Account:
     connections: int = 0
     missing: int = 0
     lost_on_purpose: int = 0
+    unseen: int = 0
     told_lost: int = 0
     last: int = -1
 
@@ -136,7 +138,9 @@ class Accounted:
         begin = int(sent[0]) if account.last < 0 else account.last + 1
         absent = np.setdiff1d(np.arange(begin, sent[-1]), sent)
         on_purpose = int(is_lost(absent).sum())
-        account.lost_on_purpose += on_purpose
+        between = int(is_lost(absent[absent < sent[0]]).sum()) if self.next_number is None else 0
+        account.lost_on_purpose += on_purpose - between
+        account.unseen += between
         account.missing += len(absent) - on_purpose
         expected = int(numbers[0]) if self.next_number is None else self.next_number
         account.told_lost += int(numbers[-1]) + 1 - expected - len(sent)

@@ -14,8 +14,9 @@ from typing import Any
 from benchmarks.report.sources import subject_of
 from benchmarks.sweep import claim
 from edge import registry
-from edge.errors import UsageError, listing, suggestion
+from edge.errors import IncompatibleError, UsageError, listing, suggestion
 from quantize import plain as manifest
+from quantize import reading
 from quantize.recipe import Recipe
 
 DEFAULT = "default"
@@ -58,6 +59,29 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Result:
+    """What became of a cell that is finished; its file.
+
+    Attributes
+    ----------
+    refused
+        Why there is no bundle; empty where there is one.
+    seconds
+        How long it took.
+    tool_sha256
+        Of the code that did it; empty in older results.
+    """
+
+    mode: str
+    data: str
+    seed: int
+    recipe: str
+    refused: str
+    seconds: float
+    tool_sha256: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """The cells to be done below a folder."""
 
@@ -69,6 +93,16 @@ class Plan:
     def result(self, cell: Cell) -> Path:
         """Return the path of a cell's result, which appears last."""
         return self.folder / "results" / f"{cell.name}.json"
+
+    def finished(self, cell: Cell) -> Result:
+        """Read a cell's result.
+
+        Raises
+        ------
+        UsageError, IncompatibleError
+            When there is none, or it is damaged; the file is named.
+        """
+        return manifest.read(self.result(cell), Result)
 
     def bundle(self, cell: Cell) -> Path:
         """Return the path of a finished cell's bundle."""
@@ -139,14 +173,16 @@ def read_recipe(name: str) -> Recipe:
     """Read ``default``, or a JSON file with fields of :class:`~quantize.recipe.Recipe`."""
     if name == DEFAULT:
         return Recipe()
+    where = f"--recipes {name!r}"
     try:
-        document = json.loads(Path(name).read_text())
-    except OSError:
+        document = manifest.parse(reading.read_bytes(Path(name), manifest.MAX_BYTES), where)
+        manifest.validate(document, dict[str, Any], where)
+    except UsageError:
         raise UsageError(
-            f"--recipes {name!r} is not a file. Type 'default' or the path of a JSON file."
+            f"{where} is not a file. Type 'default' or the path of a JSON file."
         ) from None
-    except ValueError as error:
-        raise UsageError(f"--recipes {name!r} is not JSON: {error}.") from None
+    except IncompatibleError as error:
+        raise UsageError(str(error)) from None
     allowed = [one.name for one in fields(Recipe)]
     unknown = [key for key in document if key not in allowed]
     if unknown:
@@ -176,7 +212,7 @@ def _settle(made: Plan) -> None:
         lock.parent.mkdir(parents=True, exist_ok=True)
         with claim.held(lock):
             if path.exists():
-                there = json.loads(path.read_text())
+                there = _noted(path)
                 _refuse_other(made.folder, there, document)
                 document["recipes"] = there["recipes"] | document["recipes"]
             _refuse_other_data(made)
@@ -187,10 +223,18 @@ def _settle(made: Plan) -> None:
         raise UsageError(f"Cannot write --out {str(made.folder)!r}: {error.strerror}.") from None
 
 
+def _noted(path: Path) -> dict[str, Any]:
+    """What the sweep in a folder was asked for."""
+    there = manifest.validate(manifest.document(path), dict[str, Any], str(path))
+    for name in ("settings", "recipes"):
+        manifest.validate(there.get(name), dict[str, Any], f"{path}: {name}")
+    return there
+
+
 def _contract_sha256(settings: Settings) -> str | None:
     if settings.contract is None:
         return None
-    return manifest.sha256(Path(settings.contract).read_bytes())
+    return manifest.sha256(reading.read_bytes(Path(settings.contract), reading.MIB))
 
 
 def _recipes(made: Plan) -> dict[str, Any]:
@@ -224,9 +268,9 @@ def _refuse_other(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any
 def _refuse_other_data(made: Plan) -> None:
     """Raise where a cell of this name is finished with data of the same name from elsewhere."""
     for cell in made.cells:
-        if not (path := made.result(cell)).exists():
+        if not made.result(cell).exists():
             continue
-        old = json.loads(path.read_text())["data"]
+        old = made.finished(cell).data
         if Path(old).resolve() != Path(cell.data).resolve():
             raise UsageError(
                 f"The sweep in {str(made.folder)!r} has {cell.name} of --data {old!r}, and "

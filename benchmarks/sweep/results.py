@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
@@ -19,23 +17,19 @@ from benchmarks.report.sections.accuracy import POINTS, verdict
 from benchmarks.report.sources import Source
 from benchmarks.report.write import replace_file
 from benchmarks.sweep import claim
-from benchmarks.sweep.plan import Cell, Plan
+from benchmarks.sweep.plan import Cell, Plan, Result
 
 
-def finished(plan: Plan) -> list[tuple[Cell, dict[str, Any]]]:
+def finished(plan: Plan) -> list[tuple[Cell, Result]]:
     """Return cells with their results, in the order of the plan."""
-    return [
-        (cell, json.loads(plan.result(cell).read_text()))
-        for cell in plan.cells
-        if plan.result(cell).exists()
-    ]
+    return [(cell, plan.finished(cell)) for cell in plan.cells if plan.result(cell).exists()]
 
 
 def older(plan: Plan) -> str:
     """Say which cells other code than this one finished; empty if there are none."""
     done = finished(plan)
     here = tool.sha256()
-    others = [cell for cell, result in done if result.get("tool_sha256", here) != here]
+    others = [cell for cell, result in done if result.tool_sha256 not in ("", here)]
     if not others:
         return ""
     return (
@@ -59,21 +53,21 @@ def write(plan: Plan) -> tuple[tuple[Source, ...], list[Path]]:
 
 def _write(plan: Plan) -> tuple[tuple[Source, ...], list[Path]]:
     done = finished(plan)
-    good = [cell for cell, result in done if not result["refused"]]
+    good = [cell for cell, result in done if not result.refused]
     found = sources.read([plan.bundle(cell) for cell in good])
     rows = _rows(done, dict(zip((cell.name for cell in good), found, strict=True)))
     paths = [plan.folder / "sweep.csv"]
-    replace_file(paths[0], tidy.to_csv(rows).encode())
+    replace_file(paths[0], tidy.to_csv(rows).encode("utf-8", "replace"))
     if importlib.util.find_spec("pyarrow") is not None:
         paths.append(plan.folder / "sweep.parquet")
         _write_parquet(paths[-1], rows)
     if found:
         paths.append(plan.folder / "report.html")
-        replace_file(paths[-1], html.render(build.build(found)).encode())
+        replace_file(paths[-1], html.render(build.build(found)).encode("utf-8", "replace"))
     return found, paths
 
 
-def _rows(done: Sequence[tuple[Cell, dict[str, Any]]], found: dict[str, Source]) -> list[tidy.Row]:
+def _rows(done: Sequence[tuple[Cell, Result]], found: dict[str, Source]) -> list[tidy.Row]:
     """A row an artifact; a cell that was refused has one, with the reason."""
     rows = []
     for cell, result in done:
@@ -81,9 +75,9 @@ def _rows(done: Sequence[tuple[Cell, dict[str, Any]]], found: dict[str, Source])
             "cell": cell.name,
             "seed": cell.seed,
             "recipe": cell.recipe,
-            "seconds": result["seconds"],
-            "refused": result["refused"],
-            "tool_sha256": result.get("tool_sha256", ""),
+            "seconds": result.seconds,
+            "refused": result.refused,
+            "tool_sha256": result.tool_sha256,
         }
         if cell.name in found:
             rows += [head | row for row in tidy.rows([found[cell.name]])]

@@ -4,19 +4,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.measure import tool
 from benchmarks.sweep import claim
-from benchmarks.sweep.plan import Cell, Plan
+from benchmarks.sweep.plan import Cell, Plan, Result
 from edge.errors import (
     AccuracyError,
     BudgetError,
@@ -26,6 +25,7 @@ from edge.errors import (
     UsageError,
 )
 from edge.terminal.console import Console
+from quantize import plain as manifest
 
 Work = Callable[[Plan, Cell], None]
 """Leaves a cell's bundle where the plan says."""
@@ -69,7 +69,7 @@ def run(plan: Plan, cell: Cell, work: Work) -> Outcome:
             done = claim.once(
                 plan.result(cell), plan.lock(cell.name), lambda: _make(plan, cell, work)
             )
-        refused = json.loads(plan.result(cell).read_text())["refused"] if done else ""
+        refused = plan.finished(cell).refused if done else ""
         return Outcome(cell.name, done, refused=refused)
     except EdgeError as error:
         return Outcome(cell.name, done=False, failure=str(error), exit_code=error.exit_code)
@@ -93,18 +93,10 @@ def _make(plan: Plan, cell: Cell, work: Work) -> None:
             claim.journal(plan.journal, event="failed", why=repr(error), **who)
         raise
     seconds = round(time.perf_counter() - start, 3)
-    result = {
-        "schema_version": 1,
-        "mode": cell.mode,
-        "data": cell.data,
-        "seed": cell.seed,
-        "recipe": cell.recipe,
-        "refused": refused,
-        "seconds": seconds,
-        "tool_sha256": tool.sha256(),
-    }
+    result = Result(cell.mode, cell.data, cell.seed, cell.recipe, refused, seconds, tool.sha256())
+    document = {"schema_version": manifest.SCHEMA_VERSION, **asdict(result)}
     with _writing(plan):
-        claim.write(plan.result(cell), result)
+        claim.write(plan.result(cell), document)
         claim.journal(plan.journal, event="finished", **who)
 
 

@@ -178,7 +178,7 @@ def read(folder: Path) -> Signed | None:
         reading.read_bytes(reading.inside(folder, SIGNATURE), plain.MAX_BYTES), str(path)
     )
     try:
-        return _parsed(document)
+        return _parsed(document, f"{str(path)!r}: the statement")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         why = f"{type(error).__name__} {error}" if isinstance(error, KeyError) else str(error)
         raise IncompatibleError(
@@ -186,7 +186,7 @@ def read(folder: Path) -> Signed | None:
         ) from None
 
 
-def _parsed(document: Any) -> Signed:
+def _parsed(document: Any, statement_is: str) -> Signed:
     envelope = document["dsseEnvelope"]
     material = document["verificationMaterial"]
     (entry,) = envelope["signatures"]
@@ -204,7 +204,7 @@ def _parsed(document: Any) -> Signed:
         if extra := sorted(set(keys_there) - allowed):
             raise ValueError(f"{where} has a field {extra[0]!r}")
     payload = _decoded("payload", envelope["payload"])
-    statement = plain.parse(payload, "the statement")
+    statement = plain.parse(payload, statement_is)
     predicate = statement["predicate"]
     _same("_type", statement["_type"], STATEMENT_TYPE)
     _same("predicateType", statement["predicateType"], PREDICATE_TYPE)

@@ -57,6 +57,7 @@ def pyplot() -> Any:
     mpl.rcParams["svg.hashsalt"] = "eeg-edge"
     mpl.rcParams["svg.fonttype"] = "none"
     mpl.rcParams["font.size"] = 8
+    mpl.rcParams["text.parse_math"] = False  # a name with two dollars is no formula
     from matplotlib import pyplot as plt
 
     return plt

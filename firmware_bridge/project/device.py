@@ -7,7 +7,6 @@ names a package whose folder holds ``my-board.toml``.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from firmware_bridge.build.cores import Core
 from quantize import plain as manifest
 from quantize import plugins
 from quantize.errors import IncompatibleError, UsageError, invalid_value
+from quantize.reading import MIB, read_bytes
 
 FOLDER = Path(__file__).parent / "devices"
 GROUP = "edge.boards"
@@ -100,12 +100,7 @@ def load(name: str, folder: Path = FOLDER) -> Device:
         When a field is missing, unknown or wrong; it is named.
     """
     path = _path(name, folder)
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--device {name!r} cannot be read: {error}.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise IncompatibleError(f"{path} is not TOML: {error}.") from None
+    document = manifest.toml(read_bytes(path, MIB), str(path))
     found = manifest.validate(document, Device, str(path))
     if found.core not in cores.CORES:
         raise IncompatibleError(f"{path}: {invalid_value('core', found.core, tuple(cores.CORES))}")

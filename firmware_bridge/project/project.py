@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from firmware_bridge.plan.source import wrapped
 from firmware_bridge.project.device import Device
 from firmware_bridge.rendering import Code, render
 from quantize import plain as manifest
-from quantize.errors import BudgetError
+from quantize.errors import BudgetError, EdgeError
 
 MANIFEST = "firmware.json"
 N_GOLDEN = 20
@@ -183,10 +182,12 @@ def document(project: Project, device_name: str, device: Device, **values: Any) 
 def owned(folder: Path) -> frozenset[str] | None:
     """Names of the files that ``edge firmware`` wrote into a folder; None where it wrote none."""
     try:
-        document = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
+        document = manifest.document(folder / MANIFEST)
+    except EdgeError:
         return None
     keys = {"engine", "device", "schema_version"}
     if not (isinstance(document, dict) and keys <= document.keys()):
         return None
-    return frozenset((*document.get("files", ()), MANIFEST))
+    listed = document.get("files")
+    names = listed if isinstance(listed, dict) else ()
+    return frozenset((*names, MANIFEST))

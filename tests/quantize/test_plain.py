@@ -110,3 +110,21 @@ def test_no_device_is_read(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(bytes(101))
     with pytest.raises(IncompatibleError, match="holds 101 bytes; at most 100 are read"):
         reading.read_bytes(tmp_path / "x", 100)
+
+
+def test_documents_of_strangers(tmp_path: Path) -> None:
+    """JSON and TOML that are no such text are one line with the file's name; nothing waits."""
+    path = tmp_path / "d.json"
+    for text in (b"", b"\xff", b'{"a": 1, "a": 2}', b"NaN", b"[" * 100_000):
+        path.write_bytes(text)
+        with pytest.raises(IncompatibleError, match=r"d\.json is n"):
+            plain.document(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(IncompatibleError, match="is not a regular file"):
+        plain.document(path)
+    for text in (b"\xff", b"a = ", b"a = 1\na = 2", b"a = " + b"[" * 100_000):
+        with pytest.raises(IncompatibleError, match=r"^d\.toml is not ") as refused:
+            plain.toml(text, "d.toml")
+        assert "\n" not in str(refused.value)
+    assert plain.toml(b"a = 1", "d.toml") == {"a": 1}

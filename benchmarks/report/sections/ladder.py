@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +21,8 @@ from benchmarks.report.document import (
     words,
 )
 from benchmarks.report.sources import Source
+from edge.errors import EdgeError
+from quantize import plain as manifest
 
 FILE = "ladder.json"
 """What ``python -m benchmarks.studies.ladder`` writes."""
@@ -35,7 +36,15 @@ def section(sources: Sequence[Source]) -> Section:
     if path is None:
         why = f"no {FILE} lies beside the bundles"
         return Section("ladder", title, (Absent("the ladder", why),))
-    climbs = json.loads(path.read_text())["climbs"]
+    try:
+        return _section(title, manifest.document(path)["climbs"])
+    except (EdgeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        why = f"{FILE} is not what benchmarks.studies.ladder writes ({type(error).__name__})"
+        return Section("ladder", title, (Absent("the ladder", why),))
+
+
+def _section(title: str, climbs: Sequence[Mapping[str, Any]]) -> Section:
+    """Figures and a table of the climbs, by what they were measured on."""
     by_data: dict[str, list[Mapping[str, Any]]] = {}
     for climb in climbs:
         by_data.setdefault(climb["data"], []).append(climb)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -12,6 +13,7 @@ from benchmarks.report.sources import Source
 from edge import registry
 from edge.patches.versions import versions
 from edge.spec import Precision
+from firmware_bridge import escaping
 
 
 def section(sources: Sequence[Source]) -> Section:
@@ -64,23 +66,35 @@ def _value(value: object) -> str:
 
 
 def commands(source: Source) -> list[str]:
-    """Return the lines that make this bundle again, check it, and measure it."""
-    return [_export_line(source), f"edge verify {source.label}", f"edge bench {source.label}"]
+    """Return the lines that make this bundle again, check it, and measure it.
+
+    A reader types them into a shell: what comes from the bundle is quoted, and is one line.
+    """
+    label = _word(source.label)
+    return [_export_line(source), f"edge verify {label}", f"edge bench {label}"]
+
+
+def _word(text: str) -> str:
+    return shlex.quote(escaping.printable(text))
 
 
 def _export_line(source: Source) -> str:
     made = source.opened.manifest
     named = re.fullmatch(r"checkpoint '(.+)'", made.source)
     if named is not None:
-        start = f"edge export --checkpoint {named.group(1)} --data {made.data.spec}"
+        start = f"edge export --checkpoint {_word(named.group(1))} --data {_word(made.data.spec)}"
     elif made.source.startswith("shipped checkpoint"):
-        start = f"edge export --mode {made.model.mode}"
+        start = f"edge export --mode {_word(made.model.mode)}"
     else:
-        return f"# {source.label}: made in Python from {made.source}"
+        return f"# {source.label}: made in Python from {escaping.printable(made.source)}"
     int8 = " --int8" if any(a.precision == Precision.INT8 for a in made.artifacts) else ""
     targets = tuple(sorted({artifact.target for artifact in made.artifacts}))
-    some = "" if targets == registry.names(registry.TARGETS) else f" --targets {','.join(targets)}"
-    return f"{start}{int8}{some} --out {source.label}"
+    some = (
+        ""
+        if targets == registry.names(registry.TARGETS)
+        else f" --targets {_word(','.join(targets))}"
+    )
+    return f"{start}{int8}{some} --out {_word(source.label)}"
 
 
 def _versions(sources: Sequence[Source]) -> Table:

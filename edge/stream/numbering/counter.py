@@ -96,8 +96,8 @@ class Counted:
         assert told.counts is not None
         counts, stamps_s = told.counts.tolist(), told.stamps_s.tolist()
         numbers = [
-            self._frame(int(count), stamp_s) if np.isfinite(count) else self._unknown()
-            for count, stamp_s in zip(counts, stamps_s, strict=True)
+            self._frame(int(count), stamps_s, i) if np.isfinite(count) else self._unknown()
+            for i, count in enumerate(counts)
         ]
         return Numbered(np.array(numbers, np.int64), np.zeros(len(numbers), np.bool_))
 
@@ -125,7 +125,9 @@ class Counted:
             self.received += 1
         return number
 
-    def _frame(self, value: int, stamp_s: float) -> int:
+    def _frame(self, value: int, stamps_s: list[float], i: int) -> int:
+        """Number the frame that was stamped as the ``i``-th of those that arrived together."""
+        stamp_s = stamps_s[i]
         if not self.started:
             self.started = True
             self.low = self.high = self.value = value
@@ -135,7 +137,7 @@ class Counted:
             last = self._frames_of(value) - 1
             self.inside = min(self.inside + 1, last)
         else:
-            self.first += self._passed(value, stamp_s)
+            self.first += self._passed(value, stamps_s, i)
             self.value, self.inside = value, 0
         self.stamp_s = stamp_s
         return self._count(self.first + self.inside)
@@ -143,7 +145,7 @@ class Counted:
     def _frames_of(self, value: int) -> int:
         return 1 if value in self.pattern.singles else self.pattern.frames
 
-    def _passed(self, value: int, stamp_s: float) -> int:
+    def _passed(self, value: int, stamps_s: list[float], i: int) -> int:
         """Frames from the first one of the last value to the first one of this."""
         self._widen(value)
         turn = self._position(self.high) + self._frames_of(self.high)
@@ -151,10 +153,16 @@ class Counted:
         if not self.wrapped and self.pattern.n_values is None:
             return behind
         behind %= turn
-        silent = (stamp_s - self.stamp_s) * self.sfreq
+        silent = (stamps_s[i] - self.stamp_s) * self.sfreq
         if np.isfinite(silent) and silent > max(SILENCE_S * self.sfreq, turn / 4):
-            return behind + turn * max(0, round((silent - behind) / turn))
+            lost = silent - behind - self._late(stamps_s, i)
+            return behind + turn * max(0, round(lost / turn))
         return behind - turn if behind > turn / 2 else behind
+
+    def _late(self, stamps_s: list[float], i: int) -> float:
+        """Frames that come behind a frame faster than the rate: they were late and are not lost."""
+        late = len(stamps_s) - 1 - i - (stamps_s[-1] - stamps_s[i]) * self.sfreq
+        return max(0.0, late) if np.isfinite(late) else 0.0
 
     def _position(self, value: int) -> int:
         """Frames from the lowest value of the range to this."""

@@ -270,7 +270,7 @@ def test_what_is_missing_is_named(edge: Edge, eca_bundle: Path, tmp_path: Path) 
     notes = done.stderr.splitlines()
     assert notes[0] == (
         "not in the report: <b>&.bench.jsonl: it was measured on another export of this bundle; "
-        "type: edge bench <b>&"
+        "type: edge bench '<b>&'"
     )
     assert "not in the report: sensitivity of <b>&: " in done.stderr
     text = (tmp_path / "r.html").read_text()

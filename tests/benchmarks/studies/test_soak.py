@@ -53,7 +53,13 @@ def test_frames_are_accounted_for() -> None:
     while source.read(0.0) is not None:
         pass
     assert (account.missing, account.connections, account.last) == (6, 2, 699)
-    assert (account.lost_on_purpose, account.told_lost) == (1, 3)
+    assert (account.lost_on_purpose, account.told_lost, account.unseen) == (1, 3, 0)
+    later = np.arange(1496, 1510)  # 1495 was left out, while nobody listened
+    source = soak.Accounted(Script([block(later, later - 1496)]), account)
+    while source.read(0.0) is not None:
+        pass
+    assert (account.lost_on_purpose, account.told_lost, account.unseen) == (1, 3, 1)
+    assert account.missing == 6 + len(range(700, 1495))
 
 
 def test_growth() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 
@@ -115,3 +116,32 @@ def test_unknown_device(tmp_path: Path) -> None:
         "Invalid value for '--device'. Allowed values are 'board', but got 'bord' instead. "
         "Did you mean 'board'?"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"\xff", "is not text in UTF-8"),
+        (b"a = ", "is not TOML"),
+        (b"a = " + b"[" * 100_000, "is not TOML"),
+        (b"#" * (2**20 + 1), "holds 1048577 bytes"),
+        (GOOD.replace("1000", "nan", 1).encode(), "ram_bytes"),
+    ],
+)
+def test_files_of_strangers(text: bytes, why: str, tmp_path: Path) -> None:
+    """Are refused in one line that names the file."""
+    path = tmp_path / "x.toml"
+    path.write_bytes(text)
+    with pytest.raises(IncompatibleError, match=why) as refused:
+        device.load(str(path))
+    assert str(path) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """What is no regular file is refused before it is read; what is not there is named."""
+    os.mkfifo(tmp_path / "x.toml")
+    with pytest.raises(IncompatibleError, match="is not a regular file"):
+        device.load(str(tmp_path / "x.toml"))
+    with pytest.raises(UsageError, match="does not exist"):
+        device.load(str(tmp_path / "y.toml"))

@@ -114,3 +114,21 @@ def test_a_told_number_of_values() -> None:
     which = np.r_[0:190, 210:1000]
     got = number(Counted(Pattern(n_values=201), SFREQ), which % 201 + 0.0, which / SFREQ, 9)
     np.testing.assert_array_equal(got, which)
+
+
+@pytest.mark.parametrize("stall_s", [0.6, 0.9, 1.5])
+def test_what_was_late_is_not_lost(stall_s: float) -> None:
+    """A device that stalls and then delivers all that it had kept has lost nothing.
+
+    One that lost as much and goes on at its rate has lost whole turns of the counter.
+    """
+    counter = np.arange(2000) % 256
+    due_s = np.arange(2000) / SFREQ
+    begin_s = due_s[700]
+    late_s = np.where(due_s < begin_s, due_s, np.maximum(due_s, begin_s + stall_s))
+    told = Told(late_s, np.zeros(2000, np.int64), counter.astype(float))
+    assert Counted(Pattern(), SFREQ).push(told).numbers.tolist() == list(range(2000))
+    gone = np.delete(np.arange(2000), np.arange(700, 956))
+    counting = Counted(Pattern(), SFREQ)
+    found = number(counting, counter[gone].astype(float), due_s[gone], 10_000)
+    assert found.tolist() == gone.tolist()
