@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: export check test lint docs zoo compatibility peers constraints sizes slow clean
+.PHONY: export check test fuzz lint docs zoo compatibility peers constraints sizes slow clean
 
 export:  ## Set up and export the embedded default
 	@./setup.sh $(VENV) export
@@ -13,6 +13,10 @@ check: lint  ## Lint, types, import contracts and the tests that take no trainin
 
 test: lint  ## Lint, types, import contracts and every test
 	$(BIN)/pytest
+
+fuzz:  ## Damage files for every reader and signals for the C, SECONDS=60 each; SURFACE= for one
+	@./setup.sh $(VENV) dev
+	$(BIN)/python -W ignore -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SURFACE),--surface $(SURFACE))
 
 lint:
 	@./setup.sh $(VENV) dev

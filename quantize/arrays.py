@@ -35,7 +35,7 @@ SMALL_BYTES = 64 * MIB
 
 _HEADER = re.compile(
     rb"\{'descr': '(?P<descr>[<>|=]?[biufcSU]\d{1,6})', 'fortran_order': (?P<order>True|False), "
-    rb"'shape': \((?P<shape>[0-9, ]*)\),? ?\} *\n?"
+    rb"'shape': \((?P<shape>(?:\d+, ?)*(?:\d+)?)\),? ?\} *\n?"
 )
 _MAGIC = b"\x93NUMPY"
 
@@ -203,8 +203,7 @@ def _header(stream: IO[bytes], where: str) -> tuple[Header, int]:
     found = _HEADER.fullmatch(text)
     if found is None:
         raise IncompatibleError(f"{where} is not an array of plain numbers or text.")
-    words = [word.strip() for word in found["shape"].decode().split(",")]
-    shape = tuple(int(word) for word in words if word)
+    shape = tuple(int(word) for word in found["shape"].decode().split(",") if word.strip())
     if len(shape) > MAX_AXES or math.prod(max(n, 1) for n in shape) > 2**48:
         raise IncompatibleError(f"{where} has a shape that no signal has.")
     try:

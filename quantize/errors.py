@@ -88,5 +88,5 @@ def invalid_value(parameter: str, got: str, allowed: Sequence[str]) -> str:
     """
     return (
         f"Invalid value for {parameter!r}. Allowed values are {listing(allowed)}, "
-        f"but got {got!r} instead.{suggestion(got, allowed)}"
+        f"but got {got!r:.120} instead.{suggestion(got, allowed)}"
     )

@@ -20,7 +20,7 @@ import numpy as np
 
 from firmware_bridge.plan.source import comment_lines, float_literal, refuse_name
 from firmware_bridge.rendering import Code, render
-from firmware_bridge.signal.contract import AS_RECORDED, AVERAGE, SignalContract
+from firmware_bridge.signal.contract import AS_RECORDED, AVERAGE, UNKNOWN, SignalContract
 from quantize.errors import IncompatibleError, UsageError, invalid_value
 from quantize.graph.qgraph import Quant
 
@@ -119,6 +119,8 @@ def _refuse(contract: SignalContract, arithmetic: str) -> None:
         reasons.append(
             "µV per count unknown (signal.uv_per_count in the contract file, or --uv-per-count)"
         )
+    if contract.unit not in (*UV, UNKNOWN):
+        reasons.append(f"unit {contract.unit!r} is none of {', '.join(UV)}")
     if contract.input_quant is None:
         reasons.append("input quantization unknown (export with --int8)")
     if arithmetic == "fixed" and contract.scaling.kind == "moving":

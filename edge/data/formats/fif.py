@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,10 @@ import numpy as np
 
 from edge.data.description import Description, Hints, Trials
 from edge.data.formats import _mne
+from edge.errors import IncompatibleError
 
+TAG = struct.Struct(">8xii")
+"""A tag's head: how many bytes follow, and where the next one is; 0 is behind them, -1 nowhere."""
 SUFFIXES = (".fif", ".fif.gz")
 EPOCHS = re.compile(r"[-_]epo(-\d+)?\.fif(\.gz)?$", re.IGNORECASE)
 
@@ -28,11 +33,30 @@ def open_recording(path: Path, hints: Hints) -> Description | Trials:  # noqa: A
     numbers of their samples do not follow on one another, the recording begins anew.
     """
     mne = _mne.import_mne()
+    _refuse_circle(path)
     if EPOCHS.search(path.name):
         epochs, notes = _mne.call(path, lambda: mne.read_epochs(path, verbose="ERROR"))
         return trials(epochs, path, notes)
     raw, notes = _mne.call(path, lambda: mne.io.read_raw_fif(path, verbose="ERROR"))
     return _mne.describe(raw, path, joints=_part_joints(raw), notes=notes)
+
+
+def _refuse_circle(path: Path) -> None:
+    """Raise where tags lead back to one before, along which MNE would walk for ever."""
+    seen: set[int] = set()
+    at = 0
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        while at not in seen:
+            seen.add(at)
+            file.seek(at)
+            head = file.read(TAG.size)
+            if len(head) < TAG.size:
+                return
+            length, following = TAG.unpack(head)
+            at = following or at + TAG.size + length
+            if following < 0 or at < 0:
+                return
+    raise IncompatibleError(f"{str(path)!r} is damaged: its parts lead in a circle.")
 
 
 def _part_joints(raw: Any) -> list[int]:
