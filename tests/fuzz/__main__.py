@@ -64,16 +64,16 @@ class Findings:
         )
 
 
-def plain(found: Findings, seconds: float, seed: int) -> None:
-    """Damage good files, and what damage was read before, in an order that the seed gives."""
+def plain(found: Findings, seconds: float, seed: int, count: int) -> None:
+    """Damage good files in turn, as the seed says; ``count`` times at most."""
     inputs, end, number = found.surface.inputs(), time.monotonic() + seconds, 0
-    while time.monotonic() < end:
+    while time.monotonic() < end and number < count:
         given = inputs[number % len(inputs)]
         found.try_it(found.surface.mutated(given, seed * 2**32 + number))
         number += 1
 
 
-def guided(found: Findings, seconds: float, seed: int) -> None:
+def guided(found: Findings, seconds: float, seed: int, count: int) -> None:
     """Let atheris choose which damage is damaged further; the last input ends the process."""
     import atheris
 
@@ -81,7 +81,9 @@ def guided(found: Findings, seconds: float, seed: int) -> None:
 
     def one(given: bytes) -> None:
         found.try_it(given)
-        if time.monotonic() > end:  # libFuzzer's own end would pass over all of Python's
+        if (
+            time.monotonic() > end or found.runs >= count
+        ):  # libFuzzer's own end would pass over all of Python's
             click.echo(found.summary())
             sys.stdout.flush()
             shutil.rmtree(found.folder, ignore_errors=True)
@@ -102,7 +104,13 @@ def guided(found: Findings, seconds: float, seed: int) -> None:
     atheris.Fuzz()
 
 
-def run_one(name: str, seconds: float, seed: int, how: Callable[..., None]) -> None:
+def run_one(
+    name: str,
+    seconds: float,
+    seed: int,
+    count: int,
+    how: Callable[[Findings, float, int, int], None],
+) -> None:
     """Fuzz one Python surface in this process, which ends here."""
     from tests.fuzz.surfaces import SURFACES, refuse_bad_seeds
 
@@ -112,7 +120,7 @@ def run_one(name: str, seconds: float, seed: int, how: Callable[..., None]) -> N
         found = Findings(surface, folder)
         with limits():
             try:
-                how(found, seconds, seed)
+                how(found, seconds, seed, count)
             finally:
                 click.echo(found.summary())
                 sys.stdout.flush()
@@ -130,27 +138,29 @@ PYTHON = (
 @click.option("--seconds", type=click.FloatRange(min=0), default=60, help="For each surface.")
 @click.option("--surface", "names", multiple=True, type=click.Choice([*PYTHON, *native.SURFACES]))
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--count", type=click.IntRange(1), default=10**9, help="Of inputs, at most.")
 @click.option("--plain", "is_plain", is_flag=True, help="Without coverage, in a fixed order.")
-def main(seconds: float, names: tuple[str, ...], seed: int, is_plain: bool) -> None:
+def main(seconds: float, names: tuple[str, ...], seed: int, count: int, is_plain: bool) -> None:
     """Fuzz surfaces, all without a name; each in a process of its own."""
     every = names or (*PYTHON, *native.SURFACES)
     if len(every) > 1:
-        arguments = ["--seconds", str(seconds), "--seed", str(seed), *["--plain"] * is_plain]
+        arguments = ["--seconds", str(seconds), "--seed", str(seed), "--count", str(count)]
+        arguments += ["--plain"] * is_plain
         again = [sys.executable, "-W", "ignore", "-m", "tests.fuzz", *arguments]
         codes = [subprocess.run([*again, "--surface", n], check=False).returncode for n in every]
         sys.exit(any(codes))
     (name,) = every
     if name in native.SURFACES:
-        sys.exit(native.fuzz(name, seconds, seed, FOUND))
+        sys.exit(native.fuzz(name, seconds, seed, count, FOUND))
     if is_plain:
-        run_one(name, seconds, seed, plain)
+        run_one(name, seconds, seed, count, plain)
     import atheris
 
     with atheris.instrument_imports(include=["edge", "quantize", "firmware_bridge", "benchmarks"]):
         from tests.fuzz import surfaces
 
         assert tuple(surfaces.SURFACES) == PYTHON
-    run_one(name, seconds, seed, guided)
+    run_one(name, seconds, seed, count, guided)
 
 
 if __name__ == "__main__":

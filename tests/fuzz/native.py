@@ -13,9 +13,10 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import click
 
@@ -121,7 +122,7 @@ Parts = tuple[dict[str, str], dict[str, str]]
 """Files of generated C by name, and the function that runs each model."""
 
 
-def models() -> Mapping[str, object]:
+def models(gates: Sequence[str] = GATES) -> Mapping[str, Any]:
     """Integer graphs by name: one of no network, and small ones of several gates."""
     from edge.lower.stem import lower
     from edge.spec import ModelSpec
@@ -131,8 +132,8 @@ def models() -> Mapping[str, object]:
     from tests.networks import SMALL, randomized, windows
     from tests.synthetic import Shape, network
 
-    found: dict[str, object] = {"synthetic": network(Shape())}
-    for mode in GATES:
+    found: dict[str, Any] = {"synthetic": network(Shape())}
+    for mode in gates:
         spec = ModelSpec(mode, 3, 120, 3, SMALL)
         net = lower(randomized(spec, 1), spec)
         found[mode] = extract(ptq.quantize(net, windows(spec, 30), Recipe()))
@@ -154,13 +155,13 @@ def engine() -> Parts:
 
 
 def stream() -> Parts:
-    """The streaming engine beside the windowed one, whose kernels it shares."""
+    """The streaming engine beside the windowed one, whose kernels for gates it shares."""
     from firmware_bridge.emit.generate import generate
     from firmware_bridge.stream.generate import generate_stream
 
     files: dict[str, str] = {}
     functions: dict[str, str] = {}
-    for name, graph in models().items():
+    for name, graph in models(GATES[:1]).items():
         files |= generate(graph, name).files | generate_stream(graph, HOP, name).files
         functions[name] = STREAM.substitute(name=name, upper=name.upper())
     return files, functions
@@ -226,7 +227,7 @@ def build(name: str, folder: Path) -> Path:
     return folder / "fuzz"
 
 
-def fuzz(name: str, seconds: float, seed: int, found: Path) -> int:
+def fuzz(name: str, seconds: float, seed: int, count: int, found: Path) -> int:
     """Run libFuzzer on a surface; 0 where it finds nothing, 1 otherwise, 6 without clang."""
     if shutil.which("clang") is None:
         click.echo(
@@ -245,6 +246,7 @@ def fuzz(name: str, seconds: float, seed: int, found: Path) -> int:
     ]
     options += ["-rss_limit_mb=2048", f"-artifact_prefix={found / name}/", "-print_final_stats=1"]
     folders = [str(corpus), *([str(kept)] if kept.is_dir() else [])]
+    options.append(f"-runs={count}")
     start_s = time.monotonic()
     done = subprocess.run(
         [program, *options, *folders],
