@@ -81,9 +81,8 @@ def guided(found: Findings, seconds: float, seed: int, count: int) -> None:
 
     def one(given: bytes) -> None:
         found.try_it(given)
-        if (
-            time.monotonic() > end or found.runs >= count
-        ):  # libFuzzer's own end would pass over all of Python's
+        is_last = time.monotonic() > end or found.runs >= count
+        if is_last:  # libFuzzer's own end would pass over all of Python's
             click.echo(found.summary())
             sys.stdout.flush()
             shutil.rmtree(found.folder, ignore_errors=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Two minutes of fuzzing over all surfaces, and every input that once showed a fault.
 
-``make fuzz SECONDS=1800`` goes on from there. The order of inputs is given by a seed, and no more are
-tried here than passed before: what is new shows in ``make fuzz``, and not in somebody's change.
+``make fuzz SECONDS=1800`` goes on from there. The order of inputs is given by a seed, and no more
+are tried here than passed before: what is new shows in ``make fuzz``, not in somebody's change.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ COUNTS = {
     "signature": 3600,
 }
 """Inputs that passed; ``sweep`` is left out until its readers are mended, see the notes."""
-C_COUNTS = {"c-engine": 6000, "c-stream": 100, "c-signal": 2000}
+C_COUNTS = {"c-engine": 6000, "c-signal": 2000}
 PYTHON_SECONDS, C_SECONDS = 8, 16
-"""Of each of nine Python surfaces and each of three in C: two minutes in all."""
+"""Of each Python surface and each in C; ``c-stream`` compiles for minutes, see ``make fuzz``."""
 
 
 def fuzzed(name: str, seconds: float, count: int) -> dict[str, object]:
