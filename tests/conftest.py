@@ -17,8 +17,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measure import tool
-from tests import durations, forked
+from tests import bytecode, durations, forked
 
+if sys.dont_write_bytecode and not bytecode.is_compiled("torch"):
+    bytecode.keep(Path(__file__).parents[1] / ".cache" / "bytecode")
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process per core: threads beyond it fight for them
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

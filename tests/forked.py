@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Run ``edge`` in processes that start with the libraries imported.
 
-Importing PyTorch, ExecuTorch, braindecode and MNE takes five seconds of a processor, which is most
+Importing PyTorch, ExecuTorch, braindecode and MNE takes seven seconds of a processor, which is most
 of what a short command takes. One process imports them once, touches nothing of them, and forks
 for each command: the child gets the command's arguments, folder and descriptors, and goes the way
 of ``python -m edge`` from there to its end. Tests of what an import says or costs, or of the
@@ -20,7 +20,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 HEAVY = (
     *("edge", "torch", "mne", "braindecode.models", "executorch.exir", "torchao", "onnx"),
@@ -35,7 +35,15 @@ TIMEOUT_S = 900
 
 
 class Server:
-    """The process that forks, started with the first command."""
+    """The process that forks, started with the first command.
+
+    Attributes
+    ----------
+    processor_s
+        Processor time that the commands have taken so far, of all servers of this process.
+    """
+
+    processor_s: ClassVar[float] = 0.0
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -55,8 +63,10 @@ class Server:
         answer = process.stdout.readline()
         if not answer:
             raise RuntimeError(f"the process that forks has ended: {err.read_text()}")
+        code, cost_s = answer.split()
+        Server.processor_s += float(cost_s)
         texts = (path.read_text(encoding="utf-8") for path in (out, err))
-        return subprocess.CompletedProcess(list(arguments), int(answer), *texts)
+        return subprocess.CompletedProcess(list(arguments), int(code), *texts)
 
     def close(self) -> None:
         """End the process; its children have ended."""
@@ -88,9 +98,10 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
             return
         signal.signal(signal.SIGALRM, lambda *_, child=child: os.kill(child, signal.SIGKILL))
         signal.alarm(TIMEOUT_S)
-        _, status = os.waitpid(child, 0)
+        _, status, used = os.wait4(child, 0)
         signal.alarm(0)
-        answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        cost_s = used.ru_utime + used.ru_stime
+        answers.write(f"{os.waitstatus_to_exitcode(status)} {cost_s}\n")
         answers.flush()
     os._exit(0)
 

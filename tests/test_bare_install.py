@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -38,7 +39,12 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(*command: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """A command of the bare environment, far from the source tree."""
     return subprocess.run(
-        [str(part) for part in command], cwd=cwd or "/", capture_output=True, text=True, check=False
+        [str(part) for part in command],
+        cwd=cwd or "/",
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

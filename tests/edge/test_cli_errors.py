@@ -29,7 +29,8 @@ def test_message_and_exit_code(case: Path, tmp_path: Path, edge: Edge, eca_bundl
     wrong_inputs.make(wanted.get("input", []), tmp_path)
     before = listing(tmp_path)
     command = wanted["arguments"].format(bundle=eca_bundle, zoo=checkpoints.ZOO)
-    done = edge(*command.split(), cwd=tmp_path)
+    hub = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")} if "hf:" in command else None
+    done = edge(*command.split(), cwd=tmp_path, env=hub)
     lines = [line for line in done.stderr.splitlines() if not line.startswith(OTHER_LINES)]
     message = wanted["message"].replace("{here}", str(tmp_path))
     assert lines == ["edge: " + message.replace("{bundle}", str(eca_bundle))]

@@ -237,7 +237,8 @@ def test_verify(edge: Edge, eca_bundle: Path) -> None:
 def test_verify_notices_other_weights(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
     """A graph that computes something else is refused, though its hashes are right.
 
-    Its C, which is always generated anew, is another; without C its integers are (exit code 5).
+    Its sums have other bounds; its C, which is always generated anew, is another; where a manifest
+    has neither, its integers are others (exit code 5).
     """
     copy = tmp_path / "copy"
     shutil.copytree(eca_bundle, copy)
@@ -246,7 +247,13 @@ def test_verify_notices_other_weights(edge: Edge, eca_bundle: Path, tmp_path: Pa
     constants["head.weight"] = constants["head.weight"][::-1]
     np.savez(copy / "qgraph.npz", **constants)
     made = plain.read(copy / "manifest.json", Manifest)
-    plain.write(copy / "manifest.json", replace(made, files=bundle_folder.checksums(copy)))
+    made = replace(made, files=bundle_folder.checksums(copy))
+    plain.write(copy / "manifest.json", made)
+    done = edge("verify", copy)
+    assert done.returncode == 3
+    assert done.stderr.endswith(f"than follow from {copy / 'qgraph'}.json. Export again.\n")
+    made = replace(made, accumulators=())
+    plain.write(copy / "manifest.json", made)
     done = edge("verify", copy)
     assert done.returncode == 3
     assert done.stderr.endswith(
