@@ -54,7 +54,13 @@ class Server:
         folder = Path(self._folder.name)
         out, err = folder / "out", folder / "err"
         where = str(cwd if cwd is not None else Path.cwd())
-        request = {"arguments": list(arguments), "cwd": where, "out": str(out), "err": str(err)}
+        request = {
+            "arguments": list(arguments),
+            "cwd": where,
+            "out": str(out),
+            "err": str(err),
+            "variables": self._variables(),  # as they are now: a test may have set HOME
+        }
         process = self._process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -74,13 +80,17 @@ class Server:
             self._process.communicate()
         self._folder.cleanup()
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _variables(self) -> dict[str, str]:
+        """The environment as it is now, without the Hub and without threads."""
         variables = {k: v for k, v in os.environ.items() if not k.startswith("PYTHONWARN")}
         hub = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(Path(self._folder.name) / "hf")}
         one_thread = {"OMP_NUM_THREADS": "1"}  # a thread would not survive the fork
+        return variables | hub | one_thread
+
+    def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-W", "ignore", __file__],
-            env=variables | hub | one_thread,
+            env=self._variables(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -106,8 +116,10 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     os._exit(0)
 
 
-def _become(arguments: list[str], cwd: str, out: str, err: str) -> None:
+def _become(arguments: list[str], cwd: str, out: str, err: str, variables: dict[str, str]) -> None:
     """Take over what a new process would have been started with."""
+    os.environ.clear()
+    os.environ.update(variables)
     os.chdir(cwd)
     for number, path, flags in (
         (0, os.devnull, os.O_RDONLY),
