@@ -85,7 +85,8 @@ def decode(data: bytes, kind: type[T], where: str) -> T:
     version = document.pop("schema_version", None) if isinstance(document, dict) else None
     if version != _version(kind):
         raise IncompatibleError(
-            f"{where} has schema_version {version!r}; this version of edge reads {_version(kind)}."
+            f"{where} has schema_version {version!r:.60}; this version of edge reads "
+            f"{_version(kind)}."
         )
     return validate(document, kind, where)
 
@@ -116,7 +117,7 @@ def toml(data: bytes, where: str) -> dict[str, Any]:
     except UnicodeError:
         raise IncompatibleError(f"{where} is not text in UTF-8.") from None
     except (ValueError, RecursionError) as error:
-        raise IncompatibleError(f"{where} is not TOML: {error}.") from None
+        raise IncompatibleError(f"{where} is not TOML: {error!s:.200}.") from None
 
 
 def parse(data: bytes, where: str, *, nan: bool = False) -> Any:
@@ -210,7 +211,7 @@ def first_complaint(error: ValidationError) -> str:
     """
     findings = sorted(error.errors(), key=lambda finding: finding["type"] not in UNKNOWN_NAME)
     first = findings[0]
-    place = ".".join(map(str, first["loc"]))
+    place = ".".join(map(_shown, first["loc"]))
     more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
     if first["type"] in UNKNOWN_NAME:
         absent = [str(f["loc"][-1]) for f in findings if f["type"] in MISSING]
@@ -218,6 +219,12 @@ def first_complaint(error: ValidationError) -> str:
     if first["type"] in MISSING:
         return f"{place} is missing{more}"
     return f"{place}: {first['msg'].rstrip('.')}, got {first['input']!r:.60}{more}"
+
+
+def _shown(name: str | int) -> str:
+    """A field's name as a line can hold it: 80 characters of it, escaped where it is no text."""
+    text = str(name)
+    return f"{text if text.isprintable() else repr(text):.80}"
 
 
 UNKNOWN_NAME = ("extra_forbidden", "unexpected_keyword_argument")

@@ -187,7 +187,7 @@ def read_recipe(name: str) -> Recipe:
     unknown = [key for key in document if key not in allowed]
     if unknown:
         raise UsageError(
-            f"--recipes {name!r}: {unknown[0]!r} is not known. Allowed are {listing(allowed)}."
+            f"--recipes {name!r}: {unknown[0]!r:.80} is not known. Allowed are {listing(allowed)}."
             f"{suggestion(unknown[0], allowed)}"
         )
     return manifest.validate(document, Recipe, f"--recipes {name!r}")
@@ -260,8 +260,8 @@ def _refuse_other(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any
     for name, old, new in pairs:
         if old != new:
             raise UsageError(
-                f"The sweep in {str(folder)!r} has {name} {old!r}, and {new!r} is asked for. "
-                f"Ask for the same, or name another --out."
+                f"The sweep in {str(folder)!r} has {name:.80} {old!r:.200}, and {new!r:.200} is "
+                f"asked for. Ask for the same, or name another --out."
             )
 
 
@@ -271,8 +271,8 @@ def _refuse_other_data(made: Plan) -> None:
         if not made.result(cell).exists():
             continue
         old = made.finished(cell).data
-        if Path(old).resolve() != Path(cell.data).resolve():
+        if "\0" in old or Path(old).resolve() != Path(cell.data).resolve():
             raise UsageError(
-                f"The sweep in {str(made.folder)!r} has {cell.name} of --data {old!r}, and "
+                f"The sweep in {str(made.folder)!r} has {cell.name} of --data {old!r:.200}, and "
                 f"{cell.data!r} is asked for. Ask for the same, or name another --out."
             )

@@ -266,7 +266,7 @@ def parse(text: str, where: str) -> ContractFile:
         document = tomllib.loads(text)
         bad = _not_finite(document)
     except (ValueError, RecursionError) as error:  # of an integer of 5000 digits it is no other
-        raise UsageError(f"{where} is not a TOML file: {error}.") from None
+        raise UsageError(f"{where} is not a TOML file: {error!s:.200}.") from None
     if bad is not None:
         raise UsageError(f"{where}: {bad} is no number that a signal has.")
     events = document.get("events", [])

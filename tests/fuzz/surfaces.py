@@ -13,6 +13,7 @@ import io
 import json
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -256,8 +257,10 @@ def sweeps() -> Surface:
         folder = Path(name)
         (folder / "recipe.json").write_text(plain.to_json(Recipe()))
         made = planned(folder)
-        result = {"data": "B.npz", "refused": "", "tool_sha256": "0", "bundle": None}
-        claim.write(made.result(made.cells[0]), result)
+        cell = made.cells[0]
+        done = plan.Result(cell.mode, cell.data, cell.seed, cell.recipe, "", 1.0, "0")
+        document = {"schema_version": plain.SCHEMA_VERSION, **asdict(done)}
+        claim.write(made.result(cell), document)
         seeds = {
             str(p.relative_to(folder)): p.read_bytes()
             for p in sorted(folder.rglob("*.json"))

@@ -3,14 +3,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from quantize import plain, reading
 from quantize.errors import EdgeError, IncompatibleError, UsageError
+
+
+@dataclass(frozen=True)
+class Small:
+    """A document of one field and no other."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    a: int
+
 
 REFUSED = {
     "a key twice": (b'{"a": 1, "a": 2}', "x is not JSON: the key 'a' stands there twice."),
@@ -128,3 +140,31 @@ def test_documents_of_strangers(tmp_path: Path) -> None:
             plain.toml(text, "d.toml")
         assert "\n" not in str(refused.value)
     assert plain.toml(b"a = 1", "d.toml") == {"a": 1}
+
+
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"schema_version": LONG, "a": 1},
+        {"schema_version": [LONG] * 9, "a": 1},
+        {"schema_version": 1, "a": 1, LONG: 1},
+        {"schema_version": 1, "a": 1, "b\nc\x1b[2J": 1},
+        {"schema_version": 1, "a": LONG},
+    ],
+)
+def test_what_is_quoted_is_short_and_printable(document: object) -> None:
+    """A version, a name or a value of a stranger's cannot fill the terminal or steer it."""
+    with pytest.raises(IncompatibleError) as refused:
+        plain.decode(json.dumps(document).encode(), Small, "d.json")
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 300
+
+
+def test_a_table_twice_is_quoted_short() -> None:
+    """What TOML's reader complains of holds the file's own names."""
+    with pytest.raises(IncompatibleError) as refused:
+        plain.toml(f"[{LONG}]\n[{LONG}]\n".encode(), "d.toml")
+    assert len(str(refused.value)) < 300
