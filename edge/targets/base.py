@@ -191,6 +191,13 @@ ABSENT = Ability(
 )
 """What an operation is to a table that has no row for it."""
 
+FLOAT_HEAD = Ability(
+    int8=False,
+    why="int8 weights and inputs are summed in float32, so that logits never tie",
+    fix="the tflite target has 16-bit logits",
+)
+"""The last layer where a target's file writes logits as float32."""
+
 
 class Target(Protocol):
     """The interface of a target module, see above."""

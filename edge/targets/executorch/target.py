@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edge.errors import AccuracyError, MissingToolError
 from edge.spec import Precision
-from edge.targets.base import Ability, Loader, Session, Sources
+from edge.targets.base import FLOAT_HEAD, Ability, Loader, Session, Sources
 from quantize.graph.layouts import to_nchw
 
 SUFFIX = "pte"
@@ -49,11 +49,7 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
         "div": NO_KERNEL,
         "elu": INT8,
         "exp": NO_KERNEL,
-        "head": Ability(
-            int8=False,
-            why="int8 weights and inputs are summed in float32, so that logits never tie",
-            fix="the tflite target has 16-bit logits",
-        ),
+        "head": FLOAT_HEAD,
         "log": NO_KERNEL,
         "max_over_channels": INT8,
         "max_over_time": INT8,

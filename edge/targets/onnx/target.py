@@ -15,6 +15,7 @@ Activations are stored as uint8, 128 above the graph's int8: the same steps, and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from edge.errors import MissingToolError
 from edge.spec import Precision
-from edge.targets.base import Ability, Loader, Session, Sources
+from edge.targets.base import FLOAT_HEAD, Ability, Loader, Session, Sources
 from edge.targets.onnx.write import encode as encode_graph
 from quantize.graph.layouts import to_nchw
 
@@ -34,15 +35,11 @@ WRITES_WITH = ("onnx",)
 RUNS_WITH = ("onnxruntime",)
 
 INT8 = Ability(int8=True)
-TABLE = Ability(
-    int8=False,
-    why="ONNX Runtime has no int8 kernel for it and computes it on dequantized values",
-    fix="the tflite target looks it up in a table",
-)
 DEQUANTIZED = Ability(
     int8=False,
     why="ONNX Runtime has no int8 kernel for it and computes it on dequantized values",
 )
+TABLE = replace(DEQUANTIZED, fix="the tflite target looks it up in a table")
 ABILITIES: Mapping[str, Ability] = MappingProxyType(
     {
         "add": INT8,
@@ -53,11 +50,7 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
         "elu": TABLE,
         "exp": DEQUANTIZED,
         "gelu": TABLE,
-        "head": Ability(
-            int8=False,
-            why="int8 weights and inputs are summed in float32, so that logits never tie",
-            fix="the tflite target has 16-bit logits",
-        ),
+        "head": FLOAT_HEAD,
         "leaky_relu": INT8,
         "log": DEQUANTIZED,
         "max_over_channels": INT8,
@@ -69,7 +62,7 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
         "reshape": INT8,
         "sigmoid": INT8,
         "sqrt": DEQUANTIZED,
-        "sub": Ability(int8=False, why=DEQUANTIZED.why, fix="the tflite target subtracts in int8"),
+        "sub": replace(DEQUANTIZED, fix="the tflite target subtracts in int8"),
         "tanh": TABLE,
     }
 )
