@@ -63,18 +63,17 @@ class Plugin:
         self.costs: dict[str, float] = {}
         self.before = 0.0
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_protocol(self) -> Generator[None, None, None]:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self) -> None:
         """Look at the clock before a test and its fixtures."""
         self.before = processor_s()
-        yield
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_makereport(self) -> Generator[None, None, None]:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Write what a test has taken up to now into its report."""
-        outcome = yield
-        report = outcome.get_result()  # type: ignore[attr-defined]
+        report = yield
         report.user_properties.append((COST, processor_s() - self.before))
+        return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the last one, which is that of the end."""

@@ -35,7 +35,7 @@ class Activation(Node):
         """The function, if it is one of those."""
         return self.function if self.function in FLOAT_ONLY else ""
 
-    def needs(self, graph: QGraph) -> str:  # noqa: ARG002
+    def needs(self, graph: QGraph) -> str:
         """Return the function."""
         return self.function
 
@@ -49,6 +49,6 @@ class Activation(Node):
         table = lookup.table(self.function, source, target)
         return table[values[self.input].astype(np.int64) - INT8_MIN]
 
-    def in_float(self, graph: QGraph, values: Values) -> Array:  # noqa: ARG002
+    def in_float(self, graph: QGraph, values: Values) -> Array:
         """Apply the function, rounded once."""
         return lookup.apply(self.function, values[self.input])

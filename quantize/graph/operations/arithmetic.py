@@ -47,7 +47,7 @@ class Arithmetic(Binary):
         """``div``, if that is the function."""
         return self.function if self.function in FLOAT_ONLY else ""
 
-    def needs(self, graph: QGraph) -> str:  # noqa: ARG002
+    def needs(self, graph: QGraph) -> str:
         """Return the function."""
         return self.function
 
@@ -89,7 +89,7 @@ class Arithmetic(Binary):
         last = quantize_multiplier(self.factor(graph))
         return saturate(multiply(total, *last) + graph.quant(self.output).zero_point)
 
-    def in_float(self, graph: QGraph, values: Values) -> Array:  # noqa: ARG002
+    def in_float(self, graph: QGraph, values: Values) -> Array:
         """Add, subtract or divide."""
         result: Array = FUNCTIONS[self.function](values[self.input], values[self.other])
         return result

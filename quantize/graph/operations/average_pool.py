@@ -61,7 +61,7 @@ class AveragePool(Node):
         """Return one for every value that is added."""
         return math.prod(graph[self.output].shape) * self.length
 
-    def kernel(self, graph: QGraph) -> tuple[int, int, int]:  # noqa: ARG002
+    def kernel(self, graph: QGraph) -> tuple[int, int, int]:
         """Return length and stride; nothing is padded."""
         return self.length, self.stride, 0
 
@@ -86,7 +86,7 @@ class AveragePool(Node):
         factor = quantize_multiplier(self.factor(graph))
         return saturate(multiply(centred, *factor) + target.zero_point)
 
-    def in_float(self, graph: QGraph, values: Values) -> Array:  # noqa: ARG002
+    def in_float(self, graph: QGraph, values: Values) -> Array:
         """Return the mean of every window."""
         return self._sums_of(values[self.input]) * np.float32(1 / self.length)
 

@@ -110,13 +110,13 @@ class Node(ABC):
         """Which of :data:`FLOAT_ONLY` it computes; empty if it has an int8 form."""
         return ""
 
-    def needs(self, graph: QGraph) -> str:  # noqa: ARG002
+    def needs(self, graph: QGraph) -> str:
         """Return what it needs from a runtime, as the key of a table of abilities."""
         return self.kind
 
     def constants(
         self,
-        graph: QGraph,  # noqa: ARG002
+        graph: QGraph,
     ) -> Iterator[tuple[str, tuple[Shape | None, str]]]:
         """Yield what its constants have to be: name, shape (None for any), type."""
         return iter(())
@@ -135,11 +135,11 @@ class Node(ABC):
         """Return its multiply-accumulates for a window."""
         return max(math.prod(graph[name].shape) for name in (self.output, self.input))
 
-    def kernel(self, graph: QGraph) -> tuple[int, int, int]:  # noqa: ARG002
+    def kernel(self, graph: QGraph) -> tuple[int, int, int]:
         """Return length, stride and left padding, samples; (1, 1, 0) if it has no kernel."""
         return 1, 1, 0
 
-    def sums(self, graph: QGraph) -> Sums | None:  # noqa: ARG002
+    def sums(self, graph: QGraph) -> Sums | None:
         """Return its sums where it computes in integers; None if it has none."""
         return None
 

@@ -50,7 +50,7 @@ class LeakyRelu(Node):
         negative = multiply(centred, *quantize_multiplier(slope))
         return saturate(np.where(centred >= 0, positive, negative) + target.zero_point)
 
-    def in_float(self, graph: QGraph, values: Values) -> Array:  # noqa: ARG002
+    def in_float(self, graph: QGraph, values: Values) -> Array:
         """Scale negative values."""
         x = values[self.input]
         return np.where(x >= 0, x, np.float32(self.slope) * x)

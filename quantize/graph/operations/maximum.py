@@ -33,7 +33,7 @@ class Maximum(Node):
         """The axis of a tensor that it goes over."""
         return 2 if self.over == "time" else 3
 
-    def needs(self, graph: QGraph) -> str:  # noqa: ARG002
+    def needs(self, graph: QGraph) -> str:
         """Return which of the two it is."""
         return f"max_over_{self.over}"
 
@@ -42,7 +42,7 @@ class Maximum(Node):
         shape = graph[self.input].shape
         return (1, 1, 1, shape[3]) if self.over == "time" else (1, 1, shape[2], 1)
 
-    def in_int8(self, graph: QGraph, values: Values) -> Array:  # noqa: ARG002
+    def in_int8(self, graph: QGraph, values: Values) -> Array:
         """Return the largest of the stored values."""
         return np.asarray(values[self.input].max(self.axis, keepdims=True))
 

@@ -48,6 +48,6 @@ class Mean(Node):
         factor = self.factor(graph, x.shape[2])
         return saturate(multiply(sums, *factor) + graph.quant(self.output).zero_point)
 
-    def in_float(self, graph: QGraph, values: Values) -> Array:  # noqa: ARG002
+    def in_float(self, graph: QGraph, values: Values) -> Array:
         """Return the mean of every channel."""
         return np.asarray(values[self.input].mean(2, keepdims=True))

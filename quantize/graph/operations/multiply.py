@@ -44,6 +44,6 @@ class Multiply(Binary):
         scaled = arithmetic.multiply(x * other, *factor)
         return saturate(scaled + graph.quant(self.output).zero_point)
 
-    def in_float(self, graph: QGraph, values: Values) -> Array:  # noqa: ARG002
+    def in_float(self, graph: QGraph, values: Values) -> Array:
         """Multiply."""
         return values[self.input] * values[self.other]

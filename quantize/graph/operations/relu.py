@@ -32,6 +32,6 @@ class Relu(Node):
         """Clamp at the integer that stands for zero."""
         return np.maximum(values[self.input], np.int8(graph.quant(self.input).zero_point))
 
-    def in_float(self, graph: QGraph, values: Values) -> Array:  # noqa: ARG002
+    def in_float(self, graph: QGraph, values: Values) -> Array:
         """Clamp at zero."""
         return np.maximum(values[self.input], np.float32(0))
