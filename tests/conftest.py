@@ -94,21 +94,30 @@ def _digest(folder: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def edge() -> Iterator[Edge]:
+def server() -> Iterator[forked.Server]:
+    """The process that runs commands."""
+    one = forked.Server()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def edge(server: forked.Server) -> Edge:
     """Run the real command: ``edge("export", "--int8", cwd=folder)``.
 
     It is a process of its own, forked from one that has imported the libraries
-    (:mod:`tests.forked`). With ``env``, which is added to the environment, Python starts afresh.
+    (:mod:`tests.forked`), with ``variables`` added to the environment. With ``env``, which is added
+    too, Python starts afresh.
     """
-    server = forked.Server()
 
     def run(
         *arguments: object,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         if env is None:
-            return server.run([*map(str, arguments)], cwd)
+            return server.run([*map(str, arguments)], cwd, variables or {})
         command = [sys.executable, "-m", "edge", *map(str, arguments)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHONWARN")}
         environment |= env
@@ -116,8 +125,7 @@ def edge() -> Iterator[Edge]:
             command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
         )
 
-    yield run
-    server.close()
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -141,11 +149,15 @@ def _shared(name: str) -> Path:
 
 @pytest.fixture(scope="session")
 def eca_bundle(edge: Edge, once: Once) -> Path:
-    """The embedded default with its sensitivity, exported by the command a user types."""
+    """The embedded default, exported by the command a user types; what it said is beside it."""
 
     def make(folder: Path) -> None:
-        out = folder / "eca"
-        done = edge("export", "--mode", "eca", "--int8", "--sensitivity", "--out", out)
+        done = edge(*EXPORT.split()[1:], cwd=folder)
         assert done.returncode == 0, done.stderr
+        (folder / SAID).write_text(done.stdout)
 
-    return once("eca", make) / "eca"
+    return once("eca", make) / "edge-eca-int8"
+
+
+EXPORT = "edge export --mode eca --int8"
+SAID = "said.txt"

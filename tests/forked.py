@@ -3,24 +3,29 @@
 
 Importing PyTorch, ExecuTorch, braindecode and MNE takes seven seconds of a processor, which is most
 of what a short command takes. One process imports them once, touches nothing of them, and forks
-for each command: the child gets the command's arguments, folder and descriptors, and goes the way
-of ``python -m edge`` from there to its end. Tests of what an import says or costs, or of the
-environment, start Python afresh (``edge(..., env=...)``).
+for each command: the child gets the command's arguments, folder, variables and descriptors, and
+goes the way of ``python -m edge`` from there to its end. ``tests/forked_command.py`` stands for
+``edge`` where a shell types it. Tests of what an import says or costs, or of how the environment
+is read at the start, start Python afresh (``edge(..., env=...)``).
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
 import os
+import select
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import ClassVar
 
 HEAVY = (
     *("edge", "torch", "mne", "braindecode.models", "executorch.exir", "torchao", "onnx"),
@@ -29,9 +34,10 @@ HEAVY = (
 """``edge`` first: it makes braindecode importable where there is no torchaudio. No
 onnxruntime: it starts a thread, which a fork leaves behind and its end waits for."""
 
-
 TIMEOUT_S = 900
 """After this a command is killed, so that a test fails where it would hang."""
+CLIENT = Path(__file__).with_name("forked_command.py")
+MAX_REQUEST = 1 << 20
 
 
 class Server:
@@ -49,24 +55,28 @@ class Server:
         self._process: subprocess.Popen[str] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="edge-forked-")
 
-    def run(self, arguments: Sequence[str], cwd: Path | None) -> subprocess.CompletedProcess[str]:
-        """Run one command and wait for its end."""
-        folder = Path(self._folder.name)
-        out, err = folder / "out", folder / "err"
-        where = str(cwd if cwd is not None else Path.cwd())
+    def run(
+        self, arguments: Sequence[str], cwd: Path | None, variables: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one command, with variables added to the environment, and wait for its end."""
+        address = self._address()
+        out, err = (Path(self._folder.name) / name for name in ("out", "err"))
         request = {
             "arguments": list(arguments),
-            "cwd": where,
-            "out": str(out),
-            "err": str(err),
-            "variables": self._variables(),  # as they are now: a test may have set HOME
+            "cwd": str(cwd if cwd is not None else Path.cwd()),
+            "variables": self._variables() | variables,  # as they are now: a test may set HOME
         }
-        process = self._process = self._process or self._start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(request) + "\n")
-        process.stdin.flush()
-        answer = process.stdout.readline()
+        with (
+            socket.socket(socket.AF_UNIX) as connection,
+            Path(os.devnull).open("rb") as nothing,
+            out.open("wb") as said,
+            err.open("wb") as told,
+        ):
+            connection.connect(address)
+            descriptors = [nothing.fileno(), said.fileno(), told.fileno()]
+            socket.send_fds(connection, [json.dumps(request).encode()], descriptors)
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(64)
         if not answer:
             raise RuntimeError(f"the process that forks has ended: {err.read_text()}")
         code, cost_s = answer.split()
@@ -74,11 +84,30 @@ class Server:
         texts = (path.read_text(encoding="utf-8") for path in (out, err))
         return subprocess.CompletedProcess(list(arguments), int(code), *texts)
 
+    def program(self) -> str:
+        """Return what a shell runs for ``edge``, up to its arguments."""
+        return shlex.join([sys.executable, "-S", "-E", str(CLIENT), self._address()])
+
     def close(self) -> None:
         """End the process; its children have ended."""
         if self._process is not None:
             self._process.communicate()
         self._folder.cleanup()
+
+    def _address(self) -> str:
+        if self._process is None:
+            address = str(Path(self._folder.name) / "socket")
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", __file__, address],
+                env=self._variables(),
+                stdin=subprocess.PIPE,  # its end is the server's
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            assert self._process.stdout is not None
+            self._process.stdout.readline()
+        return str(Path(self._folder.name) / "socket")
 
     def _variables(self) -> dict[str, str]:
         """The environment as it is now, without the Hub and without threads."""
@@ -87,64 +116,79 @@ class Server:
         one_thread = {"OMP_NUM_THREADS": "1"}  # a thread would not survive the fork
         return variables | hub | one_thread
 
-    def _start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-W", "ignore", __file__],
-            env=self._variables(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+
+def serve(listening: socket.socket) -> None:
+    """Fork for every request; returns in a child alone, which is to be the command.
+
+    A command is waited for by a process of its own, so that commands of a pipe run side by side.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        ready, _, _ = select.select([listening, sys.stdin], [], [])
+        if sys.stdin in ready:  # closed: who started this has ended
+            os._exit(0)
+        connection, _ = listening.accept()
+        with connection:
+            if os.fork() == 0:
+                listening.close()
+                if _run(connection):
+                    return
 
 
-def serve(requests: IO[str], answers: IO[str]) -> None:
-    """Fork for every request; returns in a child alone, which is to be the command."""
-    for line in iter(requests.readline, ""):
-        request = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            _become(**request)
-            return
-        signal.signal(signal.SIGALRM, lambda *_, child=child: os.kill(child, signal.SIGKILL))
-        signal.alarm(TIMEOUT_S)
-        _, status, used = os.wait4(child, 0)
-        signal.alarm(0)
-        cost_s = used.ru_utime + used.ru_stime
-        answers.write(f"{os.waitstatus_to_exitcode(status)} {cost_s}\n")
-        answers.flush()
+def _run(connection: socket.socket) -> bool:
+    """Fork the command and answer when it has ended; True in the command."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    text, descriptors, _, _ = socket.recv_fds(connection, MAX_REQUEST, 3)
+    while part := connection.recv(MAX_REQUEST):
+        text += part
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        _become(descriptors=descriptors, **json.loads(text))
+        return True
+    for descriptor in descriptors:
+        os.close(descriptor)
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
+    signal.alarm(TIMEOUT_S)
+    _, status, used = os.wait4(child, 0)
+    signal.alarm(0)
+    cost_s = used.ru_utime + used.ru_stime
+    with contextlib.suppress(BrokenPipeError):  # who asked has gone
+        connection.sendall(f"{os.waitstatus_to_exitcode(status)} {cost_s}".encode())
     os._exit(0)
 
 
-def _become(arguments: list[str], cwd: str, out: str, err: str, variables: dict[str, str]) -> None:
+def _become(
+    arguments: list[str], cwd: str, variables: dict[str, str], descriptors: list[int]
+) -> None:
     """Take over what a new process would have been started with."""
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(cwd)
-    for number, path, flags in (
-        (0, os.devnull, os.O_RDONLY),
-        (1, out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-        (2, err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-    ):
-        opened = os.open(path, flags, 0o600)
+    for number, opened in enumerate(descriptors):
         os.dup2(opened, number)
         os.close(opened)
+    more = variables.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[1:1] = [path for path in more if path and path not in sys.path]
     sys.argv = ["edge", *arguments]
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def main() -> None:
-    """Import, fork, and be the command."""
-    requests = os.fdopen(os.dup(0))
-    answers = os.fdopen(os.dup(1), "w")
+    """Import, listen, fork, and be the command."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(sys.argv[1])
+    listening.listen()
+    out = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)
     sys.path[0] = str(Path(__file__).parents[1])
     for name in HEAVY:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    serve(requests, answers)
+    os.write(out, b"ready\n")
+    os.close(out)
+    serve(listening)
     from edge.__main__ import run
 
     run()

@@ -152,17 +152,17 @@ TORN = (
 
 def test_a_command_of_another_package(edge: Edge, environment: dict[str, str]) -> None:
     """It is listed and runs like our own, beside one that cannot be loaded."""
-    listed = edge("--help", env=environment)
+    listed = edge("--help", variables=environment)
     assert listed.returncode == 0, listed.stderr
     assert "hello     Say hello from another package." in listed.stdout
     assert "export " in listed.stdout
-    done = edge("hello", env=environment)
+    done = edge("hello", variables=environment)
     assert (done.returncode, done.stdout) == (0, "hello from a package\n")
 
 
 def test_a_broken_command_names_its_package(edge: Edge, environment: dict[str, str]) -> None:
     """And fails alone."""
-    done = edge("torn", env=environment)
+    done = edge("torn", variables=environment)
     assert (done.returncode, done.stderr) == (6, f"edge: {TORN.format(noun='command')}\n")
 
 
@@ -170,20 +170,22 @@ def test_a_device_of_another_package(
     edge: Edge, eca_bundle: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """A runner measures, and a board is a budget for firmware."""
-    done = edge("bench", eca_bundle, "--device", "desk", cwd=tmp_path, env=environment)
+    done = edge("bench", eca_bundle, "--device", "desk", cwd=tmp_path, variables=environment)
     assert done.returncode == 2
     assert done.stderr.endswith("edge: The board 'desk' is not plugged in.\n")
-    unknown = edge("bench", eca_bundle, "--device", "dsk", cwd=tmp_path, env=environment)
+    unknown = edge("bench", eca_bundle, "--device", "dsk", cwd=tmp_path, variables=environment)
     assert "Did you mean 'desk'?" in unknown.stderr
     out = tmp_path / "firmware"
-    made = edge("firmware", eca_bundle, "--device", "npu-board", "--out", out, env=environment)
+    made = edge(
+        "firmware", eca_bundle, "--device", "npu-board", "--out", out, variables=environment
+    )
     assert made.returncode == 0, made.stderr
     assert json.loads((out / "firmware.json").read_text())["device"]["name"] == "npu-board"
 
 
 def test_doctor_lists_other_packages(edge: Edge, environment: dict[str, str]) -> None:
     """What they add, and what cannot be loaded and why."""
-    done = edge("doctor", "--json", env=environment)
+    done = edge("doctor", "--json", variables=environment)
     assert done.returncode == 0, done.stderr
     plugins = {f["what"]: f for f in json.loads(done.stdout)["findings"] if f["kind"] == "plugin"}
     assert plugins["target npu (package edge_npu)"]["found"] == "1.2"
@@ -196,8 +198,11 @@ def test_a_target_of_another_package(
     edge: Edge, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """It is exported, judged, held to the reference, verified and run like our own."""
-    export = ("export", "--mode", "none", "--int8", "--targets", "npu", "--out", "made", "--json")
-    done = edge(*export, cwd=tmp_path, env=environment)
+    export = (
+        *("export", "--mode", "none", "--int8", "--held-out", "96"),
+        *("--targets", "npu", "--out", "made", "--json"),
+    )
+    done = edge(*export, cwd=tmp_path, variables=environment)
     assert done.returncode == 0, done.stderr
     (artifact,) = json.loads(done.stdout)["artifacts"]
     assert (artifact["target"], artifact["verdict"]) == ("npu", "FULL")
@@ -205,7 +210,7 @@ def test_a_target_of_another_package(
         "graph.json",
         "graph.npz",
     ]
-    done = edge("verify", "made", cwd=tmp_path, env=environment)
+    done = edge("verify", "made", cwd=tmp_path, variables=environment)
     assert done.returncode == 0, done.stderr
     assert "npu int8" in done.stdout
     # without the package the bundle opens, and says what it cannot run
@@ -219,9 +224,12 @@ def test_a_broken_target_takes_nothing_down(
     edge: Edge, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """An export of our own targets works; asking for the broken one names its package."""
-    done = edge("export", "--mode", "none", "--targets", "torn", cwd=tmp_path, env=environment)
+    done = edge(
+        "export", "--mode", "none", "--targets", "torn", cwd=tmp_path, variables=environment
+    )
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         6, f"edge: {TORN.format(noun='target')}",
     )  # fmt: skip
-    done = edge("export", "--mode", "none", "--targets", "tflite", cwd=tmp_path, env=environment)
+    ours = ("export", "--mode", "none", "--targets", "tflite", "--held-out", "96")
+    done = edge(*ours, cwd=tmp_path, variables=environment)
     assert done.returncode == 0, done.stderr

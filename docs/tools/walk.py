@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,14 @@ class WrongPageError(AssertionError):
     """A page says one thing and the program does another."""
 
 
+@dataclass(frozen=True)
+class Done:
+    """What a command that was run elsewhere said on stdout, and the folder that it wrote."""
+
+    said: str
+    folder: Path
+
+
 @dataclass
 class Shell:
     """A reader at a terminal: a working folder, the last exit status, and our command on the path.
@@ -45,10 +54,16 @@ class Shell:
         Where the page is followed; nothing is written outside of it.
     environment
         Variables added to this process's.
+    edge
+        What the shell runs for ``edge``, up to its arguments; Python anew by default.
+    known
+        Commands that somebody has run already, and what they left; they are not run again.
     """
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    edge: str = f"{shlex.quote(sys.executable)} -m edge"
+    known: Mapping[str, Done] = field(default_factory=dict)
     status: int = 0
 
     def __post_init__(self) -> None:
@@ -57,7 +72,7 @@ class Shell:
         site = self.folder / "site"  # for packages that a page installs
         python = shlex.quote(sys.executable)
         pip = f"{python} -m pip -q install --no-deps --no-compile --target {shlex.quote(str(site))}"
-        self._program("edge", f'{python} -m edge "$@"')
+        self._program("edge", f'{self.edge} "$@"')
         self._program("python", f'{python} "$@"')
         self._program("pip", f'test "$1" = install && shift && {pip} "$@"')
         python_path = [str(ROOT), str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -77,6 +92,10 @@ class Shell:
 
     def run(self, line: str) -> subprocess.CompletedProcess[str]:
         """Run one command; the folder it ends in and its status are the next one's."""
+        if (known := self.known.get(line)) is not None:
+            shutil.copytree(known.folder, self.here / known.folder.name)
+            self.status = 0
+            return subprocess.CompletedProcess(line, 0, known.said, "")
         ended = self.folder / "ended-in"
         script = f"(exit {self.status})\n{line}\nstatus=$?\npwd > {shlex.quote(str(ended))}\n"
         done = subprocess.run(

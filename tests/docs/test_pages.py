@@ -13,10 +13,10 @@ import pytest
 
 from docs.tools import generate, walk
 from docs.tools.pages import DOCS, README, Step, every_page, steps
-from tests.conftest import ROOT, Edge, Once
+from tests import forked
+from tests.conftest import EXPORT, ROOT, SAID, Edge, Once
 
-BUNDLE = "edge-eca-int8"
-STARTS_WITH = f"<!-- walk: starts with {BUNDLE} -->"
+STARTS_WITH = "<!-- walk: starts with edge-eca-int8 -->"
 
 
 def followed(step: Step) -> bool:
@@ -30,12 +30,13 @@ PAGES = [page for page in every_page() if any(map(followed, steps(page.read_text
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_page_is_right(page: Path, tmp_path: Path, eca_bundle: Path) -> None:
+def test_page_is_right(page: Path, tmp_path: Path, eca_bundle: Path, server: forked.Server) -> None:
     """Every file is written, every command run, every output is what the page shows."""
     text = page.read_text()
-    shell = walk.Shell(tmp_path)
+    exported = walk.Done((eca_bundle.parent / SAID).read_text(), eca_bundle)
+    shell = walk.Shell(tmp_path, edge=server.program(), known={EXPORT: exported})
     if STARTS_WITH in text:
-        shutil.copytree(eca_bundle, shell.here / BUNDLE)
+        shutil.copytree(eca_bundle, shell.here / eca_bundle.name)
     walk.check(text, shell)
 
 

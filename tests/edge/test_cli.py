@@ -77,7 +77,10 @@ def test_terminal(tmp_path: Path) -> None:
     def coloured(text: str) -> bool:
         return any(colour in text for colour in colours) or "\x1b[38;" in text
 
-    arguments = ("export", "--mode", "none", "--out", "b", "--targets", "tflite")
+    arguments = (
+        *("export", "--mode", "none", "--held-out", "96"),
+        *("--out", "b", "--targets", "tflite"),
+    )
     text = on_terminal(tmp_path, *arguments)
     assert coloured(text)
     assert not coloured(on_terminal(tmp_path, *arguments, NO_COLOR="1"))
@@ -97,7 +100,8 @@ def test_every_command_has_json(command: str) -> None:
 
 def test_json_is_one_document(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
     """And nothing else on stdout; errors go to stderr as ever."""
-    done = edge("export", "--mode", "none", "--targets", "tflite", "--json", cwd=tmp_path)
+    export = ("export", "--mode", "none", "--held-out", "96", "--targets", "tflite", "--json")
+    done = edge(*export, cwd=tmp_path)
     assert json.loads(done.stdout)["model"]["mode"] == "none"
     done = edge("verify", tmp_path, "--json")
     assert (done.returncode, done.stdout) == (2, "")

@@ -78,6 +78,7 @@ def write(sources: Sources, precision: Precision) -> bytes:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
+    from edge.patches.lean_lowering import lean_lowering
     from edge.targets.executorch import fully_connected as _fully_connected
     from quantize.inspect import taps
     from quantize.pt2e import ptq
@@ -90,15 +91,19 @@ def write(sources: Sources, precision: Precision) -> bytes:
     else:
         module = _fully_connected.rewrite(_open_head(sources))
         _drop_unused(module)
-    program = to_edge_transform_and_lower(
-        torch.export.export(_pooled_maxima(taps.give(module, graph)), example, strict=False),
-        partitioner=[XnnpackPartitioner(configs=_partitioner_configs())],
-        compile_config=EdgeCompileConfig(_check_ir_validity=False),
-    )
-    outside = _outside_delegates(program.exported_program())
-    if outside:
-        raise AccuracyError(f"ExecuTorch left {', '.join(outside)} outside the XNNPACK delegate.")
-    return bytes(program.to_executorch().buffer)
+    exported = torch.export.export(_pooled_maxima(taps.give(module, graph)), example, strict=False)
+    with lean_lowering(str(node.target) for node in exported.graph.nodes):
+        program = to_edge_transform_and_lower(
+            exported,
+            partitioner=[XnnpackPartitioner(configs=_partitioner_configs())],
+            compile_config=EdgeCompileConfig(_check_ir_validity=False),
+        )
+        outside = _outside_delegates(program.exported_program())
+        if outside:
+            raise AccuracyError(
+                f"ExecuTorch left {', '.join(outside)} outside the XNNPACK delegate."
+            )
+        return bytes(program.to_executorch().buffer)
 
 
 def _partitioner_configs() -> list[Any]:

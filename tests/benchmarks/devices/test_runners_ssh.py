@@ -158,7 +158,7 @@ def test_runtimes(
     exact = {(r["target"], r["value"]) for r in document["results"] if r["metric"][:6] == "golden"}
     assert ("c", 0) in exact
     assert document["devices"][device]["cpu"] == document["machine"]["cpu"]
-    lines = (tmp_path / "eca.bench.jsonl").read_text().splitlines()[1:]
+    lines = (tmp_path / "edge-eca-int8.bench.jsonl").read_text().splitlines()[1:]
     assert {json.loads(line)["device"] for line in lines} == {device}
     assert not left(folder)
 

@@ -104,7 +104,7 @@ def test_command(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
     assert document["machine"]["cpu"]
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", document["machine"]["revision"])
     assert set(document["devices"]) == {"local"}
-    assert [path.name for path in tmp_path.iterdir()] == ["eca.bench.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["edge-eca-int8.bench.jsonl"]
 
 
 def test_table(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:

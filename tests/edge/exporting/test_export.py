@@ -36,8 +36,6 @@ FILES = [
     "model.tflite.int8.tflite",
     "qgraph.json",
     "qgraph.npz",
-    "sensitivity.json",
-    "sensitivity.svg",
     "tensors.json",
     "training.json",
 ]
@@ -113,16 +111,20 @@ def test_all_int8_was_enough(eca_bundle: Path) -> None:
     assert [trial.float_parts for trial in decision.trials] == [()]
 
 
-def test_sensitivity(eca_bundle: Path) -> None:
+def test_sensitivity(edge: Edge, tmp_path: Path) -> None:
     """Ranked, every tensor once, its files among those that the manifest has hashes of."""
-    report = json.loads((eca_bundle / bundle_types.SENSITIVITY).read_text())
+    made = tmp_path / "b"
+    wanted = ("--mode", "eca", "--int8", "--targets", "c", "--held-out", "96", "--sensitivity")
+    done = edge("export", *wanted, "--out", made)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((made / bundle_types.SENSITIVITY).read_text())
     errors = [effect["alone"]["logit_error"] for effect in report["effects"]]
     assert errors == sorted(errors, reverse=True)
     items = [effect["item"] for effect in report["effects"]]
     assert len(set(items)) == len(items)
     assert {"input", "mix", "gate.conv.weight", "head.weight"} <= set(items)
     assert {bundle_types.SENSITIVITY, bundle_types.SENSITIVITY_FIGURE} <= set(
-        bundle.read(eca_bundle).manifest.files
+        bundle.read(made).manifest.files
     )
 
 
@@ -149,7 +151,7 @@ def test_two_exports_are_byte_identical(edge: Edge, eca_bundle: Path, tmp_path: 
     """No dates, no randomness, no matter how many threads: the same bytes in every file."""
     threads = {"OMP_NUM_THREADS": "2"}  # test processes have one, see conftest.py
     again = tmp_path / "again"
-    done = edge("export", "--mode", "eca", "--int8", "--sensitivity", "--out", again, env=threads)
+    done = edge("export", "--mode", "eca", "--int8", "--out", again, env=threads)
     assert done.returncode == 0, done.stderr
     assert bundle_folder.checksums(again) == bundle_folder.checksums(eca_bundle)
     for name in ("manifest.json", "c/edge.c"):
@@ -158,7 +160,7 @@ def test_two_exports_are_byte_identical(edge: Edge, eca_bundle: Path, tmp_path: 
 
 def test_result_and_chatter(edge: Edge, tmp_path: Path) -> None:
     """The table on stdout; on stderr our own lines and not one of the toolchains'."""
-    export = ("export", "--mode", "none", "--int8", "--targets", "tflite")
+    export = ("export", "--mode", "none", "--int8", "--targets", "tflite", "--held-out", "96")
     done = edge(*export, cwd=tmp_path, env={})
     assert done.returncode == 0, done.stderr
     assert "model.tflite.int8.tflite" in done.stdout
@@ -274,9 +276,10 @@ def test_verify_notices_other_weights(edge: Edge, eca_bundle: Path, tmp_path: Pa
 )
 def test_gates_leave_nothing_behind(edge: Edge, tmp_path: Path, option: list[str]) -> None:
     """An accuracy gate that cannot be met, and int8 throughout where a target pools in float."""
-    done = edge("export", "--mode", "eca", "--int8", *option, "--out", "b", cwd=tmp_path)
+    export = ("export", "--mode", "eca", "--int8", "--held-out", "96")
+    done = edge(*export, *option, "--out", "b", cwd=tmp_path)
     expected = {
-        "--max-drop": (5, "edge: model.tflite.float.tflite loses 0.00 points on 1920 held-out"),
+        "--max-drop": (5, "edge: model.tflite.float.tflite loses 0.00 points on 96 held-out"),
         "--full-int8": (3, "edge: --full-int8 is not possible for these targets. executorch: "),
     }[option[0]]
     assert done.returncode == expected[0]
@@ -288,7 +291,7 @@ def test_full_int8_on_tflite(edge: Edge, tmp_path: Path) -> None:
     """The target that can."""
     done = edge(
         "export", "--mode", "eca", "--int8", "--full-int8", "--targets", "tflite",
-        "--out", "b", "--json", cwd=tmp_path,
+        "--held-out", "96", "--out", "b", "--json", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)

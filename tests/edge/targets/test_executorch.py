@@ -13,6 +13,7 @@ from edge.bundle import read as bundle
 from edge.errors import AccuracyError
 from edge.exporting import rungs as ladder
 from edge.lower.stem import lower
+from edge.patches import lean_lowering
 from edge.spec import ModelSpec, Precision
 from edge.targets.base import Lowered, Sources
 from edge.targets.executorch import target as executorch
@@ -69,6 +70,23 @@ def test_the_head_sums_exactly_with_int8_weights(sources: Sources) -> None:
     np.testing.assert_allclose(given["logits"], expected, rtol=0, atol=atol)
     weight = graph.constants[f"{graph.head.output}.weight"].transpose(0, 3, 1, 2)
     assert np.ascontiguousarray(weight).tobytes() in data
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_lean_lowering_gives_the_same_bytes(
+    sources: Sources, precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left out finds nothing in our programs."""
+    lean = executorch.write(sources, precision)
+    monkeypatch.setattr(lean_lowering, "idle_passes", lambda _: ())
+    assert executorch.write(sources, precision) == lean
+
+
+def test_passes_that_may_find_something_stay() -> None:
+    """A softmax may be attention's, an indexing may be resampling."""
+    assert lean_lowering.idle_passes(["aten.conv2d.default"]) == tuple(lean_lowering.PATTERNS)
+    assert lean_lowering.idle_passes(["aten.softmax.int"]) == ("ConvertToUpsampleBilinear2d",)
+    assert lean_lowering.idle_passes(["aten.index.Tensor"]) == ("ConvertToSDPAPass",)
 
 
 @pytest.mark.parametrize("worth", [0, 1000])
