@@ -25,7 +25,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import IO, ClassVar
 
 HEAVY = (
     *("edge", "torch", "mne", "braindecode.models", "executorch.exir", "torchao", "onnx"),
@@ -59,30 +59,45 @@ class Server:
         self, arguments: Sequence[str], cwd: Path | None, variables: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
         """Run one command, with variables added to the environment, and wait for its end."""
-        address = self._address()
         out, err = (Path(self._folder.name) / name for name in ("out", "err"))
+        with out.open("wb") as said, err.open("wb") as told:
+            connection = self._ask(arguments, cwd, variables, said.fileno(), told.fileno())
+        process = Process(connection)
+        code = process.wait()
+        Server.processor_s += process.processor_s
+        texts = (path.read_text(encoding="utf-8") for path in (out, err))
+        return subprocess.CompletedProcess(list(arguments), code, *texts)
+
+    def start(self, arguments: Sequence[str], cwd: Path) -> Process:
+        """Start one command whose stderr is read as it is written."""
+        reading, writing = os.pipe()
+        try:
+            connection = self._ask(arguments, cwd, {}, writing, writing)
+        finally:
+            os.close(writing)
+        return Process(connection, os.fdopen(reading, encoding="utf-8"))
+
+    def _ask(
+        self,
+        arguments: Sequence[str],
+        cwd: Path | None,
+        variables: Mapping[str, str],
+        out: int,
+        err: int,
+    ) -> socket.socket:
+        """Send a request and return the connection that the answer will come on."""
         request = {
-            "arguments": list(arguments),
+            "arguments": [*map(str, arguments)],
             "cwd": str(cwd if cwd is not None else Path.cwd()),
             "variables": self._variables() | variables,  # as they are now: a test may set HOME
         }
-        with (
-            socket.socket(socket.AF_UNIX) as connection,
-            Path(os.devnull).open("rb") as nothing,
-            out.open("wb") as said,
-            err.open("wb") as told,
-        ):
-            connection.connect(address)
-            descriptors = [nothing.fileno(), said.fileno(), told.fileno()]
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(self._address())
+        with Path(os.devnull).open("rb") as nothing:
+            descriptors = [nothing.fileno(), out, err]
             socket.send_fds(connection, [json.dumps(request).encode()], descriptors)
-            connection.shutdown(socket.SHUT_WR)
-            answer = connection.recv(64)
-        if not answer:
-            raise RuntimeError(f"the process that forks has ended: {err.read_text()}")
-        code, cost_s = answer.split()
-        Server.processor_s += float(cost_s)
-        texts = (path.read_text(encoding="utf-8") for path in (out, err))
-        return subprocess.CompletedProcess(list(arguments), int(code), *texts)
+        connection.shutdown(socket.SHUT_WR)
+        return connection
 
     def program(self) -> str:
         """Return what a shell runs for ``edge``, up to its arguments."""
@@ -117,6 +132,51 @@ class Server:
         return variables | hub | one_thread
 
 
+class Process:
+    """A command that runs, as far as tests use :class:`subprocess.Popen`.
+
+    Attributes
+    ----------
+    pid
+        Of the command itself.
+    stderr
+        What it writes, where it was started to be read.
+    processor_s
+        Processor time that it took, when it has ended.
+    """
+
+    def __init__(self, connection: socket.socket, stderr: IO[str] | None = None) -> None:
+        self._answers = connection.makefile("rb", buffering=0)  # for select: nothing is read ahead
+        connection.close()
+        self.pid = int(self._line())
+        self.stderr = stderr
+        self.processor_s = 0.0
+        self._code: int | None = None
+
+    def send_signal(self, number: int) -> None:
+        """Send the command a signal."""
+        os.kill(self.pid, number)
+
+    def poll(self) -> int | None:
+        """Return the exit status, None while it runs."""
+        ready, _, _ = select.select([self._answers], [], [], 0)
+        return self.wait() if ready else self._code
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit status, negative for a signal."""
+        if self._code is None:
+            code, cost_s = self._line().split()
+            self._code, self.processor_s = int(code), float(cost_s)
+            self._answers.close()
+        return self._code
+
+    def _line(self) -> str:
+        line = self._answers.readline().decode()
+        if not line:
+            raise RuntimeError("the process that forks has ended")
+        return line
+
+
 def serve(listening: socket.socket) -> None:
     """Fork for every request; returns in a child alone, which is to be the command.
 
@@ -146,6 +206,7 @@ def _run(connection: socket.socket) -> bool:
         connection.close()
         _become(descriptors=descriptors, **json.loads(text))
         return True
+    connection.sendall(f"{child}\n".encode())
     for descriptor in descriptors:
         os.close(descriptor)
     signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
@@ -154,7 +215,7 @@ def _run(connection: socket.socket) -> bool:
     signal.alarm(0)
     cost_s = used.ru_utime + used.ru_stime
     with contextlib.suppress(BrokenPipeError):  # who asked has gone
-        connection.sendall(f"{os.waitstatus_to_exitcode(status)} {cost_s}".encode())
+        connection.sendall(f"{os.waitstatus_to_exitcode(status)} {cost_s}\n".encode())
     os._exit(0)
 
 

@@ -15,6 +15,6 @@ with socket.socket(socket.AF_UNIX) as connection:
     request = {"arguments": sys.argv[2:], "cwd": str(Path.cwd()), "variables": dict(os.environ)}
     socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2])
     connection.shutdown(socket.SHUT_WR)
-    answer = connection.recv(64)
-code = int(answer.split()[0]) if answer else 1
+    answers = connection.makefile().readlines()  # the process, then its exit status and cost
+code = int(answers[1].split()[0]) if len(answers) > 1 else 1
 sys.exit(code if code >= 0 else 128 - code)

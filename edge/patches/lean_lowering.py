@@ -10,11 +10,11 @@ registers operators meanwhile. The bytes of the program are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from types import ModuleType
 from typing import Any
-from unittest import mock
 
 PATTERNS = {
     "ConvertToUpsampleBilinear2d": ("upsample", "interpolate", "index"),
@@ -35,12 +35,21 @@ def lean_lowering(operations: Iterable[str]) -> Iterator[None]:
     from executorch.backends.xnnpack import _passes
     from torch._export import utils
 
-    idle = idle_passes(operations)
-    with (
-        mock.patch.multiple(_passes, **dict.fromkeys(idle, _nothing_to_find())),
-        mock.patch.object(utils, "_materialize_cpp_cia_ops", cache(utils._materialize_cpp_cia_ops)),
-    ):
+    idle = dict.fromkeys(idle_passes(operations), _nothing_to_find())
+    once = cache(utils._materialize_cpp_cia_ops)
+    with _replaced(_passes, idle), _replaced(utils, {"_materialize_cpp_cia_ops": once}):
         yield
+
+
+@contextmanager
+def _replaced(module: ModuleType, values: Mapping[str, Any]) -> Iterator[None]:
+    """Give names of a module other values inside the block."""
+    before = {name: getattr(module, name) for name in values}
+    vars(module).update(values)
+    try:
+        yield
+    finally:
+        vars(module).update(before)
 
 
 def idle_passes(operations: Iterable[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 
 from edge.bundle import read as bundle
 from edge.spec import ModelSpec
+from tests import forked
 from tests.conftest import Edge, Once
 from tests.networks import SMALL, randomized, windows
 
@@ -44,20 +46,13 @@ def export(once: Once) -> tuple[str, ...]:
     return ("export", *where, "--int8", "--targets", "tflite", "--out", "b")
 
 
-def start(export: tuple[str, ...], folder: Path, **options: object) -> subprocess.Popen[str]:
-    """An export, running; it tells its steps on stderr. Ctrl-C reaches it from a job, too."""
-    command = [sys.executable, "-m", "edge", *export]
-    default = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    options.setdefault("preexec_fn", default)
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},  # two at once on two cores
-        **options,
-    )  # type: ignore[call-overload]  # options are Popen's own
+Start = Callable[[], forked.Process]
+
+
+@pytest.fixture
+def start(server: forked.Server, export: tuple[str, ...], occupied: Path) -> Start:
+    """Starts the export, which tells its steps on stderr."""
+    return lambda: server.start(export, occupied)
 
 
 def is_untouched(folder: Path, eca_bundle: Path) -> bool:
@@ -68,9 +63,9 @@ def is_untouched(folder: Path, eca_bundle: Path) -> bool:
 
 
 @pytest.mark.parametrize("step", ["export 1/5", "export 3/5"])
-def test_ctrl_c(export: tuple[str, ...], occupied: Path, eca_bundle: Path, step: str) -> None:
+def test_ctrl_c(start: Start, occupied: Path, eca_bundle: Path, step: str) -> None:
     """One line, exit code 130, the old bundle as it was, no temporary folder."""
-    process = start(export, occupied)
+    process = start()
     assert process.stderr is not None
     seen = []
     for line in process.stderr:
@@ -108,40 +103,45 @@ def test_full_disk(export: tuple[str, ...], occupied: Path, eca_bundle: Path) ->
         resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, 16_000))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
-    process = start(export, occupied, preexec_fn=limit)
-    _, stderr = process.communicate()
-    assert process.returncode == 2, stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", *export],
+        cwd=occupied, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False, preexec_fn=limit,
+    )  # fmt: skip
+    stderr = done.stderr
+    assert done.returncode == 2, stderr
     where = str(occupied / "b")
     last = f"edge: Cannot write {where!r}: File too large. Nothing was changed."
     assert stderr.splitlines()[-1] == last
     assert is_untouched(occupied, eca_bundle)
 
 
-def test_two_exports_into_one_folder(export: tuple[str, ...], occupied: Path) -> None:
+def test_two_exports_into_one_folder(start: Start, occupied: Path) -> None:
     """Started together, both succeed, and what stays is one of them whole."""
-    processes = [start(export, occupied) for _ in range(2)]
+    processes = [start() for _ in range(2)]
     for process in processes:
-        _, stderr = process.communicate()
-        assert process.returncode == 0, stderr
+        assert process.stderr is not None
+        stderr = process.stderr.read()
+        assert process.wait() == 0, stderr
     assert bundle.read(occupied / "b").manifest.model.mode == "none"
     assert [path.name for path in occupied.iterdir()] == ["b"]
 
 
-def test_killed_while_somebody_reads(export: tuple[str, ...], occupied: Path) -> None:
+def test_killed_while_somebody_reads(start: Start, occupied: Path) -> None:
     """Killed at any step, the old bundle is whole; a reader never sees a mixture."""
-    process = start(export, occupied)
+    process = start()
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("export 3/5"):
-            process.kill()
-    process.wait()
+            process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
     assert bundle.read(occupied / "b").manifest.model.mode == "eca"
-    again = start(export, occupied)
+    again = start()
     modes = []
     while again.poll() is None:
         modes.append(bundle.read(occupied / "b").manifest.model.mode)
         time.sleep(0.01)
-    assert again.returncode == 0
+    assert again.wait() == 0
     assert set(modes) <= {"eca", "none"}
     assert bundle.read(occupied / "b").manifest.model.mode == "none"
 
@@ -154,10 +154,10 @@ def test_killed_while_somebody_reads(export: tuple[str, ...], occupied: Path) ->
     ],
 )
 def test_ended_from_outside(
-    export: tuple[str, ...], occupied: Path, eca_bundle: Path, number: int, code: int, words: str
+    start: Start, occupied: Path, eca_bundle: Path, number: int, code: int, words: str
 ) -> None:
     """Like Ctrl-C: one line, a code as a shell gives it, nothing left behind."""
-    process = start(export, occupied)
+    process = start()
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("export 2/5"):
