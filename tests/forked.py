@@ -89,7 +89,8 @@ class Server:
         request = {
             "arguments": [*map(str, arguments)],
             "cwd": str(cwd if cwd is not None else Path.cwd()),
-            "variables": self._variables() | variables,  # as they are now: a test may set HOME
+            "variables": self._variables()
+            | dict(variables),  # as they are now: a test may set HOME
         }
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(self._address())
