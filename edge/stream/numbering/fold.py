@@ -6,6 +6,10 @@ number therefore lie at one fraction of a frame however many losses are not foun
 another rate they spread. The rate that gathers them best is the device's (the maximum of a
 periodogram), and where they gather is its phase. Where jitter spreads them too, means over some
 frames are folded, as long as losses are not too dense for that.
+
+Jitter that is as wide as a frame leaves the fractions no place to gather at, but as long as it is
+less than half a frame to either side there is a part of the frame where none ever lies. The rate
+that leaves the widest such gap is the device's then, and jitter is centred opposite to it.
 """
 
 from __future__ import annotations
@@ -22,10 +26,10 @@ SPAN = 2048
 """Frames that are folded at most."""
 FIRST = 64
 """Times before the first attempt, doubled for each until :data:`SPAN`, then every quarter of it."""
-FEWEST, SPANNED = 16, 1000
+FEWEST, SPANNED = 32, 1000
 """So many times are enough where they span so many frames."""
-OLDEST = 3
-"""Times that say at which whole frame a line began; among more of them frames may be missing."""
+OUTERMOST = 3
+"""Times that say at which whole frame a line began or ends; their median may be of jitter."""
 SMALL = 0.12
 """Noise, frames, to which means are brought."""
 GATHERED = 0.15
@@ -41,6 +45,14 @@ NEAR = 16
 """Rates on either side of the last one that are tried where one was found."""
 DENSE = 4
 """Rates that are tried for each turn over the whole span."""
+GAP_TIMES = 384
+"""Times that are searched for a gap at most; what these do not show, more of them hardly do."""
+GAP_DENSE = 16
+"""Rates that are tried for each turn in search of a gap, which has edges."""
+WIDE_NOISE = 0.25
+"""Noise, frames, from which a gap says more than where the fractions gather."""
+GAP_CHANCE = 1e-4
+"""Probability with which times without any rate leave a gap that is believed."""
 LEAST = 0.01
 """Frames; times are not believed to be better than this."""
 CARE = 2.0
@@ -124,12 +136,30 @@ class Fold:
         if noise < HIDDEN or not known:
             sizes.add(1)
         self.found = next(filter(None, (self._folded(size) for size in sorted(sizes))), None)
+        if 1 in sizes and (self.found is None or self.found.noise > WIDE_NOISE):
+            self.found = self._apart() or self.found
         return self.found
 
-    def oldest(self, found: Found) -> float:
-        """When the frame of what was found was due, whole frames included, by the oldest times."""
-        numbers, times = np.array(self.kept)[:OLDEST].T
-        return float((times + numbers - (1 + found.rate) * (numbers - found.number)).mean())
+    def _apart(self) -> Found | None:
+        """The usual rate whose fractions leave a gap, from the latest times."""
+        numbers, times = np.array(self.kept)[-GAP_TIMES:].T
+        if len(numbers) < FEWEST:
+            return None
+        means = Means(numbers, times)
+        n_rates = 2 * math.ceil(GAP_DENSE * self.usual * means.span) + 1
+        return means.apart(np.linspace(-self.usual, self.usual, n_rates))
+
+    def due_by(self, found: Found) -> tuple[float, float]:
+        """When the frame of what was found was due, by the first time and by the newest ones.
+
+        Among the first times frames may be missing already, so the very first one says at which
+        whole frame the line began, unless the next ones differ by no more than jitter does.
+        """
+        numbers, times = np.array(self.kept).T
+        whole = np.round(times + numbers - (1 + found.rate) * (numbers - found.number) - found.time)
+        first = whole[:OUTERMOST]
+        began = np.median(first) if np.ptp(first) <= 1 else first[0]
+        return found.time + float(began), found.time + float(np.median(whole[-OUTERMOST:]))
 
     def _folded(self, size: int) -> Found | None:
         """The rate from means over ``size`` times: near the last one, a usual one, any."""
@@ -138,13 +168,11 @@ class Fold:
         if n < FEWEST:
             return None
         means = Means(*(part[-n * size :].reshape(n, size).mean(1) for part in (numbers, times)))
-        best: Found | None = None
         for rates, chance in self._attempts(means):
-            found, is_inside = means.gathered(rates, chance, size)
-            if found is not None and is_inside:
+            found = means.gathered(rates, chance, size)
+            if found is not None:
                 return found
-            best = best or found
-        return best
+        return None
 
     def _attempts(self, means: Means) -> Iterator[tuple[Values, float]]:
         """Rates to try, and how far beyond chance they have to gather the times."""
@@ -165,28 +193,53 @@ class Means:
         self.span = max(float(numbers[-1] - numbers[0]), 1.0)
         self.step = float(np.median(np.diff(numbers)))
 
-    def gathered(self, rates: Values, chance: float, size: int) -> tuple[Found | None, bool]:
-        """Return the rate that gathers the times best, and whether it is none of the outermost."""
+    def gathered(self, rates: Values, chance: float, size: int) -> Found | None:
+        """Return the rate that gathers the times best; the outermost ones are no maximum."""
         n = len(self.numbers)
         turns = self.times[None, :] - rates[:, None] * self.numbers[None, :]
         means = np.exp(2j * np.pi * turns).mean(1)
         lengths = np.abs(means)
         best = int(lengths.argmax())
         length = min(float(lengths[best]), 1 - 1e-9)
-        is_inside = 0 < best < len(rates) - 1
+        if best in (0, len(rates) - 1):
+            return None
         if length < max(GATHERED, chance * math.sqrt(math.log(len(rates)) / n)):
-            return None, is_inside
+            return None
         scatter = math.sqrt(-2 * math.log(length)) / (2 * math.pi)
         noise = max(scatter, LEAST)
-        found = Found(
-            rate=_peak(rates, lengths, best) if is_inside else float(rates[best]),
+        return Found(
+            rate=_peak(rates, lengths, best),
             error=CARE * math.sqrt(12 / n) * noise / self.span,
             noise=scatter * math.sqrt(size),
             number=self.middle,
             time=self.middle + float(np.angle(means[best])) / (2 * math.pi),
             time_error=CARE * noise / math.sqrt(n),
         )
-        return found, is_inside
+
+    def apart(self, rates: Values) -> Found | None:
+        """Return the rate that leaves the widest gap between fractions, if chance does not."""
+        n = len(self.numbers)
+        turns = (self.times[None, :] - rates[:, None] * self.numbers[None, :]) % 1
+        turns.sort(axis=1)
+        gaps = np.diff(turns, axis=1, append=turns[:, :1] + 1)
+        widest = gaps.max(1)
+        best = int(widest.argmax())
+        gap = float(widest[best])
+        if n * len(rates) * (1 - gap) ** (n - 1) > GAP_CHANCE:
+            return None
+        opposite = float(turns[best, gaps[best].argmax()]) + (gap + 1) / 2
+        late = (self.times - rates[best] * self.numbers - opposite + 0.5) % 1 - 0.5
+        off = self.numbers - self.numbers.mean()
+        turn = float(off @ late / (off @ off))
+        scatter = max(LEAST, float((late - turn * off).std()))
+        return Found(
+            rate=float(rates[best]) + turn,
+            error=CARE * scatter / math.sqrt(float(off @ off)),
+            noise=scatter,
+            number=self.middle,
+            time=self.middle + opposite + float(late.mean()) - turn * float(self.numbers.mean()),
+            time_error=CARE * scatter / math.sqrt(n),
+        )
 
 
 def _peak(rates: Values, lengths: Values, best: int) -> float:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.stream.numbering.fold import Fold
+from edge.stream.numbering.fold import Fold, Found
 from edge.stream.numbering.numbered import CLOCK, ClockReport, Note, Numbered, Told
 from edge.stream.numbering.rate import Line
 from edge.stream.numbering.spread import SCALES, Spread
@@ -91,7 +91,7 @@ class Stamped:
         self.line, self.spread = Line(self.bound / 2), Spread(JITTER_S * sfreq)
         self.fold, self.looked, self.visible = Fold(self.bound, WIDE), False, False
         self.origin_s: float | None = None
-        self.next = self.lost = self.jumps = 0
+        self.next = self.lost = self.owed = self.jumps = 0
         self.calm_at = self.still = 0
         self.read_s: float | None = None
         self.allowed = math.inf
@@ -245,8 +245,11 @@ class Stamped:
 
     def _lose(self, count: int, scale: int) -> None:
         """Leave out numbers; what was to be learnt from lately may be of before or after them."""
-        self.next += count
-        self.lost += count
+        told = min(self.owed, count)
+        self.owed -= told
+        self.line.shift(told)
+        self.next += count - told
+        self.lost += count - told
         self.spread.forget()
         self.late.clear()
         if scale > 1 or self._threshold(0) > 1:
@@ -256,6 +259,7 @@ class Stamped:
         """The last frame of a packet: how late it was, and whether frames are missing."""
         if not self.line.anchored:
             self.line.anchor(number, time, self.spread.sd[0])
+            self.fold.push(number, time)
             return
         lateness = time - self.line.at(number)
         limit = self._threshold(0)
@@ -294,9 +298,8 @@ class Stamped:
         was_visible, self.visible = self.visible, found is not None
         if found is not None:
             self.line.take(found)
-            if self.looked and not was_visible and found.noise <= APART:
-                # what went missing meanwhile was learnt as rate: the oldest times know better
-                self.line.shift(round(self.fold.oldest(found) - self.line.at(found.number)))
+            if not was_visible and found.noise <= APART:
+                self._count_again(found)
             self.waiting.clear()  # it is learnt from by that
             self.spread.suppose(found.noise)
             self.spread.forget()  # what is remembered was late by another line
@@ -304,6 +307,18 @@ class Stamped:
             self.waiting.clear()  # losses were not looked for so far
             self.line.anchor_noise(self.spread.sd[0])
         self.looked = True
+
+    def _count_again(self, found: Found) -> None:
+        """Correct what was counted while the rate was not known.
+
+        What went missing meanwhile was learnt as rate: the oldest times know better. Where more was
+        told than is missing, as much is left untold of what goes missing next.
+        """
+        began, ends = self.fold.due_by(found)
+        self.line.shift(round(began - self.line.at(found.number)))
+        too_many = max(0, round(began - ends))
+        self.line.shift(-too_many)
+        self.owed = min(too_many, self.lost)
 
     def _look_for_losses(self) -> None:
         """In means over so many frames that they are normal whatever the jitter's shape is."""
@@ -326,7 +341,8 @@ class Stamped:
 
     def _earlier(self, mean: float) -> None:
         """Frames come earlier than the count allows: the first ones were late, or one too many."""
-        self.line.shift(mean)
+        is_fraction_known = self.visible and self.spread.sd[0] <= APART
+        self.line.shift(round(mean) if is_fraction_known else mean)
         self.spread.forget()
         self.waiting.clear()
 
