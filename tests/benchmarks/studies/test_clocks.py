@@ -39,10 +39,22 @@ def test_the_bars() -> None:
 
 
 def test_a_sample_of_the_study() -> None:
-    """Thirty devices; no false loss, and all but one within the bar, as in the study."""
+    """Thirty devices; below half a frame all within the bar, beyond it all but one."""
     outcomes = [clocks.number(device, seed) for device, seed in clocks.devices(30, 3)]
     missed = [outcome for outcome in outcomes if not outcome.within]
+    assert not [outcome for outcome in missed if outcome.device.below_half], missed
     assert len(missed) <= 1, missed
-    below = [outcome for outcome in outcomes if outcome.device.below_half]
-    assert not [outcome for outcome in below if outcome.truth == 0 and outcome.reported]
     assert len(clocks.grouped(outcomes)) == 4
+
+
+@pytest.mark.parametrize(
+    ("loss", "ppm"), [(0.0, 289.0), (0.001, 235.0), (0.001, -375.0), (0.01, 289.0)]
+)
+def test_a_radio_whose_jitter_is_nearly_a_frame_wide(loss: float, ppm: float) -> None:
+    """Packets of 62 frames within 0.45 frames of their time: a tenth of a frame is never hit.
+
+    Counted 19 of 29, 35 of 29 and 223 of 232 while only places where fractions gather were known.
+    """
+    device = Device(24_800, 500.0, jitter=0.45, loss=loss, ppm=ppm, burst=62)
+    outcome = clocks.number(device, 0)
+    assert outcome.within, outcome
