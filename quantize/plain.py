@@ -104,8 +104,8 @@ def document(path: Path) -> Any:
     return parse(read_bytes(path, MAX_BYTES), str(path))
 
 
-def toml(data: bytes, where: str) -> dict[str, Any]:
-    """Return somebody else's TOML as plain data; ``where`` opens the complaint.
+def toml(data: bytes | str, where: str) -> dict[str, Any]:
+    """Return somebody else's TOML, bytes or text, as plain data; ``where`` opens the complaint.
 
     Raises
     ------
@@ -113,11 +113,11 @@ def toml(data: bytes, where: str) -> dict[str, Any]:
         One line that says what is wrong.
     """
     try:
-        return tomllib.loads(data.decode())
+        return tomllib.loads(data if isinstance(data, str) else data.decode())
     except UnicodeError:
-        raise IncompatibleError(f"{where} is not text in UTF-8.") from None
-    except (ValueError, RecursionError) as error:
-        raise IncompatibleError(f"{where} is not TOML: {error!s:.200}.") from None
+        raise IncompatibleError(f"{where} is not a TOML file: it is not text in UTF-8.") from None
+    except (ValueError, RecursionError) as error:  # of an integer of 5000 digits it is no other
+        raise IncompatibleError(f"{where} is not a TOML file: {error!s:.200}.") from None
 
 
 def parse(data: bytes, where: str, *, nan: bool = False) -> Any:

@@ -10,7 +10,6 @@ import codecs
 import fnmatch
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -254,8 +253,8 @@ def _with_small_suffix(name: str) -> str:
     return re.sub(r"(\.[A-Za-z0-9]+)(\.gz)?$", lambda m: m[0].lower(), name, flags=re.IGNORECASE)
 
 
-def parse(text: str, where: str) -> ContractFile:
-    """Parse the text of a contract file.
+def parse(text: str | bytes, where: str) -> ContractFile:
+    """Parse what a contract file contains.
 
     Raises
     ------
@@ -263,11 +262,10 @@ def parse(text: str, where: str) -> ContractFile:
         One line that names the file and the first thing that is wrong in it.
     """
     try:
-        document = tomllib.loads(text)
-        bad = _not_finite(document)
-    except (ValueError, RecursionError) as error:  # of an integer of 5000 digits it is no other
-        raise UsageError(f"{where} is not a TOML file: {error!s:.200}.") from None
-    if bad is not None:
+        document = manifest.toml(text, where)
+    except IncompatibleError as error:
+        raise UsageError(str(error)) from None
+    if (bad := _not_finite(document)) is not None:
         raise UsageError(f"{where}: {bad} is no number that a signal has.")
     events = document.get("events", [])
     for rule in events if isinstance(events, list) else []:
@@ -305,11 +303,9 @@ def read(path: Path) -> ContractFile:
             f"--example-contract > contract.toml' for one to start from."
         )
     try:
-        text = read_bytes(path, MAX_BYTES).decode()
+        text = read_bytes(path, MAX_BYTES)
     except EdgeError as error:
         raise UsageError(f"Cannot read the contract: {error}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not a TOML file: it is not text in UTF-8.") from None
     return parse(text, str(path))
 
 

@@ -44,8 +44,11 @@
 #define EDGE_COPY(to, from, n) memcpy((to), (from), (n))
 #endif
 
-/* Before a short loop whose number of turns is a constant of the model. */
-#if defined(__clang__)
+/* Before a short loop whose number of turns is a constant of the model. Define EDGE_UNROLL and
+ * EDGE_UNROLL_SOME as nothing where compilation has to be quick: sanitizers check each turn. */
+#if defined(EDGE_UNROLL)
+/* as it was defined outside */
+#elif defined(__clang__)
 #define EDGE_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
 #define EDGE_UNROLL _Pragma("GCC unroll 32")
@@ -54,7 +57,9 @@
 #endif
 
 /* Before a long loop. */
-#if defined(__clang__)
+#if defined(EDGE_UNROLL_SOME)
+/* as it was defined outside */
+#elif defined(__clang__)
 #define EDGE_UNROLL_SOME _Pragma("clang loop unroll_count(4)")
 #elif defined(__GNUC__)
 #define EDGE_UNROLL_SOME _Pragma("GCC unroll 4")

@@ -22,7 +22,11 @@ import click
 
 HERE = Path(__file__).parent
 SANITIZERS = "-fsanitize=fuzzer,address,undefined,float-cast-overflow"
-FLAGS = ("-std=c99", "-O1", "-g", SANITIZERS, "-fno-sanitize-recover=all", "-DEDGE_PORTABLE")
+FLAGS = (
+    *("-std=c99", "-O1", "-g", SANITIZERS, "-fno-sanitize-recover=all", "-DEDGE_PORTABLE"),
+    *("-DEDGE_UNROLL=", "-DEDGE_UNROLL_SOME="),
+)
+"""Unrolled loops whose every turn is checked took clang more than 400 s of the streaming engine."""
 INSTALL = "apt-get install clang libclang-rt-dev"
 HOP = 10
 GATES = ("eca", "gsop", "srm", "encnet")
@@ -161,7 +165,7 @@ def stream() -> Parts:
 
     files: dict[str, str] = {}
     functions: dict[str, str] = {}
-    for name, graph in models(GATES[:1]).items():
+    for name, graph in models().items():
         files |= generate(graph, name).files | generate_stream(graph, HOP, name).files
         functions[name] = STREAM.substitute(name=name, upper=name.upper())
     return files, functions

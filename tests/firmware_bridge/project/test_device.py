@@ -122,8 +122,8 @@ def test_unknown_device(tmp_path: Path) -> None:
     ("text", "why"),
     [
         (b"\xff", "is not text in UTF-8"),
-        (b"a = ", "is not TOML"),
-        (b"a = " + b"[" * 100_000, "is not TOML"),
+        (b"a = ", "is not a TOML file"),
+        (b"a = " + b"[" * 100_000, "is not a TOML file"),
         (b"#" * (2**20 + 1), "holds 1048577 bytes"),
         (GOOD.replace("1000", "nan", 1).encode(), "ram_bytes"),
     ],
