@@ -17,7 +17,6 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.stream.numbering.fold import Fold, Found
 from edge.stream.numbering.numbered import CLOCK, ClockReport, Note, Numbered, Told
@@ -122,9 +121,8 @@ class Stamped:
                 self.origin_s = stamp_s
             self._frame((stamp_s - self.origin_s) * self.sfreq, key)
         restart = self.restart
-        numbered = Numbered(
-            np.array(self.numbers, np.int64), np.array(self.restarts, np.bool_), tuple(self.notes)
-        )
+        numbers, restarts = np.array(self.numbers, np.int64), np.array(self.restarts, np.bool_)
+        numbered = Numbered(numbers, restarts, tuple(self.notes))
         self._begin()
         self.restart = restart
         return numbered
@@ -155,8 +153,7 @@ class Stamped:
 
     def _frame(self, time: float, key: int) -> None:
         """A frame with a time that is a number."""
-        is_duplicate = (key in self.by_key or bool(self.held)) and self._is_duplicate(time, key)
-        if is_duplicate:
+        if (key in self.by_key or self.held) and self._is_duplicate(time, key):
             self.held.append(Held(time, key, True))
             if not self.n_held:
                 self._release()
@@ -309,15 +306,13 @@ class Stamped:
         self.looked = True
 
     def _count_again(self, found: Found) -> None:
-        """Correct what was counted while the rate was not known.
+        """Correct what was counted while losses were learnt as rate: the oldest times know better.
 
-        What went missing meanwhile was learnt as rate: the oldest times know better. Where more was
-        told than is missing, as much is left untold of what goes missing next.
+        As many as were told in excess are left untold of those that go missing next.
         """
         began, ends = self.fold.due_by(found)
-        self.line.shift(round(began - self.line.at(found.number)))
         too_many = max(0, round(began - ends))
-        self.line.shift(-too_many)
+        self.line.shift(round(began - self.line.at(found.number)) - too_many)
         self.owed = min(too_many, self.lost)
 
     def _look_for_losses(self) -> None:
@@ -341,8 +336,8 @@ class Stamped:
 
     def _earlier(self, mean: float) -> None:
         """Frames come earlier than the count allows: the first ones were late, or one too many."""
-        is_fraction_known = self.visible and self.spread.sd[0] <= APART
-        self.line.shift(round(mean) if is_fraction_known else mean)
+        is_whole = self.visible and self.spread.sd[0] <= APART  # the fraction is known
+        self.line.shift(round(mean) if is_whole else mean)
         self.spread.forget()
         self.waiting.clear()
 
@@ -403,8 +398,3 @@ class Stamped:
                 del self.by_key[old_key]
         self.recent.append((time, key, number))
         self.by_key[key] = (time, number)
-
-
-def keys(samples: NDArray[np.float64]) -> NDArray[np.int64]:
-    """A hash (n,) of every frame (n, n_chans), equal where all samples are equal."""
-    return np.array([hash(row.tobytes()) for row in np.ascontiguousarray(samples)], np.int64)

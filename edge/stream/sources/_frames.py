@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.stream.frames import Block
-from edge.stream.numbering.numbered import Note, Numbered, Numbering, Told
-from edge.stream.numbering.stamps import keys
+from edge.stream.numbering.numbered import Note, Numbered, Numbering, Told, keys
 
 WINDOW_S = 30
 """Seconds within which the fastest delivery is looked for; clocks drift some 3 ms in them."""

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.stream.numbering.numbered import Note, Told
-from edge.stream.numbering.stamps import Stamped, keys
+from edge.stream.numbering.numbered import Note, Told, keys
+from edge.stream.numbering.stamps import Stamped
 
 SFREQ = 250.0
 
