@@ -48,10 +48,15 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not plain data")
 
 
+def encode(value: Any) -> bytes:
+    """Return a dataclass with its schema version, as :func:`write` puts it into a file."""
+    document = json.loads(to_json(value))
+    return to_json({"schema_version": _version(value), **document}).encode()
+
+
 def write(path: Path, value: Any) -> None:
     """Write a dataclass with its schema version."""
-    document = json.loads(to_json(value))
-    path.write_text(to_json({"schema_version": _version(value), **document}))
+    path.write_bytes(encode(value))
 
 
 def _version(kind: Any) -> int:

@@ -21,7 +21,7 @@ int {file}_infer_sums({file}_t *m, const int8_t *frames, int32_t *sums)
 {{
     {name}_reset(m);
     for (int32_t i = 0; i < {upper}_N_TIMES - {upper}_HOP; i++) {{
-        if ({name}_push_sums(m, frames + i * {upper}_N_CHANS, sums)) {{
+        if ({name}_push_sums(m, frames + i * {upper}_N_CHANS, sums) != EDGE_NOTHING_YET) {{
             return 0;
         }}
     }}
@@ -32,13 +32,36 @@ int {file}_infer_sums({file}_t *m, const int8_t *frames, int32_t *sums)
 int {file}_infer({file}_t *m, const int8_t *frames, int16_t *logits);
 int {file}_infer({file}_t *m, const int8_t *frames, int16_t *logits)
 {{
-    int done = 0;
+    edge_status done = EDGE_ERROR;
     for (int32_t i = 0; i < {upper}_HOP; i++) {{
         done = {name}_push(m, frames + i * {upper}_N_CHANS, logits);
     }}
     return done;
 }}
 """
+
+_PUSH = """
+/* Driven from outside: forget all. */
+int {file}_infer_sums({file}_t *m, const int8_t *frames, int32_t *sums);
+int {file}_infer_sums({file}_t *m, const int8_t *frames, int32_t *sums)
+{{
+    (void)frames;
+    (void)sums;
+    {name}_reset(m);
+    return 1;
+}}
+
+/* One push; what it returns stands behind the logits. */
+int {file}_infer({file}_t *m, const int8_t *frames, int16_t *logits);
+int {file}_infer({file}_t *m, const int8_t *frames, int16_t *logits)
+{{
+    logits[{upper}_N_OUTPUTS] = (int16_t){name}_push(m, frames, logits);
+    return 1;
+}}
+"""
+
+AROUND_A_PUSH = 8
+"""Instructions of the driver in each, about; they are counted as the push's."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +78,11 @@ def build(
     options: tuple[str, ...] = emulator.OPTIONS,
     markers: bool = False,
     compiler: str = "zig",
+    driver: str = _DRIVER,
 ) -> Built:
     """Compile and link; see :func:`benchmarks.emulate.emulator.build`."""
     source = f"{firmware.name}.c"
-    driver = _DRIVER.format(file=firmware.name, name=firmware.prefix, upper=firmware.prefix.upper())
+    driver = driver.format(file=firmware.name, name=firmware.prefix, upper=firmware.prefix.upper())
     driven = replace(firmware, files={**firmware.files, source: firmware.files[source] + driver})
     return Built(firmware, emulator.build(driven, core, options, markers, compiler))
 
@@ -75,3 +99,25 @@ def replay(built: Built, frames: NDArray[np.int8], n_times: int, n_outputs: int)
     machine.call("infer_sums", frames[: n_times - hop], sums)
     for end in range(n_times, len(frames) + 1, hop):
         yield machine.call("infer", frames[end - hop : end], np.zeros(n_outputs, np.int16))
+
+
+@dataclass(frozen=True)
+class Push:
+    """An emulated push: its instructions, and the logits (n_outputs,) int16 that it gave."""
+
+    instructions: int
+    logits: NDArray[np.int16] | None
+
+
+def pushes(
+    firmware: StreamFirmware, core: Core, frames: NDArray[np.int8], n_outputs: int
+) -> Iterator[Push]:
+    """Run every push of a signal (n_samples, n_chans) on a core, from a reset on."""
+    built = build(firmware, core, driver=_PUSH)
+    machine = Machine(built.program)
+    machine.call("infer_sums", frames[:1], np.zeros(n_outputs, np.int32))
+    for frame in frames:
+        run = machine.call("infer", frame[None], np.zeros(n_outputs + 1, np.int16))
+        *logits, status = run.output.tolist()
+        given = np.array(logits, np.int16) if status == 1 else None
+        yield Push(run.instructions, given)

@@ -18,12 +18,16 @@ compiler knows.
 SECTIONS = (
     ("edge.h", "One window at a time"),
     ("edge_stream.h", "Sample by sample"),
+    ("edge_live.h", "Between an interrupt and a thread"),
     ("edge_signal.h", "From a converter's counts to samples"),
+    ("edge_about.h", "Which model it is"),
 )
 
+TYPES = r"(?:int|void|uint32_t|edge_status|const \w+)"
+DECLARED = re.compile(rf"^{TYPES} \*?(\w+)\(", re.M)
 ITEM = re.compile(
     r"(?P<comment>/\*(?:(?!\*/).)*\*/\n)"
-    r"(?P<code>(?:(?:int|void)\s[^;{}]*;\n)+)",
+    r"(?P<code>(?:" + TYPES + r"\s[^;{}]*;\n)+)",
     re.S,
 )
 MACRO = re.compile(r"^#define (?P<name>\w+) (?P<value>.+)$", re.M)
@@ -37,12 +41,11 @@ def page(folder: Path) -> str:
 
 
 def _section(name: str, title: str, header: str) -> str:
-    struct = STRUCT.search(header)
-    if struct is None:
-        raise ValueError(f"{name} has no struct")
-    type_name = struct[0].rpartition("} ")[2].rstrip(";")
     lines = [f"## {title}: `{name}`", ""]
-    lines += [f"State: `{type_name}`, allocated by the caller. Constants: {_macros(header)}.", ""]
+    if struct := STRUCT.search(header):
+        type_name = struct[0].rpartition("} ")[2].rstrip(";")
+        lines += [f"State: `{type_name}`, allocated by the caller.", ""]
+    lines += [f"Constants: {_macros(header)}.", ""]
     for comment, code in functions(header):
         lines += ["```c", code, "```", "", *_explained(comment), ""]
     return "\n".join(lines)
@@ -62,10 +65,8 @@ def functions(header: str) -> Iterator[tuple[str, str]]:
         When a function is declared without a comment before it.
     """
     documented = list(ITEM.finditer(header))
-    declared = set(re.findall(r"^(?:int|void) (\w+)\(", header, re.M))
-    explained = {
-        n for m in documented for n in re.findall(r"^(?:int|void) (\w+)\(", m["code"], re.M)
-    }
+    declared = set(DECLARED.findall(header))
+    explained = {n for m in documented for n in DECLARED.findall(m["code"])}
     if declared != explained or not declared:
         raise ValueError(f"not documented: {sorted(declared - explained)}")
     for match in documented:

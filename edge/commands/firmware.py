@@ -34,6 +34,16 @@ if TYPE_CHECKING:
     help="windowed or streaming; without it every form that there is.",
 )
 @uv_per_count
+@click.option(
+    "--hop",
+    type=click.IntRange(1),
+    help="Samples between decisions of the streaming form; the contract's without.",
+)
+@click.option(
+    "--spread",
+    is_flag=True,
+    help="Streaming: each push does a part of the work, and decisions come up to a hop later.",
+)
 @click.option("--name", default="edge", show_default=True, help="What C symbols begin with.")
 @common
 def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:

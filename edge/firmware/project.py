@@ -29,6 +29,7 @@ from firmware_bridge.project.device import Device
 from firmware_bridge.project.project import Golden, Program, Project, Use
 from firmware_bridge.signal import chain as signal
 from firmware_bridge.signal.chain import SignalChain
+from firmware_bridge.signal.contract import SignalContract
 from quantize import plain as manifest
 from quantize.graph.qgraph import FINER, QGraph
 
@@ -40,8 +41,9 @@ FORMS = ("windowed", "streaming")
 class Request:
     """What ``edge firmware`` was asked for.
 
-    ``form`` is empty for every form that the bundle has; ``uv_per_count`` is None for what the
-    contract says.
+    ``form`` is empty for every form that the bundle has; ``uv_per_count`` and ``hop``, in samples,
+    are None for what the contract says. ``spread`` is whether each push of the streaming form does
+    a part of the work.
     """
 
     folder: Path
@@ -51,6 +53,8 @@ class Request:
     name: str
     form: tuple[str, ...] = ()
     uv_per_count: float | None = None
+    hop: int | None = None
+    spread: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,21 +77,32 @@ class Job:
 
     Attributes
     ----------
+    contract
+        The bundle's, with what the request says of it.
     name
         What symbols begin with.
     form
         Forms that were asked for; empty for all that there are.
+    spread
+        Whether each push of the streaming form does a part of the work.
     check
         Called with the programs, as soon as it is known what they take; raises when that is too
         much.
     """
 
     opened: Bundle
+    contract: SignalContract
     device: Device
     name: str
     form: tuple[str, ...]
+    spread: bool
     chain: Chain
     check: Callable[[Sequence[Program]], None]
+
+    @property
+    def bundle_sha256(self) -> str:
+        """The hash of the bundle's manifest, which holds those of all its files."""
+        return manifest.sha256((self.opened.folder / bundle_types.MANIFEST).read_bytes())
 
     def program(self, form: str, *uses: Use) -> Program:
         """Return a model's program with the signal chain counted in."""
@@ -143,7 +158,8 @@ def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
     device = devices.load(request.device)
     bundle_folder.refuse_destination(request.out, project.owned, "firmware")
     opened = bundle.read(request.folder)
-    chain = _chain(opened, request, device)
+    contract = _contract(opened, request)
+    chain = _chain(contract, request, device)
 
     def check(programs: Sequence[Program]) -> None:
         try:
@@ -152,8 +168,10 @@ def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
             console.err.print(memory_table(programs, device))
             raise
 
-    made = engine.make(Job(opened, device, request.name, request.form, chain, check))
-    extra = {"contract.json": (request.folder / bundle_types.CONTRACT).read_bytes()}
+    asked = (request.name, request.form, request.spread)
+    job = Job(opened, contract, device, *asked, chain, check)
+    made = engine.make(job)
+    extra = {bundle_types.CONTRACT: manifest.encode(contract)}
     made = replace(made, files={**chain.files, **made.files, **extra})
     document = project.document(
         made,
@@ -162,7 +180,9 @@ def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
         engine=request.engine,
         name=request.name,
         signal_chain=None if chain.made is None else chain.made.arithmetic,
-        bundle_sha256=manifest.sha256((request.folder / bundle_types.MANIFEST).read_bytes()),
+        uv_per_count=contract.uv_per_count,
+        hop=contract.hop,
+        bundle_sha256=job.bundle_sha256,
     )
     with bundle_folder.writing(request.out) as folder:
         for name, data in made.files.items():
@@ -171,7 +191,29 @@ def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
     return document, memory_table(made.programs, device)
 
 
-def _chain(opened: Bundle, request: Request, device: Device) -> Chain:
+def _contract(opened: Bundle, request: Request) -> SignalContract:
+    """The bundle's contract with what the request says of the converter and the hop.
+
+    Raises
+    ------
+    IncompatibleError
+        When the contract knows another value of a count.
+    UsageError
+        When the hop is longer than a window.
+    """
+    contract = opened.contract().with_counts(request.uv_per_count)
+    if request.hop is None:
+        return contract
+    if request.hop > contract.n_times:
+        raise UsageError(
+            f"--hop {request.hop} is longer than the window of {contract.n_times} samples, so "
+            f"samples between two windows would never be seen. Type at most --hop "
+            f"{contract.n_times}."
+        )
+    return replace(contract, hop=request.hop)
+
+
+def _chain(contract: SignalContract, request: Request, device: Device) -> Chain:
     """The signal chain that the contract describes: in ``float`` where the processor has it.
 
     Raises
@@ -180,7 +222,6 @@ def _chain(opened: Bundle, request: Request, device: Device) -> Chain:
         When it is asked for, by --uv-per-count, and cannot be.
     """
     try:
-        contract = opened.contract().with_counts(request.uv_per_count)
         made = signal.generate(
             contract, request.name, "float" if device.processor.has_fpu else "fixed"
         )
@@ -201,6 +242,11 @@ def _chain(opened: Bundle, request: Request, device: Device) -> Chain:
 
 
 def _refuse_forms(request: Request, engine: Engine) -> None:
+    if request.spread and ("streaming" not in engine.FORMS or request.form == ("windowed",)):
+        raise UsageError(
+            "--spread lays the work of the streaming form on its pushes, and no streaming form was "
+            "asked for. Type --form streaming with --engine c, or leave --spread out."
+        )
     for form in request.form:
         if form not in FORMS:
             raise UsageError(invalid_value("--form", form, FORMS))

@@ -14,6 +14,7 @@ from importlib import resources
 
 import numpy as np
 
+from firmware_bridge.emit import checked
 from firmware_bridge.escaping import c_text
 from firmware_bridge.plan import scaling
 from firmware_bridge.plan.memory import Buffer, Plan
@@ -21,7 +22,6 @@ from firmware_bridge.plan.operations import Operation, TabledConv, is_alias, rea
 from firmware_bridge.plan.source import (
     Constant,
     Emission,
-    array,
     call,
     identifier,
     indented,
@@ -33,6 +33,11 @@ from firmware_bridge.plan.source import (
 from quantize.errors import IncompatibleError
 from quantize.graph.arithmetic import reduced
 from quantize.graph.qgraph import Array, QGraph
+
+STATUS = "edge_status.h"
+"""What a model's header includes."""
+ALWAYS = frozenset({"edge_dense.h", checked.KERNEL, STATUS})
+"""Kernels of every model."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def kernels(names: set[str]) -> dict[str, str]:
     """Return the kernel headers by name, with those that they include."""
     folder = resources.files("firmware_bridge") / "kernels"
     found: dict[str, str] = {}
-    waiting = sorted(names | {"edge_dense.h"})
+    waiting = sorted(names | ALWAYS)
     while waiting:
         name = waiting.pop()
         if name not in found:
@@ -140,7 +145,7 @@ def declarations(
 def preprocessor(emissions: Iterable[Emission]) -> dict[str, object]:
     """Return what ``engine/constants.c`` defines and includes before the constants."""
     emissions = list(emissions)
-    included = {"edge_dense.h", *(kernel for e in emissions for kernel in e.kernels)}
+    included = ALWAYS.union(*(e.kernels for e in emissions)) - {STATUS}
     macros = {key: value for e in emissions for key, value in e.macros.items()}
     return {
         "macros": sorted(macros.items()),
@@ -148,8 +153,8 @@ def preprocessor(emissions: Iterable[Emission]) -> dict[str, object]:
     }
 
 
-def head_constants(graph: QGraph, head: TabledConv, model: str) -> list[str]:
-    """Return the definitions of the head's weights and factors."""
+def head_constants(graph: QGraph, head: TabledConv, model: str) -> tuple[Constant, ...]:
+    """Return the head's weights and factors."""
     assert graph.quant(head.output).bits == 16
     of = scaling.of_conv(graph, head.node)
     multiplier, right = reduced(of.multiplier, of.shift)
@@ -161,10 +166,13 @@ def head_constants(graph: QGraph, head: TabledConv, model: str) -> list[str]:
         "scale": graph.accumulator_scale().astype(np.float32),
     }
     weight = Constant(symbol(model, head.node.output, "weight"), "head: weights", {"plain": rows})
-    return [
-        weight.text(),
-        *(array(symbol(model, head.node.output, role), v) for role, v in arrays.items()),
-    ]
+    return (
+        weight,
+        *(
+            Constant(symbol(model, head.node.output, role), f"head: {role}", {"plain": values})
+            for role, values in arrays.items()
+        ),
+    )
 
 
 def head_call(graph: QGraph, head: TabledConv, model: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from firmware_bridge.emit import body as body_of
+from firmware_bridge.emit import checked
 from firmware_bridge.emit.body import Step, is_float, resolve_aliases
 from firmware_bridge.emit.emitters import emit
 from firmware_bridge.escaping import c_text
@@ -145,7 +146,8 @@ def _source(
     others: Sequence[Mapping[str, Any]],
 ) -> str:
     emissions = [step.emission for step in steps]
-    constants = [c.text() for e in emissions for c in e.constants]
+    constants = [c for e in emissions for c in e.constants]
+    constants += body_of.head_constants(graph, head, name)
     declared = body_of.declarations(graph, steps, aliases, plans[0].offset, plans[1])
     body = body_of.steps_text(steps)
     body.append(f"/* {c_text(head.output)} */\nEDGE_LAYER({len(steps)});")
@@ -155,7 +157,8 @@ def _source(
         name=name,
         upper=name.upper(),
         **body_of.preprocessor(emissions),
-        constants=list(map(Code, [*constants, *body_of.head_constants(graph, head, name)])),
+        constants=[Code(constant.text()) for constant in constants],
+        **checked.values(constants, f"{name}_is_intact"),
         input=identifier(graph.input),
         declarations=Code("\n".join(declared)),
         body=Code("\n".join(body)),

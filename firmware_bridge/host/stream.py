@@ -26,7 +26,8 @@ class Stream:
     """A compiled model and its state."""
 
     def __init__(self, handle: Any, prefix: str) -> None:
-        self.n_outputs, self.n_chans, n_bytes = (ctypes.c_int * 3).in_dll(handle, f"{prefix}_about")
+        about = (ctypes.c_int * 4).in_dll(handle, f"{prefix}_about")
+        self.n_outputs, self.n_chans, n_bytes, self.delay = about
         self._handle, self._prefix = handle, prefix
         self._state = np.full(n_bytes // 4, 0x55AA55AA, np.uint32)  # reset has to set all of it
         self.reset()
@@ -62,7 +63,7 @@ class Stream:
             taken = call(self._state.ctypes.data, at, n, out.ctypes.data)
             begin += taken or n
             if taken:
-                found.append((self.n_samples + begin - 1, out.copy()))
+                found.append((self.n_samples + begin - 1 - self.delay, out.copy()))
         self.n_samples += len(frames)
         return found
 

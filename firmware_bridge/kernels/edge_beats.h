@@ -14,6 +14,8 @@
  *   first        1: the first outputs of a window are due
  *   due          1: a window ends here
  *   sums         (n_fresh + n_right + n_left, n_mixed) int16
+ *   from, to     the mixed channels to do, [0, n_mixed) for all; in rising order, from a multiple of
+ *                4, and what lies in scratch is kept from one call to the next
  */
 #ifndef EDGE_BEATS_H
 #define EDGE_BEATS_H

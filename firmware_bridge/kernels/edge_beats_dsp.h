@@ -124,22 +124,22 @@ EDGE_INLINE void edge_beats(const edge_beats_shape *s, const int8_t *frames,
                             const int32_t *mix_weight, const int32_t *mix_scaling,
                             const int32_t *temporal_weight, const int32_t *temporal_scaling,
                             const int8_t *table, int8_t *rows, int16_t *carries, int16_t *pending,
-                            int32_t first, int32_t due, void *scratch, int16_t *sums)
+                            int32_t first, int32_t due, void *scratch, int16_t *sums, int32_t from, int32_t to)
 {
     const int32_t history = s->stem.length - 1, n_chans = s->stem.n_chans;
     int32_t *samples = (int32_t *)scratch;
     int32_t *packed = samples + 2 * EDGE_STEM_PAIRS * ((s->beat + 1) / 2);
-    for (int32_t i = 0; i < s->beat; i++) {
+    for (int32_t i = 0; from == 0 && i < s->beat; i++) {
         edge_stem_widen(frames + i * n_chans, n_chans,
                         samples + 2 * EDGE_STEM_PAIRS * (i / 2) + i % 2);
     }
-    for (int32_t c = 0; c < s->stem.n_mixed; c += 4) {
+    for (int32_t c = from; c < to; c += 4) {
         edge_beats_mix_4(s, samples, mix_weight + EDGE_STEM_PAIRS * c, mix_scaling + 4 * c,
                          rows + c * s->row + history);
     }
     edge_packed_row turn;
     edge_packed_open(&turn, table);
-    for (int32_t c = 0; c < s->stem.n_mixed; c++) {
+    for (int32_t c = from; c < to; c++) {
         edge_beats_channel(s, rows + c * s->row, temporal_weight + c * EDGE_STEM_TAPS,
                            temporal_scaling + 4 * c, &turn, first, due, packed, carries + c,
                            pending + c, sums + c);

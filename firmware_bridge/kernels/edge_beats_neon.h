@@ -102,7 +102,7 @@ EDGE_INLINE void edge_beats_blocks_8(const edge_beats_shape *s, const int8_t *no
  */
 EDGE_INLINE void edge_beats_mix(const edge_beats_shape *s, const int8_t *frames,
                                 const int8_t *weight, const int32_t *scaling, int8_t *rows,
-                                int32_t row)
+                                int32_t row, int32_t from, int32_t to)
 {
     const int16x8_t zero = vdupq_n_s16((int16_t)s->stem.mix_zero);
     const int32_t n_chans = s->stem.n_chans;
@@ -112,7 +112,7 @@ EDGE_INLINE void edge_beats_mix(const edge_beats_shape *s, const int8_t *frames,
         for (int32_t j = 0; j < 4 && i + j < s->beat; j++) {
             EDGE_COPY(wide + j * EDGE_STEM_WIDE_16, frames + (i + j) * n_chans, (size_t)n_chans);
         }
-        for (int32_t c = 0; c < row; c += 8) {
+        for (int32_t c = from; c < to; c += 8) {
             int8x8_t values[4];
             edge_stem_mix_4x8(wide, n_chans, weight + 4 * c * EDGE_STEM_WORDS, scaling + 3 * c,
                               zero, values);
@@ -127,7 +127,7 @@ EDGE_INLINE void edge_beats(const edge_beats_shape *s, const int8_t *frames,
                             const int8_t *mix_weight, const int32_t *mix_scaling,
                             const int8_t *temporal_weight, const int32_t *temporal_scaling,
                             const int8_t *table, int8_t *rows, int16_t *carries, int16_t *pending,
-                            int32_t first, int32_t due, void *scratch, int16_t *sums)
+                            int32_t first, int32_t due, void *scratch, int16_t *sums, int32_t from, int32_t to)
 {
     const int32_t history = s->stem.length - 1, pad = s->stem.pad, n_mixed = s->stem.n_mixed;
     const int32_t row = (n_mixed + 7) & ~7, taps = (s->stem.length + 1) & ~1;
@@ -137,9 +137,18 @@ EDGE_INLINE void edge_beats(const edge_beats_shape *s, const int8_t *frames,
     int8_t *now = (int8_t *)scratch;
     int8_t *began = now + 8 * (s->beat + s->n_last + 6);
     rows += lead * row;
-    edge_beats_mix(s, frames, mix_weight, mix_scaling, rows + history * row, row);
-    memset(rows + (history + s->beat) * row, s->stem.mix_zero, (size_t)((s->n_last + 5) * row));
-    for (int32_t c = 0; c < n_mixed; c += 8) {
+    from = (from + 7) & ~7; /* of each eight the first four's call does all */
+    to = (to + 7) & ~7;
+    edge_beats_mix(s, frames, mix_weight, mix_scaling, rows + history * row, row, from, to);
+    int8_t *const beyond = rows + (history + s->beat) * row;
+    if (from == 0 && to == row) {
+        memset(beyond, s->stem.mix_zero, (size_t)((s->n_last + 5) * row));
+    } else {
+        for (int32_t i = 0; i < s->n_last + 5; i++) {
+            memset(beyond + i * row + from, s->stem.mix_zero, (size_t)(to - from));
+        }
+    }
+    for (int32_t c = from; c < to; c += 8) {
         edge_stem_filter_8(&s->stem, rows + c, row, n_now, temporal_weight + c * taps,
                            temporal_scaling + 3 * c, &loaded, now);
         if (first && pad > 0) {
@@ -153,7 +162,9 @@ EDGE_INLINE void edge_beats(const edge_beats_shape *s, const int8_t *frames,
         edge_beats_blocks_8(s, now, began, n_mixed - c, first, due, carries + c, pending + c,
                             sums + c);
     }
-    edge_beats_shift(rows, rows + s->beat * row, history * row);
+    if (to == row) {
+        edge_beats_shift(rows, rows + s->beat * row, history * row);
+    }
 }
 
 #endif

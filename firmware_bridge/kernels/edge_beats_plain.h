@@ -29,14 +29,18 @@ EDGE_INLINE void edge_beats_plain(const edge_beats_shape *s, const int8_t *frame
                                    const int8_t *temporal_weight, const int32_t *temporal_scaling,
                                    const int8_t *table, int8_t *rows, int16_t *carries,
                                    int16_t *pending, int32_t first, int32_t due, void *scratch,
-                                   int16_t *sums)
+                                   int16_t *sums, int32_t from, int32_t to)
 {
     const int32_t history = s->stem.length - 1, pad = s->stem.pad, n_chans = s->stem.n_chans;
     int8_t *now = (int8_t *)scratch;
     int8_t *began = now + s->beat + s->n_last;
     int8_t *samples = began + pad;
     memset(samples, s->stem.mix_zero, (size_t)pad);
-    for (int32_t c = 0; c < s->stem.n_mixed; c++, rows += s->row, temporal_scaling += 3) {
+    mix_weight += from * n_chans;
+    temporal_weight += from * s->stem.length;
+    temporal_scaling += 3 * from;
+    rows += from * s->row;
+    for (int32_t c = from; c < to; c++, rows += s->row, temporal_scaling += 3) {
         const int32_t *f = mix_scaling + 3 * c;
         for (int32_t i = 0; i < s->beat; i++) {
             const int32_t sum = f[0] + edge_dot(frames + i * n_chans, mix_weight, n_chans);

@@ -252,7 +252,7 @@ def _chain(
         "zero_point": 0 if contract.input_quant is None else contract.input_quant.zero_point,
     }
     folder = resources.files("firmware_bridge") / "kernels"
-    kernels = ("edge_port.h", "edge_chain.h", f"edge_chain_{arithmetic}.h")
+    kernels = ("edge_port.h", "edge_status.h", "edge_chain.h", f"edge_chain_{arithmetic}.h")
     files = {
         f"{name}_signal.c": render("signal/signal.c", **given),
         f"{name}_signal.h": render("signal/signal.h", **given),

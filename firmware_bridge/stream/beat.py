@@ -13,9 +13,16 @@ from dataclasses import dataclass
 
 from firmware_bridge.escaping import c_text
 from firmware_bridge.plan.source import Emission, call, identifier, indented
+from firmware_bridge.stream import work
 from firmware_bridge.stream.part import Part
 from firmware_bridge.stream.plan import Kept, Segment, StreamPlan, StreamStage, keeps_sums
 from firmware_bridge.stream.stem import shape_name
+from firmware_bridge.stream.work import Task
+from quantize.graph.qgraph import QGraph
+
+DUE = "until == 0"
+CHUNK = 4
+"""Mixed channels that the stem does at a time where its work is spread."""
 
 Move = Callable[[str, int, int], str]
 """From destination, first row and number of rows to a statement that takes them there."""
@@ -28,21 +35,36 @@ def gathers(stage: StreamStage) -> bool:
 
 @dataclass(frozen=True)
 class Beat:
-    """A writer of the body of ``NAME_beat``.
+    """A writer of what is done in a beat.
 
-    ``memory`` is what the offset of every buffer is called, by the buffer's name.
+    ``memory`` is what the offset of every buffer is called, by the buffer's name. The statements
+    know ``until``, the beats from here to the next decision; it is 0 where a window ends with the
+    last frame.
     """
 
     name: str
     plan: StreamPlan
     memory: Mapping[str, str]
+    spread: bool
 
-    def lines(self, stem: Emission, parts: Sequence[Sequence[Part]]) -> Iterator[str]:
-        """Return blocks of statements."""
-        yield from _block(self.plan.stem.output, 0, self._stem(stem))
+    def tasks(
+        self, graph: QGraph, stem: Emission, parts: Sequence[Sequence[Part]]
+    ) -> Iterator[Task]:
+        """Return the work in pieces that may be done one after the other, at any time."""
+        n_mixed, output = self.plan.blocks.n_chans, self.plan.stem.output
+        chunk = CHUNK if self.spread else n_mixed
+        whole = work.of_stem(graph, self.plan)
+        for begin in range(0, n_mixed, chunk):
+            end = min(begin + chunk, n_mixed)
+            lines, cost = [*self._stem(stem, begin, end)], whole * (end - begin) // n_mixed
+            if end == n_mixed:
+                lines += self._blocks()
+                cost += work.of_blocks(self.plan)
+            yield Task(block(output, 0, lines), cost)
         first = 1
         for stage, functions in zip(self.plan.stages, parts, strict=True):
-            yield from self._stage(stage, functions, first)
+            for part, text in zip(functions, self._stage(stage, functions, first), strict=True):
+                yield Task(text, work.of_operation(graph, part.operation, part.largest))
             first += len(functions)
 
     def at(self, buffer: str, n_bytes: int = 0) -> str:
@@ -58,16 +80,23 @@ class Beat:
         row = position + ahead * kept.span.step - kept.origin
         return self.at(f"{kept.name} kept", row * kept.row_bytes)
 
-    def _stem(self, stem: Emission) -> Iterator[str]:
-        of_stem, blocks = self.plan.stem_plan, self.plan.blocks
+    def _stem(self, stem: Emission, begin: int, end: int) -> Iterator[str]:
+        of_stem = self.plan.stem_plan
         ahead = of_stem.span.ahead + (of_stem.late > 0)
-        yield f"const int8_t *const frames = {self.at('frames')};"
+        frames = self.at("frames taken" if self.spread else "frames")
+        yield f"const int8_t *const frames = {frames};"
         yield f"int8_t *const rows = {self.at('rows')};"
         for name in ("carries", "pending", "sums_of_blocks"):
             yield f"int16_t *const {name} = (int16_t *)(void *)({self.at(name)});"
         yield f"void *const stem_scratch = {self.at('stem_scratch')};"
         yield f"const int32_t first = {self._when(ahead) or '1'};"
+        yield f"const int32_t due = {DUE};"
+        yield f"const int32_t from = {begin}, to = {end};"
         yield stem.call
+
+    def _blocks(self) -> Iterator[str]:
+        """Move the stem's block sums to where they are kept."""
+        of_stem, blocks = self.plan.stem_plan, self.plan.blocks
         n_chans = blocks.n_chans
 
         def move(to: str, row: int, n: int) -> str:
@@ -95,7 +124,7 @@ class Beat:
                 lines.append(self._run(part, source, "n", 0, "n", 0))
             if part is parts[-1]:
                 lines += self._store(stage.exit, segments, self._copy(part, stage.exit.row_bytes))
-            yield from _block(output, layer + i, lines)
+            yield block(output, layer + i, self._while_needed(stage, lines))
 
     def _copy(self, part: Part, size: int) -> Move:
         """Take rows of ``size`` bytes from where a part has written them."""
@@ -110,13 +139,17 @@ class Beat:
         """The operation that reads more than one position, on one segment after the other."""
         fresh, left, right = stage.fresh, stage.left, stage.right
         together = Segment(fresh.begin, right.end, fresh.first, right.last, fresh.pad, 0)
+        needed = self._fresh(stage)
         if fresh.n and right.n:
             both, alone = (self._segment(stage, part, s, 0) for s in (together, fresh))
-            yield from _conditional(None if self.plan.beats == 1 else "due", both)
-            if self.plan.beats > 1:
-                yield from _conditional("!due", alone)
+            if self.plan.beats == 1:  # a constant number of rows is worth more than a few of them
+                yield from _conditional(None, both)
+            else:
+                yield from _conditional(DUE, both)
+                before = f"until != 0 && {needed}" if needed else "until != 0"
+                yield from _conditional(before, alone)
         elif fresh.n or right.n:
-            chosen, when = (fresh, None) if fresh.n else (right, "due")
+            chosen, when = (fresh, needed) if fresh.n else (right, DUE)
             yield from _conditional(when, self._segment(stage, part, chosen, 0))
         if left.n:
             lines = self._segment(stage, part, left, fresh.n + right.n)
@@ -166,18 +199,42 @@ class Beat:
         yield "const int8_t *const from_ring ="
         yield f"    {ring} + (slot < 0 ? slot + {kept.slots} : slot) * {size};"
 
+    def _within(self, ahead: int) -> str | None:
+        """Whether a window that many beats ahead is one; None where it is but for two beats."""
+        return None if ahead >= self.plan.first_until - 2 else f"until <= {ahead}"
+
     def _when(self, ahead: int) -> str | None:
         """Whether the window that many beats ahead will be decided; None where each one is."""
-        return None if self.plan.beats == 1 else f"phase == {ahead % self.plan.beats}"
+        if ahead == 0:
+            return DUE
+        phase = None if self.plan.beats == 1 else f"phase == {ahead % self.plan.beats}"
+        return " && ".join(filter(None, (phase, self._within(ahead)))) or None
+
+    def _fresh(self, stage: StreamStage) -> str | None:
+        """Whether a window holds the fresh positions of a stage; None where one always does.
+
+        Those of the first beats lie before the first window's interior.
+        """
+        span = stage.exit.span
+        return self._within((span.high - 1 - span.low) // max(span.step, 1))
+
+    def _while_needed(self, stage: StreamStage, lines: Sequence[str]) -> list[str]:
+        """Statements of a stage, done as soon as a window holds anything of it."""
+        ends = [(stage.exit.span.high - 1 - stage.exit.span.low) // max(stage.exit.span.step, 1)]
+        ends += [stage.left.ahead] if stage.left.n else []
+        needed = self._within(max(ends))
+        return list(lines) if needed is None else [*_conditional(needed, lines)]
 
     def _rows(self, segments: Sequence[Segment]) -> str:
         """How many rows of a stage this beat needs."""
         fresh, left, right = segments
         both, when = fresh.n + right.n, self._when(left.ahead)
-        if left.n and when is None:
+        if self.plan.beats == 1 or (left.n and when is None):
             return str(both + left.n)
-        now = f"due ? {both} : {fresh.n}" if right.n else str(fresh.n)
-        return f"{when} ? {both + left.n} : ({now})" if left.n else now
+        if left.n and when == DUE:
+            return f"({DUE}) ? {both + left.n} : {fresh.n}"
+        now = f"({DUE}) ? {both} : {fresh.n}" if right.n else str(fresh.n)
+        return f"({when}) ? {both + left.n} : ({now})" if left.n else now
 
     def _store(self, kept: Kept, segments: Sequence[Segment], move: Move) -> Iterator[str]:
         """Move on by a beat: the interior down, fresh rows behind it, left and right ones."""
@@ -196,10 +253,10 @@ class Beat:
             lines = list(self._slot(kept, 1 + kept.span.ahead // self.plan.beats))
             to = self.buffer(kept, 0)
             lines.append(call("memcpy", to, "from_ring", left.n * kept.row_bytes))
-            yield from _conditional("due", lines)
+            yield from _conditional(DUE, lines)
         if right.n and kept.rows > kept.span.high - kept.origin:
             to = self.buffer(kept, right.begin)
-            yield from _conditional("due", [move(to, fresh.n, right.n)])
+            yield from _conditional(DUE, [move(to, fresh.n, right.n)])
 
     def _store_left(self, kept: Kept, left: Segment, row: int, move: Move) -> Iterator[str]:
         if not kept.slots:
@@ -216,11 +273,10 @@ def plus(address: str, n: int) -> str:
     return f"{address} + {n}" if n else address
 
 
-def _block(title: str, layer: int, lines: Sequence[str] | Iterator[str]) -> Iterator[str]:
-    yield f"/* {c_text(title)} */"
-    yield "{"
-    yield indented("\n".join([f"EDGE_LAYER({layer});", *lines]))
-    yield "}"
+def block(title: str, layer: int, lines: Sequence[str]) -> str:
+    """Return a block of statements that announces a layer."""
+    inner = indented("\n".join([f"EDGE_LAYER({layer});", *lines]))
+    return f"/* {c_text(title)} */\n{{\n{inner}\n}}"
 
 
 def _conditional(when: str | None, lines: Sequence[str]) -> Iterator[str]:

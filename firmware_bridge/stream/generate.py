@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from firmware_bridge.emit import body as body_of
+from firmware_bridge.emit import checked
 from firmware_bridge.emit.body import Step, is_float, resolve_aliases
 from firmware_bridge.emit.emitters import emit
 from firmware_bridge.emit.generate import Firmware, Origin, header_values
-from firmware_bridge.escaping import c_text
 from firmware_bridge.plan import memory
 from firmware_bridge.plan.memory import Buffer, Plan
 from firmware_bridge.plan.operations import TabledConv, schedule
@@ -30,10 +30,12 @@ from firmware_bridge.plan.source import (
 )
 from firmware_bridge.rendering import Code, render
 from firmware_bridge.stream import plan as stream_plan
-from firmware_bridge.stream.beat import Beat, gathers
+from firmware_bridge.stream import work
+from firmware_bridge.stream.beat import Beat, block, gathers
 from firmware_bridge.stream.part import Part, only_read, part_of
 from firmware_bridge.stream.plan import StreamPlan
 from firmware_bridge.stream.stem import emit_stream_stem, memory_of, shape_definition
+from firmware_bridge.stream.work import Task
 from quantize.errors import IncompatibleError
 from quantize.graph.check import check
 from quantize.graph.outputs import refuse_others
@@ -56,11 +58,14 @@ class StreamFirmware(Firmware):
         Samples between decisions.
     counters
         Members of the struct that count samples and beats.
+    delay
+        Samples behind the end of a window at which its decision comes.
     """
 
     prefix: str
     hop: int
     counters: tuple[str, ...]
+    delay: int = 0
 
     @property
     def state_bytes(self) -> int:
@@ -69,9 +74,15 @@ class StreamFirmware(Firmware):
 
 
 def generate_stream(
-    graph: QGraph, hop: int, name: str = "edge", origin: Origin | None = None
+    graph: QGraph, hop: int, name: str = "edge", origin: Origin | None = None, spread: bool = False
 ) -> StreamFirmware:
     """Return the streaming C of an int8 graph.
+
+    Parameters
+    ----------
+    spread
+        Do a beat's work on the pushes of the next one, some of it on each, instead of all of it
+        with its last frame.
 
     Raises
     ------
@@ -98,30 +109,43 @@ def generate_stream(
     shortened = only_read(graph, plan.rest, aliases)
     rest = [Step(op, emit(shortened, op, name)) for op in plan.rest[:-1]]
     stem = emit_stream_stem(graph, plan, name)
-    plans = _memory(graph, plan, parts, rest, aliases, stem)
+    plans = _memory(graph, plan, parts, rest, aliases, stem, spread=spread)
     emissions = [stem, *(part.emission for stage in parts for part in stage)]
     emissions += [step.emission for step in rest]
     labels = [plan.stem.output, *(p.operation.output for stage in parts for p in stage)]
     labels += [*(step.operation.output for step in rest), head.output]
-    counters = _counters(plan)
+    counters = _counters(plan, spread)
     code = _Code(parts, rest, emissions)
+    source, delay = _source(graph, name, plan, plans, code, aliases, spread=spread)
     files = {
-        f"{name}_stream.c": _source(graph, name, plan, plans, code, aliases),
+        f"{name}_stream.c": source,
         f"{name}_stream.h": render(
             "engine/stream.h",
             hop=hop,
+            delay=delay,
             counters=counters,
             **header_values(graph, name, origin or Origin(), plans),
         ),
         **body_of.kernels({kernel for emission in emissions for kernel in emission.kernels}),
     }
-    return StreamFirmware(f"{name}_stream", files, *plans, tuple(labels), name, hop, counters)
+    return StreamFirmware(
+        f"{name}_stream", files, *plans, tuple(labels), name, hop, counters, delay
+    )
 
 
-def _counters(plan: StreamPlan) -> tuple[str, ...]:
-    """``waiting`` frames of the next beat, ``beats`` until a decision, next slot of every ring."""
+def _counters(plan: StreamPlan, spread: bool) -> tuple[str, ...]:
+    """Members that count.
+
+    ``waiting`` frames of the next beat, ``beats`` until a decision, which piece of the work is
+    next where it is spread, next slot of every ring.
+    """
+    pieces = ("piece",) if spread else ()
+    return ("waiting", "beats", *pieces, *_slots(plan))
+
+
+def _slots(plan: StreamPlan) -> list[str]:
     kept = [stage.entry for stage in plan.stages]
-    return ("waiting", "beats", *(f"{identifier(k.name)}_slot" for k in kept if k.slots))
+    return [f"{identifier(k.name)}_slot" for k in kept if k.slots]
 
 
 def _memory(
@@ -131,6 +155,8 @@ def _memory(
     rest: Sequence[Step],
     aliases: Mapping[str, str],
     stem: Emission,
+    *,
+    spread: bool,
 ) -> tuple[Plan, Plan]:
     """What is kept lives always; the rest from the step that writes it to the last that reads."""
     n_mixed = graph[plan.stem.mix.output].shape[-1]
@@ -146,6 +172,8 @@ def _memory(
         Buffer("sums_of_blocks", of_stem.sums, 0, 0),
         Buffer("stem_scratch", stem.scratch_bytes, 0, 0),
     ]
+    if spread:  # those that are worked on, while others come
+        found.append(Buffer("frames taken", plan.stem_plan.beat * n_chans, 0, end))
     for kept in (*(stage.entry for stage in plan.stages), plan.tokens):
         found.append(Buffer(f"{kept.name} kept", kept.rows * kept.row_bytes, 0, end))
         if kept.slots:
@@ -190,49 +218,61 @@ def _source(
     plans: tuple[Plan, Plan],
     code: _Code,
     aliases: Mapping[str, str],
-) -> str:
+    *,
+    spread: bool,
+) -> tuple[str, int]:
+    """The text, and by how many samples its decisions are late."""
     parts, rest, emissions = code.parts, code.rest, code.emissions
     head = plan.rest[-1]
     assert isinstance(head, TabledConv)
-    constants = {c.name: c.text() for emission in emissions for c in emission.constants}
+    constants = list({c.name: c for emission in emissions for c in emission.constants}.values())
+    constants += body_of.head_constants(graph, head, name)
     places = _places(plans[0], name)
-    beat = Beat(name, plan, {buffer: place["name"] for buffer, place in places.items()})
+    beat = Beat(name, plan, {buffer: place["name"] for buffer, place in places.items()}, spread)
     first = 1 + sum(len(stage) for stage in parts)
-    last = body_of.steps_text(rest, first)
-    last.append(f"/* {c_text(head.output)} */\nEDGE_LAYER({first + len(rest)});")
-    last.append(body_of.head_call(graph, head, name))
+    tasks = list(beat.tasks(graph, emissions[0], parts))
+    texts = body_of.steps_text(rest, first)
+    texts.append(block(head.output, first + len(rest), [body_of.head_call(graph, head, name)]))
+    last = [
+        Task(text, work.of_operation(graph, operation), when_due=True)
+        for text, operation in zip(texts, plan.rest, strict=True)
+    ]
+    pieces = work.on_pushes([*tasks, *last], plan.stem_plan.beat) if spread else []
     tokens = f"const int8_t *const {identifier(plan.tokens.name)}"
     declared = [
         f"{tokens} = {beat.buffer(plan.tokens, 0)}; /* {shape_text(graph, plan.tokens.name)} */",
         *body_of.declarations(graph, rest, aliases, beat.memory.__getitem__, plans[1]),
     ]
     definitions = [
-        *constants.values(),
-        *body_of.head_constants(graph, head, name),
+        *(constant.text() for constant in constants),
         shape_definition(graph, plan, name),
     ]
-    return render(
-        "engine/stream.c",
+    text = render(
+        "engine/stream_spread.c" if spread else "engine/stream.c",
         name=name,
         upper=name.upper(),
         **body_of.preprocessor(emissions),
         constants=list(map(Code, definitions)),
+        **checked.values(constants, f"{name}_stream_is_intact"),
         places=list(places.values()),
         parts=[Code(part.text) for stage in parts for part in stage],
-        beat=Code("\n".join(beat.lines(emissions[0], parts))),
+        beat=Code("\n".join(task.text for task in tasks)),
         declarations=Code("\n".join(declared)),
-        rest=Code("\n".join(last)),
+        rest=Code("\n".join(task.text for task in last)),
+        pieces=[[(Code(task.text), task.when_due) for task in piece] for piece in pieces],
         frames=Code(beat.at("frames")),
+        taken=Code(beat.at("frames taken")) if spread else "",
         rows=Code(beat.at("rows")),
         rows_bytes=next(p.buffer.n_bytes for p in plans[0].placed if p.buffer.name == "rows"),
         mix_zero=graph.quant(plan.stem.mix.output).zero_point,
         beat_length=plan.stem_plan.beat,
         beats=plan.beats,
         waiting=-plan.n_times % plan.stem_plan.beat,
-        until=-(-plan.n_times // plan.stem_plan.beat),
-        slots=_counters(plan)[2:],
+        until=plan.until,
+        slots=_slots(plan),
         **body_of.logits_values(head, name, f"{name}_stream_t", "push", "frame"),
     )
+    return text, max(0, len(pieces) - 1)
 
 
 def _places(plan: Plan, model: str) -> dict[str, dict[str, Any]]:

@@ -158,6 +158,16 @@ class StreamPlan:
     rest: tuple[Operation, ...]
 
     @property
+    def until(self) -> int:
+        """The beats from a reset to the first decision."""
+        return -(-self.n_times // self.stem_plan.beat)
+
+    @property
+    def first_until(self) -> int:
+        """What is left of them when the first beat is done."""
+        return self.until - 1
+
+    @property
     def blocks(self) -> Kept:
         """What the stem writes."""
         return self.stages[0].entry
@@ -260,21 +270,21 @@ def _groups(
         )
         if not local or operation.output == graph.head.output or later.count(output) != 1:
             break
-        stride *= _kernel(graph, operation)[1]
+        stride *= kernel_of(graph, operation)[1]
         if reads(operation) != (output,) or graph[operation.output].quant is None or stride > beat:
             break
         chain.append(operation)
         taken, output = taken + 1, operation.output
     groups: list[list[Operation]] = []
     for operation in chain:
-        if not groups or _kernel(graph, operation)[0] > 1:
+        if not groups or kernel_of(graph, operation)[0] > 1:
             groups.append([])
         groups[-1].append(operation)
     return groups, taken
 
 
-def _kernel(graph: QGraph, operation: Operation) -> tuple[int, int, int]:
-    """Length, stride and padding on the left; the stem's are those of its pool, in blocks."""
+def kernel_of(graph: QGraph, operation: Operation) -> tuple[int, int, int]:
+    """Return length, stride and padding on the left; a stem's are its pool's, in blocks."""
     match operation:
         case Stem():
             tiles = tiling(operation.pool.length, operation.pool.stride, 1)
@@ -290,7 +300,7 @@ def _kernel(graph: QGraph, operation: Operation) -> tuple[int, int, int]:
 def _field(graph: QGraph, group: Sequence[Operation]) -> Field:
     field = Field()
     for operation in group:
-        field = field.behind(*_kernel(graph, operation))
+        field = field.behind(*kernel_of(graph, operation))
     return field
 
 

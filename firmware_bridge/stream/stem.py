@@ -96,6 +96,7 @@ def emit_stream_stem(graph: QGraph, plan: StreamPlan, model: str) -> Emission:
         "frames",
         *(constant.name for constant in (*constants, table)),
         *("rows", "carries", "pending", "first", "due", "stem_scratch", "sums_of_blocks"),
+        *("from", "to"),
     )
     memory = memory_of(plan.stem_plan, *mix_weight.shape)
     defined = {**macros(mix_weight, filters), "EDGE_BEATS_WORDS": words(plan.stem_plan)}

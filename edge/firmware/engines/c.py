@@ -9,10 +9,11 @@ from edge.patches.versions import installed
 from firmware_bridge.build import footprint
 from firmware_bridge.build.footprint import Footprint
 from firmware_bridge.emit.generate import Firmware, Origin, generate
-from firmware_bridge.project import project
+from firmware_bridge.project import about, project
 from firmware_bridge.project.project import Program, Project, Use
 from firmware_bridge.rendering import render
 from firmware_bridge.stream.generate import StreamFirmware, generate_stream
+from firmware_bridge.stream.live import generate_live
 from quantize.graph import files as graph_files
 from quantize.graph.qgraph import QGraph
 
@@ -31,7 +32,7 @@ def make(job: Job) -> Project:
     BudgetError
         When the device is too small.
     """
-    graph, contract = job.opened.graph(), job.opened.contract()
+    graph, contract = job.opened.graph(), job.contract
     version = installed("eeg-edge") or "from source"
     origin = Origin(version, graph_files.digest(graph), contract.channels or ())
     wanted = job.form or FORMS
@@ -60,6 +61,13 @@ def make(job: Job) -> Project:
     sources: dict[str, str] = {}
     for part in (stream, firmware):
         sources |= part.files if part else {}
+    if stream is not None:
+        _, _, _, n_chans = graph[graph.input].shape
+        sources |= generate_live(stream, n_chans, graph[graph.output].shape[-1], origin)
+    chain = {} if job.chain.made is None else job.chain.made.files
+    sources |= about.generate(
+        graph, contract, job.name, origin, {**chain, **sources}, job.bundle_sha256
+    )
     files = {name: text.encode() for name, text in sources.items()}
     for template in ("CMakeLists.txt", "NOTICE.txt", "README.md", "device.cmake", "main.c"):
         files[template] = render(f"c/{template}", **values).encode()
@@ -70,7 +78,7 @@ def make(job: Job) -> Project:
 def _stream(job: Job, graph: QGraph, hop: int, origin: Origin) -> tuple[StreamFirmware | None, str]:
     """The streaming engine, or why there is none where it was not asked for by name."""
     try:
-        return generate_stream(graph, hop, job.name, origin), ""
+        return generate_stream(graph, hop, job.name, origin, job.spread), ""
     except (UsageError, IncompatibleError) as error:
         if job.form:
             raise

@@ -35,7 +35,7 @@ def make(job: Job) -> Project:
             f"ExecuTorch's Cortex-M backend does not run on {job.device.title}, which has a "
             f"{job.device.core}. Type --engine c."
         )
-    wide, contract = job.opened.graph(), job.opened.contract()
+    wide, contract = job.opened.graph(), job.contract
     refuse_others(wide, "--engine executorch")
     graph = cortex_m.narrowed(wide)
     golden = _cortex_m.narrowed(graph, job.golden(wide))

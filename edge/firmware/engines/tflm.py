@@ -63,7 +63,7 @@ def make(job: Job) -> Project:
     MissingToolError
         When its interpreter is not installed.
     """
-    graph, contract = job.opened.graph(), job.opened.contract()
+    graph, contract = job.opened.graph(), job.contract
     artifact = job.opened.manifest.artifact("tflite", "int8")
     data = (job.opened.folder / artifact.file).read_bytes()
     ops = operators(data)

@@ -83,6 +83,48 @@ def test_one_form_alone(eca_bundle: Path, tmp_path: Path) -> None:
         assert f"PASS 4 windows{said}\n" in (folder / "README.md").read_text()
 
 
+@pytest.mark.parametrize("hop", [15, 30])
+def test_other_hop_and_spread_work(eca_bundle: Path, tmp_path: Path, hop: int) -> None:
+    """The golden windows are decided a few pushes later; contract and headers say the hop."""
+    document = write(eca_bundle, tmp_path / "f", "nrf52840", hop=hop, spread=True)
+    done = built(tmp_path / "f", tmp_path / "build")
+    assert (done.returncode, done.stdout) == (0, "PASS 20 windows, streamed too\n")
+    assert document["hop"] == json.loads((tmp_path / "f" / "contract.json").read_text())["hop"]
+    for header in ("edge_stream.h", "edge_about.h"):
+        assert f"#define EDGE_HOP {hop}" in (tmp_path / "f" / header).read_text()
+    assert re.search(r"#define EDGE_DELAY 1\d ", (tmp_path / "f" / "edge_stream.h").read_text())
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (
+            {"hop": 2000},
+            "--hop 2000 is longer than the window of 1000 samples, so samples between two windows "
+            "would never be seen. Type at most --hop 1000.",
+        ),
+        (
+            {"hop": 20, "form": ("streaming",)},
+            "A hop of 20 samples is not a multiple of the input pool's stride of 15, so windows "
+            "would share nothing. The nearest hop is 15 samples.",
+        ),
+        (
+            {"spread": True, "form": ("windowed",)},
+            "--spread lays the work of the streaming form on its pushes, and no streaming form was "
+            "asked for. Type --form streaming with --engine c, or leave --spread out.",
+        ),
+    ],
+)
+def test_real_time_that_cannot_be(
+    options: dict[str, Any], complaint: str, eca_bundle: Path, tmp_path: Path
+) -> None:
+    """One line, and nothing written."""
+    with pytest.raises(UsageError) as caught:
+        write(eca_bundle, tmp_path / "out", "nrf52840", **options)
+    assert str(caught.value) == complaint
+    assert not (tmp_path / "out").exists()
+
+
 def test_builds_for_the_device(eca_bundle: Path, tmp_path: Path) -> None:
     """With the tool chain file, on a Cortex-M4."""
     if shutil.which("arm-none-eabi-gcc") is None or shutil.which("cmake") is None:
@@ -119,6 +161,10 @@ def test_what_is_written(written: Path, eca_bundle: Path) -> None:
             "decoder_signal.c",
             "decoder_signal.h",
             "decoder_golden.h",
+            "decoder_about.c",
+            "decoder_live.c",
+            "decoder_live.h",
+            "decoder_about.h",
             "main.c",
             "CMakeLists.txt",
         ),
@@ -150,7 +196,9 @@ def test_what_is_written(written: Path, eca_bundle: Path) -> None:
     assert f"| **streaming, together** | {streaming['ram_bytes']:,} |" in readme
     assert "PASS 20 windows, streamed too" in readme
     assert "decoder_signal(&chain, counts, frame);" in readme
-    assert (written / "contract.json").read_bytes() == (eca_bundle / "contract.json").read_bytes()
+    said, given = (json.loads((at / "contract.json").read_text()) for at in (written, eca_bundle))
+    assert said == {**given, "uv_per_count": 0.02235}  # what the command was told is kept
+    assert (document["uv_per_count"], document["hop"]) == (0.02235, given["hop"])
 
 
 def uses(program: dict[str, Any]) -> dict[str, int]:

@@ -123,9 +123,10 @@ int main(void)
             seed = seed * 1664525u + 1013904223u;
             window[k] = (int8_t)(i == 0 ? -128 : i == 1 ? 127 : (int)(seed >> 24) - 128);
         }
-        if (edge_infer(m, window, logits) != 1) { return 1; }
-        if (edge_infer(NULL, window, logits) != 0 || edge_infer(m, NULL, logits) != 0) { return 2; }
-        if (edge_infer(m, window, NULL) != 0) { return 3; }
+        if (edge_infer(m, window, logits) != EDGE_DECIDED) { return 1; }
+        if (edge_infer(NULL, window, logits) != EDGE_ERROR) { return 2; }
+        if (edge_infer(m, NULL, logits) != EDGE_ERROR) { return 3; }
+        if (edge_infer(m, window, NULL) != EDGE_ERROR) { return 4; }
         free(m); free(window); free(logits);
     }
     puts("done");
@@ -195,7 +196,8 @@ def test_two_models_in_one_program(tmp_path: Path) -> None:
             cwd=tmp_path, capture_output=True, text=True, check=True,
         )  # fmt: skip
         symbols = sorted(line.split()[-1] for line in listed.stdout.splitlines())
-        assert symbols == [f"{name}_infer", f"{name}_infer_float", f"{name}_infer_sums"]
+        functions = ("infer", "infer_float", "infer_sums", "is_intact")
+        assert symbols == [f"{name}_{function}" for function in functions]
 
 
 @pytest.mark.parametrize("mode", ["eca", "cat"])

@@ -61,13 +61,19 @@ def signal(graph: QGraph, n: int) -> NDArray[np.int8]:
 
 
 def held_to_reference(
-    graph: QGraph, factor: int, count: int, options: tuple[str, ...] = ("-O1",)
+    graph: QGraph,
+    factor: int,
+    count: int,
+    options: tuple[str, ...] = ("-O1",),
+    spread: bool = False,
 ) -> None:
     """Sums of ``count`` decisions, those that fall on them, twice with a reset between."""
     hop, n_times = factor * pool_stride(graph), graph[graph.input].shape[2]
-    x = signal(graph, n_times + (count - 1) * hop)
-    expected = windowed(graph, hop, x)
-    stream = host_stream.open_stream(generate_stream(graph, hop), options)
+    firmware = generate_stream(graph, hop, spread=spread)
+    whole = signal(graph, n_times + (count - 1) * hop)
+    x = np.concatenate([whole, whole[: firmware.delay]])  # until the last decision comes
+    expected = windowed(graph, hop, whole)
+    stream = host_stream.open_stream(firmware, options)
     for _ in range(2):
         found = stream.push(x, "push_sums")
         assert [sample for sample, _ in found] == [n_times - 1 + i * hop for i in range(count)]
@@ -84,6 +90,17 @@ def held_to_reference(
 def test_shapes(shape: str, factor: int) -> None:
     """Odd and even kernels, pools of every kind, kernels longer than a block."""
     held_to_reference(network(SHAPES[shape]), factor, 40)
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_spread_over_the_pushes(shape: str, factor: int) -> None:
+    """The same bits where each push does a part of the work, at most a beat later."""
+    graph = network(SHAPES[shape])
+    held_to_reference(graph, factor, 12, spread=True)
+    made = generate_stream(graph, factor * pool_stride(graph), spread=True)
+    assert made.delay < pool_stride(graph)
+    assert f"#define EDGE_DELAY {made.delay} " in made.files["edge_stream.h"]
 
 
 @settings(max_examples=15, deadline=None)
@@ -127,9 +144,10 @@ int main(void)
             seed = seed * 1664525u + 1013904223u;
             frame[k] = (int8_t)((int)(seed >> 24) - 128);
         }
-        n += edge_push(m, frame, logits);
+        n += edge_push(m, frame, logits) == EDGE_DECIDED;
     }
-    if (edge_push(NULL, frame, logits) || edge_push(m, NULL, logits) || edge_push(m, frame, NULL)) {
+    if (edge_push(NULL, frame, logits) != EDGE_ERROR || edge_push(m, NULL, logits) != EDGE_ERROR ||
+        edge_push(m, frame, NULL) != EDGE_ERROR) {
         return 1;
     }
     free(m); free(frame); free(logits);
@@ -139,12 +157,14 @@ int main(void)
 """
 
 
+@pytest.mark.parametrize("spread", [False, True])
 @pytest.mark.parametrize("shape", ["default", "long filter", "coprime", "gaps"])
-def test_sanitizers_find_nothing(shape: str, tmp_path: Path) -> None:
+def test_sanitizers_find_nothing(shape: str, spread: bool, tmp_path: Path) -> None:
     """AddressSanitizer and UndefinedBehaviorSanitizer, all memory sized to the byte."""
     graph = network(SHAPES[shape])
     hop, n_times = pool_stride(graph), graph[graph.input].shape[2]
-    toolchain.write({**generate_stream(graph, hop).files, "main.c": FUZZ}, tmp_path)
+    firmware = generate_stream(graph, hop, spread=spread)
+    toolchain.write({**firmware.files, "main.c": FUZZ}, tmp_path)
     flags = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     toolchain.compile_c(
         toolchain.host_compiler(),
@@ -153,7 +173,8 @@ def test_sanitizers_find_nothing(shape: str, tmp_path: Path) -> None:
     )
     done = subprocess.run([tmp_path / "fuzz"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{n_times // hop + 1}\n"
+    late = (2 * n_times - firmware.delay - n_times) // hop + 1
+    assert done.stdout == f"{late}\n"
 
 
 @pytest.mark.parametrize("language", ["-std=c99", "-std=c++17"])
@@ -172,7 +193,8 @@ def test_compiles_without_a_warning(language: str, tmp_path: Path) -> None:
     )  # fmt: skip
     if kind == "c":
         symbols = sorted(line.split()[-1] for line in listed.stdout.splitlines())
-        assert symbols == ["mine_push", "mine_push_float", "mine_push_sums", "mine_reset"]
+        functions = ("push", "push_float", "push_sums", "reset", "stream_is_intact")
+        assert symbols == [f"mine_{function}" for function in functions]
 
 
 def test_memory() -> None:
@@ -211,11 +233,13 @@ def test_windows_that_a_filter_fills() -> None:
     )
 
 
+@pytest.mark.parametrize("spread", [False, True])
 @pytest.mark.parametrize("beats", [1, 2, 3])
-def test_source_reads_as_written_by_hand(beats: int) -> None:
+def test_source_reads_as_written_by_hand(beats: int, spread: bool) -> None:
     """No constant stands where nothing can change it; every place in the arena has a name."""
     graph = mode_graph("eca")
-    text = generate_stream(graph, beats * pool_stride(graph), "mine").files["mine_stream.c"]
+    made = generate_stream(graph, beats * pool_stride(graph), "mine", spread=spread)
+    text = made.files["mine_stream.c"]
     code = re.sub(r"= \{ /\*[^}]*\}", "", text)
     assert not re.search(r"(?<!== )(?<!< )\b[01] \? |% 1\b|\+ 0\b|if \(1\)|arena \+ [0-9]", code)
     places = re.findall(r"^    (MINE_AT_\w+) = \d+,", code, re.MULTILINE)

@@ -52,6 +52,32 @@ def test_500_decisions() -> None:
     assert ram <= 10 * 1024
 
 
+@pytest.mark.parametrize(("hop", "bar"), [(15, 2.0), (45, 2.5)])
+def test_spread_work_is_even(hop: int, bar: float) -> None:
+    """The dearest push takes at most twice the mean, and no decision changes; without, 15 times.
+
+    At a hop of three beats only the third one decides, so its pushes do more than the others'.
+    """
+    graph, n = network(SHAPES["default"]), 4
+    x = signal(graph, 1000 + n * hop)
+    expected = windowed(graph, hop, x).stored
+    share = {}
+    for spread in (False, True):
+        firmware = generate_stream(graph, hop, spread=spread)
+        core = emulator.CORES["cortex-m4"]
+        runs = list(stream_emulator.pushes(firmware, core, x, expected.shape[1]))
+        given = [(i, run.logits) for i, run in enumerate(runs) if run.logits is not None]
+        for (i, logits), stored, k in zip(given, expected, range(n), strict=False):
+            assert i == 999 + k * hop + firmware.delay
+            np.testing.assert_array_equal(logits, stored)
+        assert len(given) >= n
+        steady = [run.instructions for run in runs[1000 + hop : 1000 + 2 * hop]]
+        share[spread] = max(steady) / np.mean(steady)
+        before = [run.instructions for run in runs[:985]]
+        assert np.mean(before) < 0.95 * np.mean(steady)
+    assert share[True] <= bar < 10 < share[False]
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_shapes(shape: str) -> None:
     """Parities and sizes that the fast path has to tell apart, hops of one beat and of three."""
