@@ -23,7 +23,8 @@ from edge.signal import filters
 from edge.stream.frames import Block, Header
 from edge.stream.live.decision import Rule
 from edge.stream.live.engine import streamer
-from edge.stream.live.session import Decoder, Settings, refuse_unstreamable
+from edge.stream.live.session import Decoder, refuse_unstreamable
+from edge.stream.live.settings import Settings
 from edge.terminal.console import Console
 from firmware_bridge.signal.contract import AS_RECORDED, AVERAGE, SignalContract
 

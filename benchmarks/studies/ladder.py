@@ -39,7 +39,8 @@ from edge.signal import chain, contract_file
 from edge.spec import ModelSpec
 from edge.stream.frames import Block, SourceRequest
 from edge.stream.live.montage import Montage, montage
-from edge.stream.live.session import Decoder, Settings
+from edge.stream.live.session import Decoder
+from edge.stream.live.settings import Settings
 from edge.stream.sources.file import connect
 from edge.stream.streamer import Decision, NumpyEngine, Streamer
 from edge.terminal.console import Console, console

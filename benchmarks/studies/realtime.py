@@ -32,7 +32,8 @@ from edge.signal import chain, contract_file
 from edge.spec import ModelSpec
 from edge.stream.frames import Block, EndOfSignal, SourceRequest
 from edge.stream.live.montage import montage
-from edge.stream.live.session import Decoder, Settings
+from edge.stream.live.session import Decoder
+from edge.stream.live.settings import Settings
 from edge.stream.sources import file as replay
 from edge.stream.streamer import CEngine, Streamer
 from edge.terminal.console import Console, console

@@ -35,7 +35,8 @@ from edge.signal import filters
 from edge.stream.frames import Block, Header, Source, SourceRequest
 from edge.stream.live.engine import Windowed
 from edge.stream.live.link import Patience
-from edge.stream.live.session import Session, Settings
+from edge.stream.live.session import Session
+from edge.stream.live.settings import Settings
 from edge.stream.sources import brainflow, lsl
 from firmware_bridge.signal.contract import Scaling, SignalContract
 

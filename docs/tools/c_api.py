@@ -20,6 +20,7 @@ SECTIONS = (
     ("edge_stream.h", "Sample by sample"),
     ("edge_live.h", "Between an interrupt and a thread"),
     ("edge_signal.h", "From a converter's counts to samples"),
+    ("edge_session.h", "From counts to decisions"),
     ("edge_about.h", "Which model it is"),
 )
 

@@ -20,7 +20,8 @@ from edge.terminal.options import PATH, Arguments, Names, Real, needs, run
 
 if TYPE_CHECKING:
     from edge.stream.frames import Source
-    from edge.stream.live.session import Session, Settings
+    from edge.stream.live.session import Session
+    from edge.stream.live.settings import Settings
     from edge.terminal.console import Console
     from firmware_bridge.signal.contract import SignalContract
 
@@ -108,10 +109,10 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
 
 def _settings(options: dict[str, Any]) -> Settings:
     with needs(EXTRA):
-        from edge.stream.live import decision, session
+        from edge.stream.live import decision, settings
     rule = decision.Rule(options["smooth"], options["threshold"], options["release"])
     rule.refuse()
-    return session.Settings(rule=rule, max_gap_s=options["max_gap_s"], limit_s=options["limit_s"])
+    return settings.Settings(rule=rule, max_gap_s=options["max_gap_s"], limit_s=options["limit_s"])
 
 
 def _connector(options: dict[str, Any], contract: SignalContract) -> Callable[[], Source]:

@@ -86,17 +86,6 @@ def apply(settings: Filter, samples: NDArray[np.float64]) -> NDArray[np.float64]
     return Running(settings).push(samples)
 
 
-def settling(settings: Filter, share: float = 0.01) -> int:
-    """Return the samples until a filter's answer to a unit step stays below ``share``."""
-    sos = np.array(settings.sos).reshape(-1, 6)
-    if not len(sos):
-        return 0
-    slowest = max(abs(root) for section in sos for root in np.roots(section[3:]))
-    length = int(np.ceil(np.log(share / 100) / np.log(slowest)))
-    above = np.flatnonzero(np.abs(signal.sosfilt(sos, np.ones(length))) > share)
-    return int(above[-1]) + 1 if len(above) else 0
-
-
 def group_delay(settings: Filter, sfreq: float) -> tuple[float, float]:
     """Return the delay in seconds over the passband: its median, and the longest.
 

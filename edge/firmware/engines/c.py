@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from edge.errors import IncompatibleError, UsageError
 from edge.firmware.project import Job
+from edge.firmware.rules import rules_of
 from edge.patches.versions import installed
 from firmware_bridge.build import footprint
 from firmware_bridge.build.footprint import Footprint
@@ -14,6 +15,7 @@ from firmware_bridge.project.project import Program, Project, Use
 from firmware_bridge.rendering import render
 from firmware_bridge.stream.generate import StreamFirmware, generate_stream
 from firmware_bridge.stream.live import generate_live
+from firmware_bridge.stream.session import generate_session
 from quantize.graph import files as graph_files
 from quantize.graph.qgraph import QGraph
 
@@ -43,6 +45,11 @@ def make(job: Job) -> Project:
     programs = tuple(_programs(job, graph, firmware, stream))
     job.check(programs)
     golden = job.fitting(job.golden(graph), programs)
+    sources: dict[str, str] = {}
+    for part in (stream, firmware):
+        sources |= part.files if part else {}
+    session, no_session = _session(job, graph, stream, origin)
+    sources |= session | _around(job, graph, stream, origin, {**sources, **session})
     values = {
         "name": job.name,
         "upper": job.name.upper(),
@@ -53,26 +60,36 @@ def make(job: Job) -> Project:
         "windowed": firmware,
         "stream": stream,
         "why_not": why_not,
+        "session": session,
+        "no_session": no_session,
         "chain": job.chain,
         "floats": bool(graph.float_nodes()),
         "contract": contract,
         "graph": graph,
     }
-    sources: dict[str, str] = {}
-    for part in (stream, firmware):
-        sources |= part.files if part else {}
-    if stream is not None:
-        _, _, _, n_chans = graph[graph.input].shape
-        sources |= generate_live(stream, n_chans, graph[graph.output].shape[-1], origin)
-    chain = {} if job.chain.made is None else job.chain.made.files
-    sources |= about.generate(
-        graph, contract, job.name, origin, {**chain, **sources}, job.bundle_sha256
-    )
     files = {name: text.encode() for name, text in sources.items()}
     for template in ("CMakeLists.txt", "NOTICE.txt", "README.md", "device.cmake", "main.c"):
         files[template] = render(f"c/{template}", **values).encode()
     files[f"{job.name}_golden.h"] = project.golden_header(job.name, golden)
     return Project(files, programs)
+
+
+def _around(
+    job: Job,
+    graph: QGraph,
+    stream: StreamFirmware | None,
+    origin: Origin,
+    sources: dict[str, str],
+) -> dict[str, str]:
+    """The thread behind the interrupt, and which model this is."""
+    live: dict[str, str] = {}
+    if stream is not None:
+        n_chans, n_outputs = (graph[name].shape[-1] for name in (graph.input, graph.output))
+        live = generate_live(stream, n_chans, n_outputs, origin)
+    chain = {} if job.chain.made is None else job.chain.made.files
+    built_of = {**chain, **sources, **live}
+    made = about.generate(graph, job.contract, job.name, origin, built_of, job.bundle_sha256)
+    return live | made
 
 
 def _stream(job: Job, graph: QGraph, hop: int, origin: Origin) -> tuple[StreamFirmware | None, str]:
@@ -83,6 +100,20 @@ def _stream(job: Job, graph: QGraph, hop: int, origin: Origin) -> tuple[StreamFi
         if job.form:
             raise
         return None, str(error)
+
+
+def _session(
+    job: Job, graph: QGraph, stream: StreamFirmware | None, origin: Origin
+) -> tuple[dict[str, str], str]:
+    """What decides from counts, or why there is none."""
+    chain, contract = job.chain.made, job.contract
+    if stream is None or chain is None:
+        return {}, "it needs the streaming form and the signal chain."
+    try:
+        rules = rules_of(contract)
+        return generate_session(graph, contract, chain, stream, rules, origin), ""
+    except IncompatibleError as error:
+        return {}, str(error)
 
 
 def _programs(

@@ -13,53 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import IncompatibleError
-from edge.signal import filters
 from edge.signal.chain import Chain
 from edge.stream.frames import Block, EndOfSignal, Header, Source
-from edge.stream.live.decision import Decider, Decision, Rule
+from edge.stream.live.decision import Decider, Decision
 from edge.stream.live.engine import Streamer
-from edge.stream.live.guard import Event, Guard, Stretch, Tolerance
-from edge.stream.live.link import Link, Patience
+from edge.stream.live.guard import Event, Guard, Stretch
+from edge.stream.live.link import Link
 from edge.stream.live.montage import montage
 from edge.stream.live.quantiles import Quantiles
+from edge.stream.live.settings import Settings
 from edge.stream.live.sink import Line, Sink
 from edge.stream.numbering.numbered import ClockReport
+from firmware_bridge.signal import settling
 from firmware_bridge.signal.contract import SignalContract
 
 FILLING = "filling"
 SETTLING = "settling"
-BETWEEN_S = 1.0
-"""Signal between two reports of repeated frames, or of frames that are no numbers."""
 PERCENTILES = (50, 95, 99)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a stream is decoded.
-
-    Attributes
-    ----------
-    max_gap_s
-        Lost signal that is interpolated at most.
-    flat_s
-        Standing still that makes a channel flat.
-    limit_s
-        Signal after which to end; None for never.
-    """
-
-    rule: Rule = field(default_factory=Rule)
-    patience: Patience = field(default_factory=Patience)
-    max_gap_s: float = 0.02
-    flat_s: float = 0.25
-    limit_s: float | None = None
-
-    def tolerance(self, sfreq: float) -> Tolerance:
-        """Return the tolerance in samples; one lost sample is always bridged."""
-        return Tolerance(
-            max_gap=max(1, round(self.max_gap_s * sfreq)),
-            flat=max(3, round(self.flat_s * sfreq)),
-            between=max(1, round(BETWEEN_S * sfreq)),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +71,7 @@ class Decoder:
         self.guard = Guard(self.montage.channels, self.montage.limits, tolerance)
         self.chain = Chain(contract)
         self.decider = Decider(settings.rule)
-        self.settling = filters.settling(contract.filter)
+        self.settling = settling.samples(contract.filter)
         self.power = np.zeros(len(contract.channels or ()))
         self._restart()
 

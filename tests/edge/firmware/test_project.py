@@ -163,6 +163,8 @@ def test_what_is_written(written: Path, eca_bundle: Path) -> None:
             "decoder_golden.h",
             "decoder_about.c",
             "decoder_live.c",
+            "decoder_session.c",
+            "decoder_session.h",
             "decoder_live.h",
             "decoder_about.h",
             "main.c",

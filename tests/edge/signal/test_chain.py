@@ -11,6 +11,7 @@ import pytest
 
 from edge.data import sim
 from edge.signal import chain, filters
+from firmware_bridge.signal import settling
 from firmware_bridge.signal.contract import Filter, Scaling, SignalContract
 
 CONTRACT = sim.DEFAULT.contract()
@@ -54,10 +55,10 @@ def test_moving_standardization_is_braindecode_s() -> None:
 def test_settling() -> None:
     """After that many samples less than 1 % of a step is left, and not before."""
     settings = filters.design(4, 40, 4, 250.0, notch_hz=50)
-    n = filters.settling(settings)
+    n = settling.samples(settings)
     step = filters.apply(settings, np.concatenate([[0], np.ones(3000)])[None])[0, 1:]
     assert abs(step[n - 1]) > 0.01 >= np.abs(step[n:]).max()
-    assert filters.settling(Filter("none")) == 0
+    assert settling.samples(Filter("none")) == 0
 
 
 def test_group_delay() -> None:

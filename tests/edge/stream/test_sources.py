@@ -18,7 +18,8 @@ from edge.signal import filters
 from edge.stream.frames import SourceRequest
 from edge.stream.live.engine import Windowed
 from edge.stream.live.link import Patience
-from edge.stream.live.session import Session, Settings
+from edge.stream.live.session import Session
+from edge.stream.live.settings import Settings
 from edge.stream.live.sink import LslStream
 from edge.stream.sources import brainflow, lsl
 from tests.edge.stream.live.live_source import CONTRACT, runnable

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +15,13 @@ import pytest
 from firmware_bridge.build import toolchain
 from firmware_bridge.emit.generate import Firmware, generate
 from firmware_bridge.stream.generate import generate_stream
+from quantize.graph.qgraph import QGraph
 from tests.firmware_bridge.models import mode_graph
 
-FORMS = {"windowed": generate, "streaming": lambda graph: generate_stream(graph, 15)}
+FORMS: Mapping[str, Callable[[QGraph], Firmware]] = {
+    "windowed": generate,
+    "streaming": lambda graph: generate_stream(graph, 15),
+}
 
 
 def is_intact(files: Mapping[str, str], name: str, folder: Path) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge.data.formats import _grid
-from edge.stream.live.session import Settings
+from edge.stream.live.settings import Settings
 
 N = 24_000
 COUNTERS = {

@@ -16,7 +16,8 @@ from edge.stream.frames import Disconnected, Header
 from edge.stream.live.decision import Rule
 from edge.stream.live.engine import Windowed
 from edge.stream.live.link import Patience
-from edge.stream.live.session import Session, Settings
+from edge.stream.live.session import Session
+from edge.stream.live.settings import Settings
 from firmware_bridge.signal.contract import SignalContract
 from tests.edge.stream.live import live_source
 from tests.edge.stream.live.live_source import (
