@@ -128,7 +128,7 @@ def run_one(
 
 PYTHON = (
     *("bundle", "graph", "contract", "windows", "checkpoint", "recordings", "replay", "device"),
-    *("sweep", "signature"),
+    *("sweep", "signature", "c-graph"),
 )
 """Every name of :data:`tests.fuzz.surfaces.SURFACES`, which takes seconds to import."""
 

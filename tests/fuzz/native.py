@@ -22,11 +22,12 @@ import click
 
 HERE = Path(__file__).parent
 SANITIZERS = "-fsanitize=fuzzer,address,undefined,float-cast-overflow"
+ROLLED = ("-DEDGE_UNROLL=", "-DEDGE_UNROLL_SOME=")
+"""Unrolled loops whose every turn is checked took clang more than 400 s of the streaming engine."""
 FLAGS = (
     *("-std=c99", "-O1", "-g", SANITIZERS, "-fno-sanitize-recover=all", "-DEDGE_PORTABLE"),
-    *("-DEDGE_UNROLL=", "-DEDGE_UNROLL_SOME="),
+    *ROLLED,
 )
-"""Unrolled loops whose every turn is checked took clang more than 400 s of the streaming engine."""
 INSTALL = "apt-get install clang libclang-rt-dev"
 HOP = 10
 GATES = ("eca", "gsop", "srm", "encnet")
@@ -208,9 +209,8 @@ SURFACES: Mapping[str, Callable[[], Parts]] = {
 """Makers by the name that ``make fuzz SURFACE=`` takes."""
 
 
-def build(name: str, folder: Path) -> Path:
-    """Write the C of a surface and its target, and compile them with clang."""
-    files, functions = SURFACES[name]()
+def write(files: Mapping[str, str], functions: Mapping[str, str], folder: Path) -> list[str]:
+    """Write C and the target that runs it, ``target.c``; the names of all that is compiled."""
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in files.items():
         (folder / file).write_text(text)
@@ -225,9 +225,13 @@ def build(name: str, folder: Path) -> Path:
     ):
         text = text.replace(word, "\n".join(lines))
     (folder / "target.c").write_text(text)
-    sources = [f for f in files if f.endswith(".c")]
-    command = ["clang", *FLAGS, "target.c", *sources, "-o", "fuzz", "-lm"]
-    subprocess.run(command, cwd=folder, check=True)
+    return ["target.c", *(f for f in files if f.endswith(".c"))]
+
+
+def build(name: str, folder: Path) -> Path:
+    """Write the C of a surface and its target, and compile them with clang."""
+    sources = write(*SURFACES[name](), folder)
+    subprocess.run(["clang", *FLAGS, *sources, "-o", "fuzz", "-lm"], cwd=folder, check=True)
     return folder / "fuzz"
 
 

@@ -35,6 +35,7 @@ from firmware_bridge.signal import chain, contract_values
 from firmware_bridge.stream.generate import generate_stream
 from quantize.graph import files as graph_files
 from quantize.graph import reference
+from tests.fuzz import mutated
 from tests.fuzz.judge import ROOT, Files, Surface
 
 KEPT = ROOT / "tests" / "golden" / "bundle-v2"
@@ -78,6 +79,15 @@ def graphs() -> Surface:
         generate_stream(graph, HOP)
 
     return Surface("graph", {n: c for n, c in _kept(*READ_HERE).items() if "qgraph" in n}, read)
+
+
+def graphs_in_c() -> Surface:
+    """An integer graph whose C, in both forms, is compiled and run with sanitizers."""
+
+    def read(folder: Path, _: str) -> None:
+        mutated.run(graph_files.load(folder / "qgraph"), HOP)
+
+    return Surface("c-graph", graphs().seeds, read)
 
 
 def contracts() -> Surface:
@@ -316,6 +326,7 @@ SURFACES: Mapping[str, Callable[[], Surface]] = {
     "device": devices,
     "sweep": sweeps,
     "signature": signatures,
+    "c-graph": graphs_in_c,
 }
 """Makers by the name that ``make fuzz SURFACE=`` takes."""
 

@@ -36,6 +36,7 @@ COUNTS = {
     "device": 1100,
     "signature": 3600,
     "sweep": 4000,
+    "c-graph": 200,
 }
 """How many inputs are tried at most, so that a slow and a fast machine try the same ones; longer
 runs are ``make fuzz``."""
