@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge import registry
-from edge.checkpoint import files
+from edge.checkpoint import alone, files
 from edge.checkpoint.model import FloatModel
 from edge.data import dataset, source
 from edge.errors import IncompatibleError, UsageError
@@ -78,12 +78,7 @@ def _model(request: Request) -> tuple[FloatModel, str]:
         return files.load(request.checkpoint), f"checkpoint {request.checkpoint!r}"
     mode = request.mode or "eca"
     if request.data is not None:
-        data = request.data if isinstance(request.data, str) else request.data.spec
-        raise UsageError(
-            f"'edge export' does not train, and --data {data!r} comes without a "
-            f"--checkpoint. Type: edge train --mode {mode} --data {data} --out model && "
-            f"edge export --mode {mode} --checkpoint model"
-        )
+        alone.refuse(request.data if isinstance(request.data, str) else request.data.spec, mode)
     shipped = ZOO / mode
     if not shipped.is_dir():
         raise UsageError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import registry
+from edge.checkpoint import alone
 from edge.errors import UsageError
 from edge.terminal.options import PATH, Mode, Names, Real, common, keep_bad, needs, print_json, run
 
@@ -105,6 +106,8 @@ def _refuse_early(options: dict[str, Any]) -> None:
         registry.refuse_unknown(registry.MODES, options["mode"], "--mode")
     for name in options["targets"] or ():
         registry.refuse_unknown(registry.TARGETS, name, "--targets")
+    if options["data"] is not None and options["checkpoint"] is None:
+        alone.refuse(options["data"], options["mode"] or "eca")
     from quantize.graph import outputs
 
     outputs.refuse(options["outputs"])

@@ -33,12 +33,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge import registry
+from edge.errors import IncompatibleError
 from edge.spec import Precision, Reason, Verdict
 from quantize.graph.qgraph import FLOAT_ONLY, LOGITS, OPERATIONS, Node, QGraph
 
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from quantize.pipeline import Quantized
+
+_W = TypeVar("_W")
 
 Runnable = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -325,3 +328,22 @@ def judge(graph: QGraph, abilities: Mapping[str, Ability]) -> Judgement:
     if blocked:
         return Judgement(Verdict.BLOCKED, tuple(blocked))
     return Judgement(Verdict.MIXED if floats else Verdict.FULL, tuple(floats))
+
+
+def writer_of(writers: Mapping[str, _W], node: Node, asked: str) -> _W:
+    """Return what writes a node, from a target's table.
+
+    :func:`judge` says beforehand which operations a target lacks; this is for a graph that went
+    past it.
+
+    Raises
+    ------
+    IncompatibleError
+        When the table has nothing for the node's kind.
+    """
+    if node.kind not in writers:
+        raise IncompatibleError(
+            f"Node {node.output!r} needs {node.kind!r}, which the {asked} target cannot write. "
+            f"Name other --targets."
+        )
+    return writers[node.kind]

@@ -59,3 +59,26 @@ def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
         check=False,
     )
     assert done.stdout.splitlines()[-1] == "SIG_IGN", done.stderr
+
+
+LISTS = """\
+import atexit, sys
+atexit.register(lambda: print(sorted({"torch", "executorch", "pandas", "mne"} & set(sys.modules))))
+from edge.__main__ import run
+run()
+"""
+
+
+def test_what_is_wrong_by_itself_is_refused_before_anything_heavy(tmp_path: Path) -> None:
+    """An export of data without a checkpoint took 14 s to say so."""
+    done = subprocess.run(
+        [sys.executable, "-c", LISTS, "export", "--mode", "none", "--data", "x.npz"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("edge: 'edge export' does not train, and --data 'x.npz' comes")
+    assert done.stdout == "[]\n"

@@ -40,7 +40,7 @@ COUNTS = {
 }
 """How many inputs are tried at most, so that a slow and a fast machine try the same ones; longer
 runs are ``make fuzz``."""
-C_COUNTS = {"c-engine": 6000, "c-stream": 3000, "c-signal": 2000}
+C_COUNTS = {"c-engine": 6000, "c-stream": 1500, "c-signal": 2000}
 PYTHON_SECONDS, C_SECONDS = 8, 16
 """Of each Python surface and each in C."""
 

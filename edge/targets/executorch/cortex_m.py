@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from edge.errors import MissingToolError
 from edge.patches.tosa_import import ensure_tosa
+from edge.targets.base import writer_of
 from edge.targets.executorch.cortex_m_float import in_float
 from firmware_bridge.plan import scaling
 from quantize.graph.arithmetic import INT8_MAX, INT8_MIN, quantize_multiplier
@@ -205,7 +206,7 @@ def _write(to: _Writing, node: Node, values: Values) -> Any:
     if node.without_int8:
         real = [to_float(graph, name, values[name]) for name in node.inputs]
         return to_int8(graph, node.output, in_float(to.net, graph, node, real))
-    return WRITERS[node.kind](to, node, values)
+    return writer_of(WRITERS, node, "executorch")(to, node, values)
 
 
 def _write_conv(to: _Writing, node: Conv, values: Values) -> Any:

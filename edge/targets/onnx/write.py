@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.targets.base import writer_of
 from edge.targets.onnx.operations import WRITERS, channels_first
 from quantize.graph.arithmetic import INT8_MIN
 from quantize.graph.qgraph import Dequantize, Node, QGraph, Quant, Quantize
@@ -84,7 +85,8 @@ class Writer:
     def _compute(self, node: Node) -> None:
         """The operation, and QuantizeLinear behind it where the tensor is int8."""
         quant = None if node.output in self.open else self.graph[node.output].quant
-        WRITERS[node.kind](self, node, [self._real(name) for name in node.inputs])
+        write = writer_of(WRITERS, node, "onnx")
+        write(self, node, [self._real(name) for name in node.inputs])
         if quant is not None:
             self._quantize(node.output, node.output, quant)
 

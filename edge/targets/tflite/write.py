@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edge.targets.base import writer_of
 from edge.targets.tflite.operations import VERSIONS, WIDE_VERSIONS, WRITERS
 from quantize.graph.qgraph import Node, QGraph
 
@@ -46,7 +47,7 @@ class Writer:
         self._activation(self.graph.input)
         for node in self.graph.nodes:
             self._activation(node.output)
-            WRITERS[node.kind](self, node)
+            writer_of(WRITERS, node, "tflite")(self, node)
         source, names = self.graph.input, self.graph.outputs
         outputs = [self.indices[name] for name in names.values()]
         if self.graph.others:

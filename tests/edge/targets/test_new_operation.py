@@ -242,6 +242,14 @@ def test_a_target_without_a_writer_is_refused_by_name() -> None:
     assert base.judge(graph_with_pool(), ready).verdict == Verdict.FULL
 
 
+@pytest.mark.parametrize("written", [tflite, onnx, c], ids=["tflite", "onnx", "c"])
+def test_a_graph_that_was_not_judged(written: Any) -> None:
+    """A writer that lacks an operation names it; it was a KeyError."""
+    graph = graph_with_pool()
+    with pytest.raises(IncompatibleError, match=r"Node 'pooled' needs .*'max_pool'.*--targets"):
+        written.write(of_graphs(graph, graph), Precision.INT8)
+
+
 def test_a_graph_with_an_unknown_operation_is_refused(tmp_path: Path) -> None:
     """Nothing is registered here: the file names the kind and those that exist."""
     files.save(graph_with_pool(), tmp_path / "graph")
