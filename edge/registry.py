@@ -52,8 +52,9 @@ RUNTIMES = Kind("runtime", "edge.targets.runtimes", "edge.runtimes")
 SOURCES = Kind("source", "edge.stream.sources", "edge.sources")
 FORMATS = Kind("format", "edge.data.formats", "edge.formats")
 ENGINES = Kind("engine", "edge.firmware.engines", "edge.engines")
+PACKAGES = Kind("package", "edge.firmware.packages", "edge.packages", frozenset({"base"}))
 
-KINDS = (COMMANDS, MODES, TARGETS, RUNTIMES, SOURCES, FORMATS, ENGINES)
+KINDS = (COMMANDS, MODES, TARGETS, RUNTIMES, SOURCES, FORMATS, ENGINES, PACKAGES)
 """Kinds of this package; :mod:`benchmarks.devices` has another one."""
 
 

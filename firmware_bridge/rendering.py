@@ -57,7 +57,8 @@ def _markdown(value: object) -> Markup:
 
 
 LANGUAGES: Mapping[str, Callable[[object], Markup]] = MappingProxyType(
-    {".c": _plain, ".cc": _plain, ".h": _plain, ".cmake": _plain, ".txt": _plain, ".md": _markdown}
+    dict.fromkeys((".c", ".cc", ".h", ".ino", ".cmake", ".txt", ".yml", ".properties"), _plain)
+    | {".md": _markdown}
 )
 """What happens to an interpolated value, by the suffix of the file that is written."""
 

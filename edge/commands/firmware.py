@@ -44,6 +44,18 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Streaming: each push does a part of the work, and decisions come up to a hop later.",
 )
+@click.option(
+    "--package",
+    default="",
+    metavar="KIND",
+    help=f"Folder for a build system: {', '.join(registry.names(registry.PACKAGES))}.",
+)
+@click.option(
+    "--package-version",
+    default="1.0.0",
+    show_default=True,
+    help="Version of that package, three numbers.",
+)
 @click.option("--name", default="edge", show_default=True, help="What C symbols begin with.")
 @common
 def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:

@@ -20,6 +20,7 @@ from edge.bundle import read as bundle
 from edge.bundle import types as bundle_types
 from edge.bundle.read import Bundle
 from edge.errors import BudgetError, IncompatibleError, UsageError, invalid_value
+from edge.firmware.packages.base import Parts, refuse_version
 from edge.terminal.console import Console
 from firmware_bridge.build import footprint
 from firmware_bridge.plan.source import refuse_name
@@ -43,7 +44,7 @@ class Request:
 
     ``form`` is empty for every form that the bundle has; ``uv_per_count`` and ``hop``, in samples,
     are None for what the contract says. ``spread`` is whether each push of the streaming form does
-    a part of the work.
+    a part of the work. ``package`` is empty for the engine's own folder.
     """
 
     folder: Path
@@ -55,6 +56,8 @@ class Request:
     uv_per_count: float | None = None
     hop: int | None = None
     spread: bool = False
+    package: str = ""
+    package_version: str = "1.0.0"
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Job:
         Forms that were asked for; empty for all that there are.
     spread
         Whether each push of the streaming form does a part of the work.
+    package
+        The build system that the folder is for; empty for the engine's own.
     check
         Called with the programs, as soon as it is known what they take; raises when that is too
         much.
@@ -96,6 +101,7 @@ class Job:
     name: str
     form: tuple[str, ...]
     spread: bool
+    package: str
     chain: Chain
     check: Callable[[Sequence[Program]], None]
 
@@ -155,6 +161,7 @@ def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
     engine = _engine(request.engine)
     _refuse_forms(request, engine)
     refuse_name(request.name)
+    arrange = _package(request)
     device = devices.load(request.device)
     bundle_folder.refuse_destination(request.out, project.owned, "firmware")
     opened = bundle.read(request.folder)
@@ -168,16 +175,20 @@ def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
             console.err.print(memory_table(programs, device))
             raise
 
-    asked = (request.name, request.form, request.spread)
+    asked = (request.name, request.form, request.spread, request.package)
     job = Job(opened, contract, device, *asked, chain, check)
     made = engine.make(job)
     extra = {bundle_types.CONTRACT: manifest.encode(contract)}
-    made = replace(made, files={**chain.files, **made.files, **extra})
+    files = {**chain.files, **made.files, **extra}
+    if arrange is not None:
+        files = arrange(Parts(request.name, request.package_version, device, files))
+    made = replace(made, files=files)
     document = project.document(
         made,
         request.device,
         device,
         engine=request.engine,
+        package=request.package,
         name=request.name,
         signal_chain=None if chain.made is None else chain.made.arithmetic,
         uv_per_count=contract.uv_per_count,
@@ -186,9 +197,32 @@ def write(request: Request, console: Console) -> tuple[dict[str, Any], Table]:
     )
     with bundle_folder.writing(request.out) as folder:
         for name, data in made.files.items():
-            (folder / name).write_bytes(data)
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
         (folder / project.MANIFEST).write_text(manifest.to_json(document))
     return document, memory_table(made.programs, device)
+
+
+def _package(request: Request) -> Callable[[Parts], dict[str, bytes]] | None:
+    """What arranges the files for a build system; None for the engine's own folder.
+
+    Raises
+    ------
+    UsageError
+        For a package or a version that cannot be, or an engine whose files no package has.
+    """
+    if not request.package:
+        return None
+    refuse_version(request.package_version)
+    package: Any = registry.load(registry.PACKAGES, request.package, "--package")
+    if request.engine != "c":
+        raise UsageError(
+            f"--package {request.package} is made of plain C, which --engine {request.engine} does "
+            f"not write. Type --engine c, or leave --package out."
+        )
+    found: Callable[[Parts], dict[str, bytes]] = package.arrange
+    return found
 
 
 def _contract(opened: Bundle, request: Request) -> SignalContract:

@@ -53,8 +53,10 @@ def make(job: Job) -> Project:
     values = {
         "name": job.name,
         "upper": job.name.upper(),
+        "package": job.package,
         "device": job.device,
         "core": job.device.processor,
+        "lower": job.name.lower(),
         "programs": programs,
         "golden": golden,
         "windowed": firmware,

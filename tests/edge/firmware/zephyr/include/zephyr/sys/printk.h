@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Of Zephyr's printk.h, what a sample of ours calls.
+ */
+#include <stdio.h>
+
+#define printk printf
