@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     type=Names(),
     multiple=True,
     default=("local",),
-    help="local, ssh://[user@]host[:port], rpi4, rpi5, cortex-m4, …; several give one table.",
+    help="local, ssh://[user@]host[:port], serial:PORT, rpi4, rpi5, cortex-m4, …; several give "
+    "one table.",
 )
 @click.option("--stock/--no-stock", default=True, help="Time stock exports of the weights beside.")
 @click.option("--stream", is_flag=True, help="From sample to decision, on a paced live signal.")

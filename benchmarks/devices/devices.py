@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Find where a bundle can be measured: a device is a file in ``benchmarks/devices/runners``.
 
-A device with an address, ``ssh://user@host``, is found by what stands before the ``://``, and its
-file says in ``ADDRESS`` how the rest is written. Where ``THREADS`` is true, more than one can be
-asked for. Other packages add devices by entry points of the group ``edge.devices``.
+A device with an address, ``ssh://user@host`` or ``serial:/dev/ttyACM0``, is found by what stands
+before the colon, and its file says in ``ADDRESS`` how the rest is written. Where ``THREADS`` is
+true, more than one can be asked for. Other packages add devices by entry points of the group
+``edge.devices``.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ def load(device: str) -> Runner:
     UsageError
         When there is none of that name.
     """
-    name, separator, _ = device.partition("://")
-    if name not in registry.names(RUNNERS) or (_address(name) == "") == (separator != ""):
+    name = _name(device)
+    if name not in registry.names(RUNNERS) or not _is_complete(device, name):
         raise UsageError(invalid_value("--device", device, names()))
     found: Any = registry.load(RUNNERS, name, "--device")
     runner: Runner = found
@@ -47,12 +48,25 @@ def refuse_threads(device: str, threads: int) -> None:
     UsageError
         With what is counted there.
     """
-    name = device.partition("://")[0]
+    name = _name(device)
     if threads > 1 and not getattr(registry.load(RUNNERS, name, "--device"), "THREADS", False):
         raise UsageError(
             f"--threads {threads} with --device {device}, whose instructions are those of one "
             f"thread. Leave --threads out, or measure on a device: --device ssh://…"
         )
+
+
+def _name(device: str) -> str:
+    return device.partition(":")[0]
+
+
+def _is_complete(device: str, name: str) -> bool:
+    """Whether a device is written as its file says: with an address or without."""
+    address = _address(name)
+    if not address:
+        return device == name
+    separator = name + address[: len(address) - len(address.lstrip(":/"))]
+    return device.startswith(separator) and device != separator
 
 
 def _address(name: str) -> str:

@@ -41,13 +41,24 @@ def case(opened: Bundle, device: str, request: Request) -> Case:
     UsageError
         When another target is asked for, or the bundle holds a float network only.
     """
+    refuse_others(opened, device, request)
+    return case_of(opened.folder)
+
+
+def refuse_others(opened: Bundle, device: str, request: Request) -> None:
+    """Raise if anything but the C engine is asked for, which is all that a device runs.
+
+    Raises
+    ------
+    UsageError
+        With the line to type.
+    """
     others = [name for name in request.targets if name != TARGET]
     if others:
         raise UsageError(
             f"{device} runs the C engine, it has no {others[0]}. "
             f"Type: edge bench {opened.folder} --device {device} --target {TARGET}"
         )
-    return case_of(opened.folder)
 
 
 def about(device: str) -> About:

@@ -73,6 +73,18 @@ def _count(result: Result) -> str:
     return f"{result.value:,.2f}" if result.unit == "times" else f"{result.value:,.0f}"
 
 
+def board_table(report: Report) -> Table:
+    """Show what a board counted around its calls."""
+    table = _table("on the board", ("call", "least", "mean", "longest", "unit", "calls"))
+    for key, row in _rows(report):
+        for least in (result for metric, result in row.items() if metric.endswith("_least")):
+            stem = least.metric.removesuffix("_least")
+            mean, most = row[f"{stem}_mean"], row[f"{stem}_most"]
+            figures = (f"{result.value:,.0f}" for result in (least, mean, most))
+            table.add_row(*key, stem.rpartition("_")[2], *figures, least.unit, f"{least.n:,}")
+    return table
+
+
 STREAM: Mapping[str, str] = {
     "filter_delay_us": "filter",
     "hop_wait_us": "hop wait",
@@ -100,6 +112,7 @@ def tables(report: Report) -> list[Table]:
         latency_table(report),
         footprint_table(report),
         count_table(report),
+        board_table(report),
         stream_table(report),
     )
     return [table for table in made if table.row_count]
