@@ -16,6 +16,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 PROJECT = "eeg-edge"
+LEFT_OUT = frozenset({PROJECT, "pip"})
+"""Ours, and what installs the others: platformio asks for pip, which is not exchanged as it runs."""
 HEADER = """\
 # SPDX-License-Identifier: BSD-3-Clause
 # The versions that the suite has passed with; setup.sh installs these. Written by
@@ -45,7 +47,7 @@ def closure(root: Path) -> dict[str, str]:
     while waiting:
         requirement = waiting.pop()
         name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
-        if name == PROJECT or (name, extras) in seen:
+        if name in LEFT_OUT or (name, extras) in seen:
             continue
         seen.add((name, extras))
         found = distribution(name)
