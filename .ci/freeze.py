@@ -17,7 +17,7 @@ from packaging.version import Version
 
 PROJECT = "eeg-edge"
 LEFT_OUT = frozenset({PROJECT, "pip"})
-"""Ours, and what installs the others: platformio asks for pip, which is not exchanged as it runs."""
+"""Ours, and pip, which platformio asks for and which is not exchanged while it runs."""
 HEADER = """\
 # SPDX-License-Identifier: BSD-3-Clause
 # The versions that the suite has passed with; setup.sh installs these. Written by
