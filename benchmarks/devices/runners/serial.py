@@ -141,7 +141,8 @@ def _lines(port: str, device: str) -> Iterator[bytes]:
     try:
         connection = serial.Serial(port, BAUD, timeout=1.0)
     except (serial.SerialException, ValueError, OSError) as error:
-        why = os.strerror(error.errno) if getattr(error, "errno", None) else str(error)
+        number = getattr(error, "errno", None)
+        why = str(error) if number is None else os.strerror(number)
         raise UsageError(
             f"Cannot open {port!r}: {why}. Type the port of the board, e.g. --device "
             f"serial:/dev/ttyACM0."
