@@ -4,6 +4,8 @@
     python -m benchmarks.measure.fresh TARGET FILE SHAPE THREADS
 
 One JSON object is printed. With the target ``none`` nothing is loaded: Python and numpy alone.
+A model of a bundle may be anybody's, so the process is confined before it reads one
+(:mod:`edge.bundle.sandbox`), whoever signed it; C is generated here, and stock files are, too.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import machine
+from edge.bundle import child, sandbox
+from edge.bundle.child_main import LIBRARIES, import_libraries
 from edge.errors import MissingToolError
+from edge.targets import base
 
 
 def measure(target: str, path: str, shape: tuple[int, int], threads: int) -> dict[str, float]:
@@ -30,7 +35,11 @@ def measure(target: str, path: str, shape: tuple[int, int], threads: int) -> dic
         return {"resident_bytes": machine.resident_bytes()}
     from benchmarks.measure.entrants import open_session
 
-    session = open_session(target, Path(path), threads)  # imports the runtime
+    if target in LIBRARIES:
+        base.load(target)
+        import_libraries(target)
+        sandbox.confine(child.CPU_S)
+    session = open_session(target, Path(path), threads)  # imports what is left of the runtime
     start = time.perf_counter()
     if target == "c":
         start += _link(Path(path))

@@ -100,14 +100,19 @@ def _block(
     return {}, {"us": np.diff(np.array(ticks)).astype(np.float64) / 1000}
 
 
+def import_libraries(target: str) -> None:
+    """Import what a target's models are run by, as far as it is installed."""
+    for name in LIBRARIES.get(target, ()):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
 def main(targets: str, cpu_s: str) -> None:
     """Entry point of the process."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is not an answer
     for target in targets.split(","):
-        for name in LIBRARIES.get(target, ()):
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
+        import_libraries(target)
     absent = sandbox.confine(int(cpu_s) if cpu_s else None)
     send(answers, {"absent": list(absent)})
     serve(sys.stdin.buffer, answers)

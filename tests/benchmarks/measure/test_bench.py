@@ -69,6 +69,31 @@ def test_load_of_the_engine(eca_bundle: Path) -> None:
     assert 20 < found["load_us"] < 100_000
 
 
+def test_a_fresh_process_is_confined(tmp_path: Path) -> None:
+    """Once it has read a model, it cannot write, start a program or open a connection."""
+    code = (
+        "import os, socket, sys\n"
+        "from benchmarks.measure import fresh\n"
+        "assert fresh.measure('tflite', sys.argv[1], (3, 256), 1)['load_us'] > 0\n"
+        "for act in (lambda: open('x', 'w'), os.fork, socket.socket):\n"
+        "    try:\n"
+        "        act()\n"
+        "    except PermissionError:\n"
+        "        print('refused')\n"
+    )
+    model = ROOT / "tests" / "golden" / "bundle-v2" / "model.tflite.int8.tflite"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(model)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["refused"] * 3
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture(scope="module")
 def windows(eca_bundle: Path) -> np.ndarray:
     """Scaled golden windows."""
