@@ -35,11 +35,12 @@ docs:  ## Write the generated pages anew and build all of them into .cache/docs
 
 zoo:  ## Train the shipped checkpoints anew
 	@./setup.sh $(VENV) export
-	for mode in $$(ls edge/families/attentionbasenet/gates | sed -n 's/^\([a-z]*\)\.py$$/\1/p'); do \
-		$(BIN)/edge train --mode $$mode --data sim --epochs 40 --out edge/zoo/$$mode || exit; \
+	for name in $$(ls edge/zoo); do \
+		test ! -d edge/zoo/$$name || \
+		$(BIN)/edge train --model $$name --data sim --epochs 40 --out edge/zoo/$$name || exit; \
 	done
 
-compatibility:  ## Run every mode on every runtime; golden file and reference table
+compatibility:  ## Run every network on every runtime; golden file and reference table
 	@./setup.sh $(VENV) dev
 	$(BIN)/python -m benchmarks.studies.compatibility
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from edge import registry
 from edge.bundle import read as bundles
 from edge.bundle import types as bundle_types
 from edge.bundle.read import Bundle
@@ -61,8 +62,8 @@ def export(
     Parameters
     ----------
     checkpoint
-        What ``--checkpoint`` takes, a live ``AttentionBaseNet`` (compiled or in a ``DataParallel``
-        too), or a fitted ``EEGClassifier`` with one. Without it, the checkpoint that ships for
+        What ``--checkpoint`` takes, a live network (compiled or in a ``DataParallel`` too),
+        or a fitted ``EEGClassifier`` with one. Without it, the checkpoint that ships for
         ``mode`` is taken.
     data
         Windows to calibrate and measure on. A checkpoint that ``train`` made knows its own.
@@ -111,7 +112,7 @@ def export(
         source = None if checkpoint is None else str(checkpoint)
     request = ExportRequest(
         checkpoint=checkpoints.Request(
-            mode, source, _data(data, contract), _path(contract), tuple(holdout), keep_bad
+            _network(mode), source, _data(data, contract), _path(contract), tuple(holdout), keep_bad
         ),
         out=Path(out),
         int8=int8,
@@ -148,7 +149,7 @@ def train(
     Parameters
     ----------
     mode
-        Attention mode, as ``--mode`` takes it.
+        The network, as ``--model`` takes it: ``eca``, ``attentionbasenet:eca``, …
     data
         What to train on, see :data:`Data`; whole sessions or files of it are held out.
     out
@@ -162,7 +163,7 @@ def train(
     class_weights
         ``balanced`` lets every class weigh the same, however few windows it has.
     arguments
-        Constructor arguments of ``AttentionBaseNet``.
+        Constructor arguments of the network.
 
     Returns
     -------
@@ -183,11 +184,11 @@ def train(
     >>> trained.accuracy.n
     120
     """
-    from edge.families.attentionbasenet.fast_stem import TrainingSettings
     from edge.training import train as training
+    from edge.training.fit import TrainingSettings
 
     request = training.TrainRequest(
-        mode=mode,
+        mode=registry.canonical(mode),
         data=_data(data, contract) or "",
         out=Path(out),
         contract=_path(contract),
@@ -287,6 +288,10 @@ def opened(bundle: Bundle | StrPath) -> Bundle:
 
 def _path(path: StrPath | None) -> Path | None:
     return None if path is None else Path(path)
+
+
+def _network(name: str | None) -> str | None:
+    return None if name is None else registry.canonical(name)
 
 
 def _data(data: Data | None, contract: StrPath | None) -> str | Dataset | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Find modes, targets, runtimes, sources, engines and commands by name: a name is a file.
+"""Find networks, targets, runtimes, sources, engines and commands by name: a name is a file.
 
 Adding ``se.py`` to the folder of modes adds the mode ``se``; there is no list to keep. A dash in a
 name is an underscore in the name of its file. A name may also be a folder; then the file in it that
@@ -16,8 +16,9 @@ import functools
 import importlib
 import pkgutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 from edge.errors import MissingToolError, UsageError, invalid_value
 from quantize import plugins
@@ -47,6 +48,7 @@ class Kind:
 
 COMMANDS = Kind("command", "edge.commands", "edge.commands")
 MODES = Kind("mode", "edge.families.attentionbasenet.gates", "edge.modes")
+FAMILIES = Kind("family", "edge.families", "edge.families", frozenset({"base"}))
 TARGETS = Kind("target", "edge.targets", "edge.targets", frozenset({"base", "runtime", "runtimes"}))
 RUNTIMES = Kind("runtime", "edge.targets.runtimes", "edge.runtimes")
 SOURCES = Kind("source", "edge.stream.sources", "edge.sources")
@@ -54,8 +56,14 @@ FORMATS = Kind("format", "edge.data.formats", "edge.formats")
 ENGINES = Kind("engine", "edge.firmware.engines", "edge.engines")
 PACKAGES = Kind("package", "edge.firmware.packages", "edge.packages", frozenset({"base"}))
 
-KINDS = (COMMANDS, MODES, TARGETS, RUNTIMES, SOURCES, FORMATS, ENGINES, PACKAGES)
+KINDS = (COMMANDS, MODES, FAMILIES, TARGETS, RUNTIMES, SOURCES, FORMATS, ENGINES, PACKAGES)
 """Kinds of this package; :mod:`benchmarks.devices` has another one."""
+
+VARIANTS: Mapping[str, Kind] = MappingProxyType({MODES.package.split(".")[2]: MODES})
+"""The families that have variants, and what these are."""
+
+DEFAULT_NETWORK = "eca"
+"""The network that is meant where nothing says which."""
 
 
 @functools.cache
@@ -126,3 +134,34 @@ def every(kind: Kind) -> dict[str, ModuleType]:
 @functools.cache
 def _say_once(message: str) -> None:
     print(f"note: {message}", file=sys.stderr)
+
+
+def networks() -> tuple[str, ...]:
+    """Return the names of all networks: a family's variants, or the family where it has none."""
+    variants = {name for kind in VARIANTS.values() for name in names(kind)}
+    return tuple(sorted(variants | set(names(FAMILIES)) - VARIANTS.keys()))
+
+
+def canonical(name: str) -> str:
+    """Return the name of a network without the family before a variant (``FAMILY:VARIANT``)."""
+    family, separator, variant = name.partition(":")
+    return variant if separator and family in VARIANTS else name
+
+
+def family_of(name: str) -> tuple[str, str]:
+    """Return the family of a network and its variant, ``""`` where the family has none."""
+    for family, kind in VARIANTS.items():
+        if name in names(kind):
+            return family, name
+    return name, ""
+
+
+def full_name(name: str) -> str:
+    """Return ``FAMILY:VARIANT``, or the family where it has no variants."""
+    return ":".join(part for part in family_of(name) if part)
+
+
+def refuse_unknown_network(name: str, parameter: str) -> None:
+    """Raise unless there is a network of this name, see :func:`refuse_unknown`."""
+    if name not in (allowed := networks()):
+        raise UsageError(invalid_value(parameter, name, allowed))

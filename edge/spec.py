@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Define the plain values that flow through the pipeline; nothing heavy is imported here.
 
-    ModelSpec -> FloatModel -> DeployNet -> QGraph -> Artifact(s) -> Bundle
+    ModelSpec -> FloatModel -> Chain -> QGraph -> Artifact(s) -> Bundle
 
 All are frozen. Units are in the names of fields: ``_bytes``, ``_db``, and ``_steps`` for
 quantization steps of logits (steps of 8 bits; of 16 bits where every integer has to be the same).
@@ -22,12 +22,13 @@ Argument = int | float | bool | str | None
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """The mode, sizes and constructor arguments of an ``AttentionBaseNet``.
+    """The name, sizes and constructor arguments of a network.
 
     Attributes
     ----------
     mode
-        Attention mode; ``"none"`` where braindecode has None.
+        The network's name, as ``--model`` takes it: that of its family, or of its variant where the
+        family has several.
     n_chans, n_times, n_outputs
         Channels and samples of a window, classes.
     arguments

@@ -16,7 +16,7 @@ from quantize.pt2e import ptq, qdq
 from quantize.pt2e.extract import extract
 from quantize.recipe import Recipe
 from quantize.refine import correction, head, ranges
-from quantize.refine.equalize import equalize
+from quantize.refine.equalize import equalize, mixed_pair
 from quantize.refine.ranges import Percentiles
 
 
@@ -34,17 +34,20 @@ class Quantized:
         The network before rounding, equalized: its tensors are what the integers stand for.
     percentiles
         What was found for the range of every tensor; empty where the recipe has one for all.
+    gates
+        The network's parts that multiply what flows past them.
     """
 
     graph: QGraph
     converted: GraphModule
     float_graph: QGraph
     percentiles: Percentiles
+    gates: tuple[str, ...] = ()
 
     @cached_property
     def qdq(self) -> GraphModule:
         """PyTorch's form of the integer graph, for targets that lower PyTorch graphs."""
-        return qdq.derive(self.converted, self.graph)
+        return qdq.derive(self.converted, self.graph, self.gates)
 
 
 def quantize(
@@ -58,14 +61,18 @@ def quantize(
     Parameters
     ----------
     net
-        Lowered network in float32, (batch, n_chans, 1, n_times) -> (batch, n_outputs).
+        Lowered network in float32, (batch, n_chans, 1, n_times) -> (batch, n_outputs). Its
+        ``gates``, where it has them, name parts that multiply what flows past them.
     windows
         (n_windows, n_chans, n_times) float32, scaled; from the training part only.
     percentiles
         What an earlier call found for the same network and windows; saves finding it again.
     """
-    balanced = equalize(net, windows) if recipe.equalize else net
-    float_graph = extract(ptq.trace(balanced, *windows.shape[1:]))
+    gates: tuple[str, ...] = getattr(net, "gates", ())
+    balanced, float_graph = net, extract(ptq.trace(net, *windows.shape[1:]))
+    if recipe.equalize and (pair := mixed_pair(float_graph)) is not None:
+        balanced = equalize(net, windows, pair)
+        float_graph = extract(ptq.trace(balanced, *windows.shape[1:]))
     observed = ptq.observe(balanced, windows, recipe)
     if percentiles is None:
         percentiles = ranges.choose(observed, float_graph, windows) if recipe.fit_ranges else {}
@@ -73,5 +80,5 @@ def quantize(
     converted = ptq.convert(observed)
     graph = extract(converted)
     if recipe.correct_bias:
-        graph = correction.correct(graph, float_graph, windows)
-    return Quantized(head.fit(graph, windows), converted, float_graph, percentiles)
+        graph = correction.correct(graph, float_graph, windows, gates)
+    return Quantized(head.fit(graph, windows), converted, float_graph, percentiles, gates)

@@ -37,8 +37,9 @@ def randomized(spec: ModelSpec, seed: int, dtype: torch.dtype = torch.float32) -
         if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
             layer.running_mean.copy_(uniform(layer.running_mean, -0.5, 0.5))
             layer.running_var.copy_(uniform(layer.running_var, 0.5, 2.0))
-            layer.weight.data = uniform(layer.weight, 0.5, 1.5)
-            layer.bias.data = uniform(layer.bias, -0.5, 0.5)
+            if layer.affine:
+                layer.weight.data = uniform(layer.weight, 0.5, 1.5)
+                layer.bias.data = uniform(layer.bias, -0.5, 0.5)
     for name, parameter in module.named_parameters():
         if parameter.ndim > 1:
             fan_in = parameter[0].numel()

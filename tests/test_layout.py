@@ -53,9 +53,20 @@ def test_target_is_complete(target: str) -> None:
     assert (ROOT / "tests/edge/targets" / f"test_{target}.py").exists()
 
 
-def test_no_checkpoint_without_a_mode() -> None:
-    """The zoo holds one checkpoint a mode, trained on simulated data."""
-    assert sorted(path.name for path in checkpoints.ZOO.iterdir() if path.is_dir()) == sorted(MODES)
+@pytest.mark.parametrize("name", registry.names(registry.FAMILIES))
+def test_family_is_complete(name: str) -> None:
+    """A family says what it serves, and is documented and tested."""
+    family = registry.load(registry.FAMILIES, name, "--model").FAMILY
+    assert family.marks
+    tests = ROOT / "tests/edge/families"
+    assert (tests / name).is_dir() or (tests / f"test_{name}.py").exists()
+    assert family.title in (ROOT / "docs/reference/checkpoints.md").read_text()
+
+
+def test_one_checkpoint_a_network() -> None:
+    """The zoo holds one checkpoint of every network, trained on simulated data."""
+    names = sorted(path.name for path in checkpoints.ZOO.iterdir() if path.is_dir())
+    assert names == sorted(registry.networks())
 
 
 def test_every_init_is_empty() -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--modes",
-    type=Names(registry.MODES),
+    type=Names(networks=True),
     required=True,
     help="Attention modes.",
 )

@@ -54,8 +54,8 @@ class Cell:
 
 def trained(cell: Cell, data: Path, models: Path, ours: Console) -> Path:
     """Return the cell's checkpoint, trained if it is not there yet."""
-    from edge.families.attentionbasenet.fast_stem import TrainingSettings
     from edge.training import train as training
+    from edge.training.fit import TrainingSettings
 
     folder = models / cell.folder
     if not folder.exists():

@@ -27,9 +27,9 @@ from rich.console import Console as RichConsole
 from benchmarks.studies import hard_windows, records
 from edge import parity, registry
 from edge.checkpoint import find as checkpoints
+from edge.checkpoint.forward import predict
 from edge.errors import EdgeError, MissingToolError
 from edge.exporting.prepare import ExportRequest, prepare
-from edge.families.attentionbasenet import fast_stem as fit
 from edge.patches.threads import single_thread
 from edge.spec import Precision
 from edge.targets import base as target
@@ -164,7 +164,7 @@ def run(mode: Mode, kind: str, count: int) -> tuple[list[Row], list[int]]:
         numbers = range(start, min(start + CHUNK, count))
         x = np.stack([hard_windows.window(kind, room, number) for number in numbers])
         seen = np.clip(x, np.float32(room.low), np.float32(room.high))
-        columns[FLOAT].append(fit.predict(mode.sources.lowered.net, to_nchw(seen)))
+        columns[FLOAT].append(predict(mode.sources.lowered.net, to_nchw(seen)))
         columns[OWN].append(reference.run(mode.graph, x).real)
         for name, (session, _) in mode.sessions.items():
             columns[name].append(session(x))

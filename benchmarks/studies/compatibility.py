@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Measure what every mode is on every runtime; write the golden file and the reference table.
+"""Measure what every network is on every runtime; write the golden file and the reference table.
 
-    python -m benchmarks.studies.compatibility        (make compatibility)
+    python -m benchmarks.studies.compatibility                  (make compatibility)
+    python -m benchmarks.studies.compatibility --model eegnet   these anew, the others as they are
 
 Verdicts and reasons only: figures differ by CPU and are ``edge check``'s to print.
 """
@@ -29,20 +30,23 @@ COMMAND = "make compatibility"
 PAGE = pages.DOCS / "reference" / "what-runs-where.md"
 
 Verdicts = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""Verdict and reasons by mode and runtime, see :func:`edge.exporting.check.verdicts`."""
+"""Verdict and reasons by network and runtime, see :func:`edge.exporting.check.verdicts`."""
 
 
 @click.command()
-def main() -> None:
-    """Build and run everything, and write both files."""
-    request = check.Request(registry.names(registry.MODES), runtime.names())
+@click.option("--model", default=None, help="Networks to measure; all without it.")
+def main(model: str | None) -> None:
+    """Build and run networks, and write both files."""
+    names = registry.networks() if model is None else tuple(model.split(","))
+    request = check.Request(names, runtime.names())
     with console(verbose=False) as ours:
         report = check.check(request, ours)
         ours.print(check_table(report))
     skipped = {f"{cell.target}: {cell.skipped}" for cell in report.cells if cell.skipped}
     if skipped:
         raise click.ClickException(f"Nothing was written: {'; '.join(sorted(skipped))}")
-    found = check.verdicts(report.cells)
+    kept = json.loads(GOLDEN.read_text()) if model is not None else {}
+    found = dict(sorted({**kept, **check.verdicts(report.cells)}.items()))
     GOLDEN.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     pages.write(PAGE, COMMAND, markdown(found))
 
@@ -55,7 +59,7 @@ def markdown(found: Verdicts) -> str:
         f"| {mode} | {' | '.join(_cell(cells[name], letters) for name in runtimes)} |"
         for mode, cells in sorted(found.items())
     ]
-    head = [f"| mode | {' | '.join(runtimes)} |", f"| --- {'| --- ' * len(runtimes)}|"]
+    head = [f"| network | {' | '.join(runtimes)} |", f"| --- {'| --- ' * len(runtimes)}|"]
     notes = [f"- {letter}: {why}" for why, letter in letters.items()]
     return "\n".join([*head, *rows, "", *notes]) + "\n"
 

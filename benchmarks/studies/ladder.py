@@ -30,11 +30,11 @@ from benchmarks.measure.machine import ROOT, machine
 from benchmarks.studies import ladder_figure, records
 from benchmarks.studies.ladder_steps import EPOCH_RUNGS, Climb, Correct, climb, together
 from edge.checkpoint import build
+from edge.checkpoint.forward import predict
 from edge.data import npz, raws, reader
 from edge.data.dataset import Dataset, Recording, calibration_windows, split, training_windows
-from edge.families.attentionbasenet import fast_stem as fit
-from edge.families.attentionbasenet.fast_stem import TrainingSettings
-from edge.lower.stem import lower
+from edge.families import base as families
+from edge.families.base import lower
 from edge.signal import chain, contract_file
 from edge.spec import ModelSpec
 from edge.stream.frames import Block, SourceRequest
@@ -44,6 +44,7 @@ from edge.stream.live.settings import Settings
 from edge.stream.sources.file import connect
 from edge.stream.streamer import Decision, NumpyEngine, Streamer
 from edge.terminal.console import Console, console
+from edge.training.fit import TrainingSettings, fit
 from firmware_bridge.signal.contract import SignalContract
 from quantize import pipeline
 from quantize.graph import reference
@@ -110,7 +111,8 @@ def per_sample(windows: Float) -> PerSample:
 def train(spec: ModelSpec, windows: Float, labels: NDArray[np.int64], epochs: int) -> Any:
     """Train a model, always from the same seed."""
     module = build.build(spec, 0).module
-    fit.fit(module, windows, labels, TrainingSettings(epochs=epochs), lambda _: None)
+    form = families.of(spec).training_form
+    fit(module, windows, labels, TrainingSettings(epochs=epochs), form=form)
     return module
 
 
@@ -175,13 +177,13 @@ def fold(
         scaling = per_sample(train_part.windows)
         spec = ModelSpec("eca", windows.shape[1], contract.n_times, len(contract.classes))
         module = train(spec, scaling.scale(windows), labels, epochs)
-        found[rung] = is_right(fit.predict(module, scaling.scale(test.windows)), test.labels)
+        found[rung] = is_right(predict(module, scaling.scale(test.windows)), test.labels)
         note(f"{held}: {rung}")
     train_part, test = parts["causal"].train, parts["causal"].test
     windows, labels = training_windows(train_part)
     fitted = contract.fitted(train_part.windows)
     module = train(spec, fitted.scale(windows), labels, epochs)
-    logits = fit.predict(module, fitted.scale(test.windows))
+    logits = predict(module, fitted.scale(test.windows))
     found["per-channel scaling"] = is_right(logits, test.labels)
     note(f"{held}: per-channel scaling")
     calibration = fitted.scale(calibration_windows(train_part))
@@ -191,7 +193,7 @@ def fold(
     truth = np.concatenate([run.labels for run in tested])
     assert np.array_equal(truth, test.labels)
     sliding = np.concatenate([on_grid(causal[run.name], run, whole) for run in tested])
-    found["sliding window"] = is_right(fit.predict(module, whole.scale(sliding)), truth)
+    found["sliding window"] = is_right(predict(module, whole.scale(sliding)), truth)
     found["int8"] = is_right(reference.run(graph, whole.scale(sliding)).real, truth)
     found["streamed"] = np.concatenate([streamed(run, whole, graph) for run in tested])
     note(f"{held}: streamed")
@@ -304,8 +306,8 @@ def climb_epochs(path: Path, epochs: int, note: Callable[[str], None]) -> Climb:
     scaled = contract.scale(calibration_windows(parts.train))
     graph = pipeline.quantize(lower(module, spec), scaled, Recipe()).graph
     logits = (
-        fit.predict(published, scaling.scale(test.windows)),
-        fit.predict(module, contract.scale(test.windows)),
+        predict(published, scaling.scale(test.windows)),
+        predict(module, contract.scale(test.windows)),
         reference.run(graph, contract.scale(test.windows)).real,
     )
     note(path.stem)

@@ -27,7 +27,7 @@ from benchmarks.studies.ladder import FOLDS, read_runs, train
 from edge.data.dataset import Recording, calibration_windows, split, training_windows
 from edge.data.recordings import labelled
 from edge.errors import EdgeError
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.signal import chain, contract_file
 from edge.spec import ModelSpec
 from edge.stream.frames import Block, EndOfSignal, SourceRequest

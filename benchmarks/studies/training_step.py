@@ -20,8 +20,7 @@ import torch
 from benchmarks.measure.machine import machine
 from benchmarks.studies import records
 from edge.checkpoint import build
-from edge.families.attentionbasenet import fast_stem as fit
-from edge.families.attentionbasenet.fast_stem import FastStem
+from edge.families.attentionbasenet.fast_stem import FastStem, behind_stem
 from edge.spec import ModelSpec
 
 RESULTS = Path(__file__).parent / "results" / "training_step.json"
@@ -50,7 +49,7 @@ def main(repeats: int) -> None:
     stock_s, ours_s = [], []
     for _ in range(repeats + 1):
         stock_s.append(epoch(module, lambda index: module(x[index])))
-        ours_s.append(epoch(module, lambda index: fit.behind_stem(module, stem(x[index], index))))
+        ours_s.append(epoch(module, lambda index: behind_stem(module, stem(x[index], index))))
     ratios = [a / b for a, b in zip(stock_s[1:], ours_s[1:], strict=True)]  # the first warms up
     ms = {
         name: 1e3 * statistics.median(values[1:]) / N_WINDOWS

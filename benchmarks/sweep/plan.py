@@ -146,7 +146,7 @@ def plan(
         With what to type instead.
     """
     for mode in modes:
-        registry.refuse_unknown(registry.MODES, mode, "--modes")
+        registry.refuse_unknown_network(mode, "--modes")
     for target in settings.targets:
         registry.refuse_unknown(registry.TARGETS, target, "--targets")
     names = [DEFAULT if recipe == DEFAULT else Path(recipe).stem for recipe in recipes]

@@ -130,8 +130,8 @@ def full(plan: Plan, cell: Cell) -> None:
 
 def _train(plan: Plan, cell: Cell, quiet: Console) -> None:
     from edge.bundle import folder as bundle_folder
-    from edge.families.attentionbasenet.fast_stem import TrainingSettings
     from edge.training import train as training
+    from edge.training.fit import TrainingSettings
 
     bundle_folder.sweep(plan.model(cell), young_s=0)
 

@@ -135,16 +135,16 @@ def _reference(graph: QGraph) -> Runner:
 def _float(opened: Bundle) -> Runner:
     try:
         from edge.checkpoint import files
-        from edge.families.attentionbasenet import fast_stem as fit
-        from edge.families.attentionbasenet import network
+        from edge.checkpoint.forward import predict
+        from edge.families import base as families
     except ImportError as error:
         raise MissingToolError(
             f"Running the float model needs PyTorch and braindecode ({error}). "
             f"Type: pip install 'eeg-edge[export]'"
         ) from None
-    module = files.load(opened.folder).module
-    forms = {name: partial(network.VALUES[name], module) for name in opened.outputs}
-    return lambda windows: {name: fit.predict(form, windows) for name, form in forms.items()}
+    model = files.load(opened.folder)
+    forms = families.of(model.spec).values(model.module)
+    return lambda windows: {name: predict(forms[name], windows) for name in opened.outputs}
 
 
 def run(

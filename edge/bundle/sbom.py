@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+from edge import registry
 from edge.bundle.read import Bundle
 from edge.bundle.types import MANIFEST, Manifest
 from edge.spec import Accuracy
@@ -83,7 +84,7 @@ def _model(manifest: Manifest, contract: SignalContract) -> dict[str, Any]:
     return {
         "type": "machine-learning-model",
         "bom-ref": MODEL,
-        "name": f"AttentionBaseNet ({manifest.model.mode})",
+        "name": registry.full_name(manifest.model.mode),
         "description": f"From {manifest.source}. Whether its weights may be shipped depends on the "
         f"data and the checkpoint that they were made from, which no file of the bundle says.",
         "modelCard": {
@@ -116,8 +117,8 @@ def _parameters(manifest: Manifest, contract: SignalContract) -> dict[str, Any]:
     return {
         "approach": {"type": "supervised"},
         "task": "classification",
-        "architectureFamily": "convolutional neural network with attention",
-        "modelArchitecture": f"braindecode AttentionBaseNet, mode {model.mode}",
+        "architectureFamily": "convolutional neural network",
+        "modelArchitecture": f"braindecode {registry.full_name(model.mode)}",
         "datasets": [
             {
                 "type": "dataset",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Build braindecode's ``AttentionBaseNet`` from a specification, or say why that cannot work."""
+"""Build a network of a family from a specification, or say why that cannot work."""
 
 from __future__ import annotations
 
@@ -11,31 +11,24 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
+from torch.nn.modules.module import register_module_forward_hook
 
-from edge import registry
 from edge.checkpoint.model import FloatModel
 from edge.checkpoint.stored import shown
 from edge.errors import IncompatibleError, suggestion
+from edge.families import base as families
+from edge.families.base import Family
+from edge.lower import activations
 from edge.spec import Argument, ModelSpec
 
-OWN_FIELDS = ("attention_mode", "n_chans", "n_times", "n_outputs", "chs_info")
-"""Constructor arguments that ``--mode`` and the data decide."""
-ACTIVATION = "activation"
-"""The only argument that is neither a number nor true or false."""
-
-
-def network_class() -> Any:
-    """Return the class ``braindecode.models.AttentionBaseNet``."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from braindecode.models import AttentionBaseNet
-    return AttentionBaseNet
+SIZES = ("n_chans", "n_times", "n_outputs", "chs_info")
+"""Constructor arguments that the data decides, as ``--mode`` decides the variant."""
 
 
 MAX_ARGUMENT = 100_000
 """Largest size or length that is built: of a window in samples, of a filter, of a layer."""
 MAX_PARAMETERS = 1 << 24
-"""Most values of a network's weights; the default network has 3,000."""
+"""Most values of a network's weights; the default one has 3,000."""
 MAX_ACTIVATIONS = 1 << 25
 """Most values of a network's largest tensor on one window; the default network has 900,000."""
 
@@ -62,34 +55,32 @@ def construct(
 ) -> Any:
     """Construct an untrained module in evaluation mode, without running it; see :func:`build`."""
     _refuse_sizes(spec)
-    mode = registry.load(registry.MODES, spec.mode, "--mode")
-    arguments = _constructor_arguments(spec.arguments)
-    complaints = mode.limits(spec)
+    family = families.of(spec)
+    arguments = _constructor_arguments(family, spec.arguments)
+    complaints = family.limits(spec)
     if complaints:
         raise IncompatibleError(" ".join(complaints))
     arguments |= {
         "n_chans": spec.n_chans,
         "n_times": spec.n_times,
         "n_outputs": spec.n_outputs,
-        "attention_mode": None if spec.mode == "none" else spec.mode,
+        **family.variant_arguments(spec.mode),
     }
     with torch.device("meta"):  # shapes without values, however large
-        _refuse_large(_module(arguments), spec)
+        _refuse_large(_module(family, arguments), spec)
     torch.manual_seed(seed)
-    return _module(arguments | {"chs_info": chs_info}).eval()
+    return _module(family, arguments | {"chs_info": chs_info}).eval()
 
 
-def _module(arguments: Mapping[str, Any]) -> Any:
-    from edge.families.attentionbasenet.network import AttentionBaseNet
-
+def _module(family: Family, arguments: Mapping[str, Any]) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that kernels are shortened is said by `shortened`
-            return AttentionBaseNet(**arguments)
+            return family.built(**arguments)
     except Exception as error:  # whatever braindecode and PyTorch stumble over
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise IncompatibleError(
-            f"braindecode cannot build this AttentionBaseNet: {reason.rstrip('.')}. "
+            f"braindecode cannot build this {family.title}: {reason.rstrip('.')}. "
             f"Correct its arguments (--arg, or the configuration)."
         ) from error
 
@@ -107,17 +98,38 @@ def _refuse_sizes(spec: ModelSpec) -> None:
 def _refuse_large(module: Any, spec: ModelSpec) -> None:
     """Raise for a network that would fill this machine's memory."""
     n_parameters = sum(value.numel() for value in module.state_dict().values())
-    n_filters = module.input_block.temporal_conv.out_channels
-    n_values = n_filters * spec.n_chans * spec.n_times
+    n_values = _largest_tensor(module.eval(), spec)
     for count, limit, what in (
         (n_parameters, MAX_PARAMETERS, "values of weights"),
-        (n_values, MAX_ACTIVATIONS, "values behind its temporal filters"),
+        (n_values, MAX_ACTIVATIONS, "values in its largest tensor"),
     ):
         if count > limit:
             raise IncompatibleError(
                 f"This network has {count:,} {what}, at most {limit:,} are built. Use fewer "
                 f"filters, channels or samples."
             )
+
+
+def _largest_tensor(module: Any, spec: ModelSpec) -> int:
+    """Return how many values the largest tensor has that a layer gives on one window.
+
+    The module is on the device ``meta``, so that nothing is computed. What it cannot run is
+    :func:`refuse_broken`'s to say.
+    """
+    sizes = [0]
+    hook = register_module_forward_hook(lambda _, __, output: sizes.append(_n_values(output)))
+    try:
+        with torch.no_grad():
+            module(torch.empty(1, spec.n_chans, spec.n_times, device="meta"))
+    except RuntimeError:
+        pass
+    finally:
+        hook.remove()
+    return max(sizes)
+
+
+def _n_values(output: Any) -> int:
+    return output.numel() if isinstance(output, torch.Tensor) else 0
 
 
 def refuse_broken(module: Any, spec: ModelSpec) -> None:
@@ -142,23 +154,27 @@ def refuse_broken(module: Any, spec: ModelSpec) -> None:
         raise IncompatibleError(f"{built} its logits are not numbers. {advice}")
 
 
-def _constructor_arguments(arguments: Mapping[str, Argument]) -> dict[str, Any]:
-    known = inspect.signature(network_class()).parameters
+def _constructor_arguments(family: Family, arguments: Mapping[str, Argument]) -> dict[str, Any]:
+    known = family.parameters
     for name in arguments:
-        if name in OWN_FIELDS:
+        if name in own_fields(family):
             raise IncompatibleError(f"{name} is not free: --mode and the data decide it.")
         if name not in known:
             raise IncompatibleError(
-                f"AttentionBaseNet has no argument {name!r}.{suggestion(name, list(known))}"
+                f"{family.title} has no argument {name!r}.{suggestion(name, list(known))}"
             )
-        if name != ACTIVATION:
-            _refuse_kind(name, arguments[name], known[name].default)
-    resolved: dict[str, Any] = dict(arguments)
-    if ACTIVATION in resolved:
-        from edge.families.attentionbasenet import activations
+        if not inspect.isclass(known[name].default):
+            default = known[name].default
+            _refuse_kind(name, arguments[name], float(default) if name in family.reals else default)
+    return {
+        name: activations.find(value, name) if inspect.isclass(known[name].default) else value
+        for name, value in arguments.items()
+    }
 
-        resolved[ACTIVATION] = activations.find(resolved[ACTIVATION])
-    return resolved
+
+def own_fields(family: Family) -> tuple[str, ...]:
+    """Return the constructor arguments that ``--mode`` and the data decide."""
+    return (*family.variant_arguments(""), *SIZES)
 
 
 KINDS: Mapping[type, tuple[tuple[type, ...], str]] = MappingProxyType(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Read what ``model.get_config()`` wrote: the description of an ``AttentionBaseNet``.
+"""Read what ``model.get_config()`` wrote: the description of a network.
 
 braindecode's ``from_pretrained`` takes the keys that its constructor knows and leaves the others,
 of an older or a newer version, where they are. So does this, and says which they were.
@@ -7,7 +7,6 @@ of an older or a newer version, where they are. So does this, and says which the
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edge.checkpoint.build import MAX_ARGUMENT, OWN_FIELDS, network_class
+from edge.checkpoint.build import MAX_ARGUMENT, own_fields
 from edge.checkpoint.stored import printable, shown
 from edge.errors import IncompatibleError, suggestion
+from edge.families import base as families
+from edge.families.base import Family
 from edge.spec import ModelSpec
 from quantize import plain
 from quantize.reading import read_bytes
@@ -79,19 +80,20 @@ def describe(config: Mapping[str, Any], where: str) -> Description:
     Raises
     ------
     IncompatibleError
-        When it is not the configuration of an ``AttentionBaseNet``.
+        When it is not the configuration of a network that there is a family for.
     """
-    if "attention_mode" not in config:
+    found = families.described(config)
+    if found is None:
         keys = ", ".join(printable(key) for key in sorted(map(str, config))[:12])
         raise IncompatibleError(
-            f"{where} is not the configuration of an AttentionBaseNet: it has no attention_mode; "
-            f"it has {keys or 'nothing'}."
+            f"{where} is not the configuration of a network that can be exported, which are "
+            f"{families.titles()}: it has {keys or 'nothing'}."
         )
-    known = inspect.signature(network_class()).parameters
+    name, family = found
+    known = family.parameters
     foreign = [key for key in config if key not in known and key not in (VERSION, HUB)]
-    return Description(
-        _spec(config, known, where), _channels(config, where), _notes(foreign, list(known), where)
-    )
+    notes = _notes(foreign, list(known), where)
+    return Description(_spec(config, name, family, where), _channels(config, where), notes)
 
 
 def _notes(foreign: Sequence[str], known: Sequence[str], where: str) -> tuple[str, ...]:
@@ -116,10 +118,10 @@ def _channels(config: Mapping[str, Any], where: str) -> Sequence[Mapping[str, An
     return channels or None
 
 
-def _spec(config: Mapping[str, Any], known: Mapping[str, Any], where: str) -> ModelSpec:
-    mode = config["attention_mode"]
-    if not isinstance(mode, str | None) or len(mode or "") > MAX_NAME:
-        raise IncompatibleError(f"{where}: attention_mode is no name, got {shown(mode)}.")
+def _spec(config: Mapping[str, Any], name: str, family: Family, where: str) -> ModelSpec:
+    variant = family.variant_in(config)
+    if not isinstance(variant, str) or len(variant) > MAX_NAME:
+        raise IncompatibleError(f"{where}: {family.variant} is no name, got {shown(variant)}.")
     sizes: dict[str, Any] = {
         "n_chans": config.get("n_chans") or len(_channels(config, where) or ()),
         "n_times": config.get("n_times") or _samples(config, where),
@@ -128,13 +130,13 @@ def _spec(config: Mapping[str, Any], known: Mapping[str, Any], where: str) -> Mo
     absent = [name for name, value in sizes.items() if not value]
     if absent:
         raise IncompatibleError(f"{where} does not say {', '.join(absent)}.")
-    skipped = (*OWN_FIELDS, "input_window_seconds")
+    known, skipped = family.parameters, (*own_fields(family), "input_window_seconds")
     arguments = {
         key: value
         for key, value in config.items()
         if key in known and key not in skipped and value is not None
     }
-    return ModelSpec(mode=mode or "none", arguments=arguments, **sizes)
+    return ModelSpec(mode=variant or name, arguments=arguments, **sizes)
 
 
 def _samples(config: Mapping[str, Any], where: str) -> int:
@@ -174,9 +176,10 @@ def from_hyper_parameters(hyper: Mapping[str, Any]) -> dict[str, Any] | None:
     dict or None
         None where it does not say the sizes of the network.
     """
-    known = inspect.signature(network_class()).parameters
     named = {TRAINING_NAMES.get(str(key), str(key)): value for key, value in hyper.items()}
-    config = {key: value for key, value in named.items() if key in known}
-    if not all(config.get(name) for name in ("n_chans", "n_times", "n_outputs")):
+    if not all(named.get(name) for name in ("n_chans", "n_times", "n_outputs")):
         return None
-    return {"attention_mode": None} | config
+    found = families.described(named)
+    _, family = families.default() if found is None else found
+    config = {key: value for key, value in named.items() if key in family.parameters}
+    return dict.fromkeys(family.marks) | config

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.modules import module as torch_module
 from torch.nn.utils import parametrize
 
-from edge.checkpoint.build import network_class
 from edge.errors import IncompatibleError
+from edge.families import base as families
 
 HOOKS = {"_forward_pre_hooks": "forward pre-hook", "_forward_hooks": "forward hook"}
 SILENT = (nn.Dropout, nn.Identity)
@@ -50,13 +50,12 @@ def _global_hooks() -> Iterator[str]:
 def _own_code(given: Any) -> Iterator[str]:
     if not isinstance(given, nn.Module):
         return
-    if not isinstance(given, network_class()):  # a wrapper; what it wraps comes next in the chain
+    family = families.serving(given)
+    if family is None:  # a wrapper; what it wraps comes next in the chain
         yield from _hooks(given, "")
         return
-    from edge.families.attentionbasenet.network import AttentionBaseNet
-
     kind = type(given)
-    if kind.forward not in (network_class().forward, AttentionBaseNet.forward):
+    if kind.forward not in (family.served.forward, family.built.forward):
         yield f"a forward of its own, {kind.__module__}.{kind.__qualname__}.forward"
     if kind.__call__ is not nn.Module.__call__:
         yield f"a __call__ of its own, {kind.__module__}.{kind.__qualname__}.__call__"
@@ -104,9 +103,11 @@ def refuse_other_parts(given: nn.Module, described: nn.Module) -> None:
     ]
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        family = families.serving(described)
+        assert family is not None
         raise IncompatibleError(
-            f"The model is not the AttentionBaseNet that its get_config() describes: "
-            f"{problems[0]}{more}. Build it by AttentionBaseNet's own arguments, e.g. "
+            f"The model is not the {family.title} that its get_config() describes: "
+            f"{problems[0]}{more}. Build it by {family.title}'s own arguments, e.g. "
             f"activation=torch.nn.ReLU, load its weights into that and export it."
         )
 

@@ -58,7 +58,7 @@ def resolve(request: Request, note: Callable[[str], None]) -> Resolved:
         When the mode is not the checkpoint's, or the data does not fit the model.
     """
     if request.mode is not None:
-        registry.refuse_unknown(registry.MODES, request.mode, "--mode")
+        registry.refuse_unknown_network(request.mode, "--mode")
     model, origin = _model(request)
     _refuse_other_mode(request.mode, model)
     data = _data(request, model, note)
@@ -76,7 +76,7 @@ def _model(request: Request) -> tuple[FloatModel, str]:
         return request.checkpoint, "a live model"
     if request.checkpoint is not None:
         return files.load(request.checkpoint), f"checkpoint {request.checkpoint!r}"
-    mode = request.mode or "eca"
+    mode = request.mode or registry.DEFAULT_NETWORK
     if request.data is not None:
         alone.refuse(request.data if isinstance(request.data, str) else request.data.spec, mode)
     shipped = ZOO / mode

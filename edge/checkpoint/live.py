@@ -23,6 +23,8 @@ from edge.checkpoint.model import FloatModel
 from edge.checkpoint.stored import in_memory
 from edge.checkpoint.unwrap import unwrap
 from edge.errors import IncompatibleError
+from edge.families import base as families
+from edge.families.base import Family
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 CONFIG = "The model's get_config()"
@@ -42,11 +44,12 @@ def from_module(given: Any) -> FloatModel:
     chain = unwrap(given)
     inner = chain[-1]
     differences.refuse_own_code(chain)
-    notes = (*_notes(inner), *_parametrizations(inner))
+    notes = [*_notes(inner)]
     reference = _copy(inner)
     described = _described(reference)
     module = construct(described.spec, chs_info=described.chs_info)
     differences.refuse_other_parts(reference, module)
+    notes += _parametrizations(inner, module)
     expected = module.state_dict()
     where = "The model does not fit its own get_config()"
     fitted = weights.fit(in_memory(_state(reference, expected)), expected, where)
@@ -107,10 +110,11 @@ def _copy(module: Any) -> Any:
     return copied.cpu().to(torch.float64 if double else torch.float32).eval().requires_grad_(False)
 
 
-def _parametrizations(module: Any) -> Iterator[str]:
-    """The weights that are computed from others, in words."""
+def _parametrizations(module: Any, described: Any) -> Iterator[str]:
+    """The weights that are computed from others, and not by the class itself, in words."""
+    own = {name for name, part in described.named_modules() if parametrize.is_parametrized(part)}
     for name, part in module.named_modules():
-        if parametrize.is_parametrized(part):
+        if parametrize.is_parametrized(part) and name not in own:
             for tensor, steps in part.parametrizations.items():
                 kinds = ", ".join(type(step).__name__.lstrip("_") for step in steps)
                 yield f"{name}.{tensor} is exported as its parametrization ({kinds}) gives it"
@@ -131,7 +135,7 @@ def _described(module: Any) -> Description:
     """The network that a module's configuration describes, with the head that it has."""
     described = configuration.describe(module.get_config(), CONFIG)
     said = described.spec.n_outputs
-    n_outputs = getattr(getattr(module.final_layer, "1", None), "out_features", said)
+    n_outputs = _n_outputs(families.of(described.spec), module, said)
     if n_outputs == said:
         return described
     note = f"the head was replaced: it has {n_outputs} outputs and get_config() says {said}"
@@ -140,3 +144,13 @@ def _described(module: Any) -> Description:
         spec=replace(described.spec, n_outputs=n_outputs),
         notes=(*described.notes, note),
     )
+
+
+def _n_outputs(family: Family, module: Any, otherwise: int) -> int:
+    """How many outputs the last linear layer has."""
+    try:
+        layer = family.head(module)
+    except StopIteration:
+        return otherwise
+    features: int = getattr(layer, "out_features", otherwise)
+    return int(getattr(layer, "out_channels", features))

@@ -48,7 +48,7 @@ class FloatModel:
     made from, as it was, None where there was none.
     """
 
-    module: Any  # AttentionBaseNet of the family's network.py: all that braindecode's card promises
+    module: Any  # of the class that its family builds
     spec: ModelSpec
     contract: SignalContract | None = None
     training: TrainingRecord | None = None

@@ -15,8 +15,7 @@ import torch
 
 from edge.checkpoint.build import construct
 from edge.checkpoint.model import FloatModel
-
-HEAD = ("final_layer.1.weight", "final_layer.1.bias")
+from edge.families import base as families
 
 NOTE = (
     "its one logit z is exported as two, -z/2 and z/2: the second class is decided where z > 0, "
@@ -32,6 +31,8 @@ def as_two(model: FloatModel) -> FloatModel:
     config = model.module.get_config()
     module = construct(spec, chs_info=config.get("chs_info"))
     state = model.module.state_dict()
-    state |= {name: torch.cat([-state[name] / 2, state[name] / 2]) for name in HEAD}
+    head = families.of(spec).head_name(model.module)
+    names = [name for name in state if name.startswith(f"{head}.")]
+    state |= {name: torch.cat([-state[name] / 2, state[name] / 2]) for name in names}
     module.load_state_dict(state)
     return replace(model, module=module, spec=spec, notes=(*model.notes, NOTE))

@@ -5,19 +5,12 @@ from __future__ import annotations
 
 from edge.checkpoint.model import FloatModel
 from edge.errors import IncompatibleError
+from edge.families import base as families
 
 
 def changes(model: FloatModel) -> dict[str, tuple[int, int]]:
     """Return lengths that braindecode changed because the window is short: (asked, built)."""
-    block, attention = model.module.input_block, model.module.channel_attention_block
-    built = {
-        "temp_filter_length_inp": block.temporal_conv.kernel_size[1],
-        "pool_length_inp": _last(block.pool.kernel_size),
-        "pool_stride_inp": _last(block.pool.stride),
-        "temp_filter_length": attention.conv[0].kernel_size[1],
-        "pool_length": _last(attention.pool.kernel_size),
-        "pool_stride": _last(attention.pool.stride),
-    }
+    built = families.of(model.spec).lengths(model.module)
     asked = model.module.get_config()
     return {name: (asked[name], value) for name, value in built.items() if asked[name] != value}
 
@@ -45,7 +38,3 @@ def refuse_degenerate(model: FloatModel) -> None:
             f"A window of {model.spec.n_times} samples is too short: braindecode would shorten "
             f"{', '.join(single)} to 1. Use a longer window, or ask for shorter lengths with --arg."
         )
-
-
-def _last(value: int | tuple[int, ...]) -> int:
-    return value if isinstance(value, int) else value[-1]

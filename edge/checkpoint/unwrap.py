@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from edge.checkpoint.build import network_class
 from edge.errors import IncompatibleError
+from edge.families import base as families
 
 MODULES: Mapping[str, str] = MappingProxyType(
     {
@@ -38,10 +38,10 @@ def unwrap(given: Any) -> tuple[Any, ...]:
     Raises
     ------
     IncompatibleError
-        When there is no ``AttentionBaseNet``, or something else computes before it.
+        When there is no network of a family, or something else computes before it.
     """
     chain = [given]
-    while not isinstance(chain[-1], network_class()):
+    while families.serving(chain[-1]) is None:
         inner = _inner(chain[-1]) if len(chain) < MAX_WRAPPERS else None
         if inner is None:
             _refuse_other(chain[-1])
@@ -88,13 +88,16 @@ def _passes_through(step: Any) -> bool:
 
 def _refuse_other(other: Any) -> None:
     kind = f"{type(other).__module__}.{type(other).__qualname__}"
-    expected = "expected braindecode.models.AttentionBaseNet, or a fitted EEGClassifier with one"
+    expected = f"expected {families.titles()}, or a fitted EEGClassifier with one"
     children = getattr(other, "named_children", None)
     for name, child in children() if callable(children) else ():
-        if isinstance(child, network_class()):
+        if families.serving(child) is not None:
             where = f"[{name}]" if name.isdigit() else f".{name}"
             raise IncompatibleError(
                 f"This is a {kind}, {expected}. It has one inside: give model{where}, if nothing "
                 f"else in it changes what is decided."
             )
-    raise IncompatibleError(f"This is a {kind}, {expected}.")
+    raise IncompatibleError(
+        f"This is a {kind}, {expected}. A family for another class is one file: "
+        f"docs/how-to/add-a-family.md."
+    )

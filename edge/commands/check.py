@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Provide ``edge check``, which tries every mode on every runtime."""
+"""Provide ``edge check``, which tries every network on every runtime."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ from edge.terminal.options import Names, common, needs, print_json, run
 if TYPE_CHECKING:
     from edge.terminal.console import Console
 
-MODES, RUNTIMES = (
-    registry.names(registry.MODES),
-    registry.names(registry.RUNTIMES),
-)
+RUNTIMES = registry.names(registry.RUNTIMES)
 
 
 @click.command(epilog="Example: edge check --mode eca,cbam --target tflite,tflm")
 @click.option(
+    "--model",
     "--mode",
     "modes",
-    type=Names(registry.MODES),
-    default=MODES,
+    type=Names(networks=True),
+    default=registry.networks(),
     help="All without it.",
 )
 @click.option(
@@ -37,7 +35,7 @@ MODES, RUNTIMES = (
 @click.option("--run/--no-run", "really", default=True, help="--no-run asks the tables only.")
 @common
 def command(as_json: bool, verbose: bool, really: bool, **options: Any) -> None:
-    """Say what every mode is on every runtime: FULL (all int8), MIXED or BLOCKED, and why.
+    """Say what every network is on every runtime: FULL (all int8), MIXED or BLOCKED, and why.
 
     Runtimes are finer than the --targets of edge export, which are artifacts: an executorch program
     runs in executorch-xnnpack; a tflite file in tflite (LiteRT with XNNPACK), tflite-plain (without
@@ -47,7 +45,7 @@ def command(as_json: bool, verbose: bool, really: bool, **options: Any) -> None:
 
     def work(console: Console) -> None:
         for mode in options["modes"]:
-            registry.refuse_unknown(registry.MODES, mode, "--mode")
+            registry.refuse_unknown_network(mode, "--mode")
         for name in options["targets"]:
             registry.refuse_unknown(registry.RUNTIMES, name, "--target")
         with console.waiting("loading PyTorch and ExecuTorch"), needs():

@@ -11,7 +11,17 @@ import click
 from edge import registry
 from edge.checkpoint import alone
 from edge.errors import UsageError
-from edge.terminal.options import PATH, Mode, Names, Real, common, keep_bad, needs, print_json, run
+from edge.terminal.options import (
+    PATH,
+    Names,
+    Real,
+    common,
+    keep_bad,
+    model,
+    needs,
+    print_json,
+    run,
+)
 
 if TYPE_CHECKING:
     from edge.exporting.prepare import ExportRequest
@@ -19,9 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command("export", epilog="Example: edge export --mode eca --int8 --targets tflite")
-@click.option(
-    "--mode", type=Mode(), help=f"Attention mode: {', '.join(registry.names(registry.MODES))}."
-)
+@model
 @click.option("--int8", is_flag=True, help="Write int8 artifacts beside the float ones.")
 @click.option(
     "--checkpoint", metavar="DIR|FILE|hf:REPO", help="The model; the shipped one without it."
@@ -84,13 +92,14 @@ def command(as_json: bool, verbose: bool, **options: Any) -> None:
 
 
 def _out(options: dict[str, Any]) -> Path:
-    """The folder of the bundle, called after the mode or the checkpoint where none was named."""
+    """The folder of the bundle, called after the network or the checkpoint where none was named."""
     if options["out"] is not None:
         return Path(options["out"])
     name = options["mode"]
     if name is None and options["checkpoint"] is not None:
         name = Path(options["checkpoint"].removeprefix("hf:")).stem
-    return Path(f"edge-{name or 'eca'}-int8" if options["int8"] else f"edge-{name or 'eca'}")
+    folder = f"edge-{name or registry.DEFAULT_NETWORK}"
+    return Path(f"{folder}-int8" if options["int8"] else folder)
 
 
 def _refuse_early(options: dict[str, Any]) -> None:
@@ -103,7 +112,7 @@ def _refuse_early(options: dict[str, Any]) -> None:
     if options["full_int8"] and options["gate"] == "float":
         raise UsageError("--full-int8 and --gate float contradict each other. Leave one out.")
     if options["mode"] is not None:
-        registry.refuse_unknown(registry.MODES, options["mode"], "--mode")
+        registry.refuse_unknown_network(options["mode"], "--mode")
     for name in options["targets"] or ():
         registry.refuse_unknown(registry.TARGETS, name, "--targets")
     if options["data"] is not None and options["checkpoint"] is None:

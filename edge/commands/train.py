@@ -12,11 +12,11 @@ from edge.errors import UsageError, listing
 from edge.terminal.options import (
     PATH,
     Arguments,
-    Mode,
     Names,
     Real,
     common,
     keep_bad,
+    model,
     needs,
     print_json,
     run,
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 @click.command(
     "train", epilog="Example: edge train --mode eca --data S001/ --contract s001.toml --out model"
 )
-@click.option(
-    "--mode", type=Mode(), help=f"Attention mode: {', '.join(registry.names(registry.MODES))}."
-)
+@model
 @click.option("--data", help="sim[:SEED], an .npz file, a recording or a folder of recordings.")
 @click.option("--contract", type=PATH, help="Contract file (TOML) for --data.")
 @click.option("--holdout", type=Names(), default=(), help="Sessions or files to measure on.")
@@ -99,7 +97,7 @@ def _print_example(console: Console, as_json: bool) -> None:
 def _refuse_early(options: dict[str, Any]) -> None:
     """Refuse what can be refused before anything heavy is imported."""
     if options["mode"] is not None:
-        registry.refuse_unknown(registry.MODES, options["mode"], "--mode")
+        registry.refuse_unknown_network(options["mode"], "--mode")
     absent = [f"--{name}" for name in ("mode", "data", "out") if options[name] is None]
     if absent:
         raise UsageError(
@@ -109,7 +107,7 @@ def _refuse_early(options: dict[str, Any]) -> None:
 
 
 def _request(options: dict[str, Any]) -> TrainRequest:
-    from edge.families.attentionbasenet.fast_stem import TrainingSettings
+    from edge.training.fit import TrainingSettings
     from edge.training.train import TrainRequest
 
     return TrainRequest(

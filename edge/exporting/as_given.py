@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge.checkpoint.model import FloatModel
 from edge.errors import IncompatibleError
+from edge.families import base as families
 
 TOLERANCE = 1e-5
 """Largest ``max|difference| / max|reference|``; the same operations on other memory layouts."""
@@ -47,13 +48,14 @@ def refuse_difference(model: FloatModel, windows: NDArray[np.float32], what: str
     same = np.isnan(theirs) & np.isnan(ours)
     wrong &= ~same.any(1)
     if wrong.any():
+        title = families.of(model.spec).title
         worst = int(np.nanargmax(np.where(wrong, np.nan_to_num(apart, nan=np.inf), -1.0)))
         raise IncompatibleError(
-            f"The model computes something else than the AttentionBaseNet that its get_config() "
+            f"The model computes something else than the {title} that its get_config() "
             f"describes: on {int(wrong.sum())} of {len(windows)} {what} its logits differ, by "
             f"{apart[worst]:.2g} on number {worst}, where the largest is "
             f"{np.abs(theirs[worst]).max():.2g}. Build the network that it is by "
-            f"AttentionBaseNet's own arguments, load the weights into that and export it."
+            f"{title}'s own arguments, load the weights into that and export it."
         )
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Run ``edge check``: judge every mode on every runtime by its table, then really run it.
+"""Run ``edge check``: judge every network on every runtime by its table, then really run it.
 
-The shipped checkpoint of a mode is lowered and quantized as ``edge export`` does it, and its graph
-is judged by each runtime's table. Where the runtime is installed, the file is written, loaded, and
-run twice on held-out windows. A network that does not load, or does not compute what it should, is
-BLOCKED whatever the table says.
+The shipped checkpoint of a network is lowered and quantized as ``edge export`` does it, and its
+graph is judged by each runtime's table. Where the runtime is installed, the file is written,
+loaded, and run twice on held-out windows. A network that does not load, or does not compute what it
+should, is BLOCKED whatever the table says.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ N_WINDOWS = 96
 
 @dataclass(frozen=True)
 class Request:
-    """Which modes are checked on which runtimes; with ``run`` False only tables are asked."""
+    """Which networks are checked on which runtimes; with ``run`` False only tables are asked."""
 
     modes: tuple[str, ...]
     targets: tuple[str, ...]
@@ -50,7 +50,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Cell:
-    """One mode on one runtime, with its verdict and figures.
+    """One network on one runtime, with its verdict and figures.
 
     Attributes
     ----------
@@ -91,15 +91,15 @@ class Report:
 
 
 def check(request: Request, console: Console) -> Report:
-    """Fill the table of modes and runtimes, row by row.
+    """Fill the table of networks and runtimes, row by row.
 
     Raises
     ------
     UsageError
-        For a mode or a runtime that does not exist.
+        For a network or a runtime that does not exist.
     """
     for mode in request.modes:
-        registry.refuse_unknown(registry.MODES, mode, "--mode")
+        registry.refuse_unknown_network(mode, "--mode")
     chosen = {name: runtime.load(name) for name in request.targets}
     cells: list[Cell] = []
     with console.progress("check", len(request.modes)) as advance:
@@ -190,7 +190,7 @@ def refuse(report: Report) -> None:
 
 
 def verdicts(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
-    """Return verdicts and reasons by mode and runtime, without figures."""
+    """Return verdicts and reasons by network and runtime, without figures."""
     found: dict[str, dict[str, Any]] = {}
     for cell in cells:
         reasons = _grouped(cell.reasons)

@@ -42,7 +42,6 @@ MAX_TRIALS = 6
 """Assignments that are quantized at most, beside all int8."""
 WORTH = 0.9
 """A dearer assignment is tried only where its squared error is below this times a cheaper one's."""
-GATE = "gate"
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +121,11 @@ def quantize(
     IncompatibleError
         When ``--gate`` asks for what the gate cannot be.
     """
+    gates: tuple[str, ...] = getattr(net, "gates", ())
     if wish.gate == "float":
-        recipe = replace(recipe, float_parts=(*recipe.float_parts, GATE))
+        recipe = replace(recipe, float_parts=(*recipe.float_parts, *gates))
     made = pipeline.quantize(net, calibration, recipe)
-    refuse_gate(made.graph, wish.gate)
+    refuse_gate(made.graph, wish.gate, gates)
     first = _try(made, recipe.float_parts, evidence)
     if wish.override is not None:
         decision = Decision(wish.override, (first,), first.float_parts, wish.met(first))
@@ -144,7 +144,7 @@ def quantize(
     return made, recipe, Decision(str(wish), tuple(trials), taken.float_parts, wish.met(taken))
 
 
-def refuse_gate(graph: QGraph, gate: str) -> None:
+def refuse_gate(graph: QGraph, gate: str, gates: tuple[str, ...]) -> None:
     """Raise where ``--gate int8`` or ``--gate float`` cannot be done as asked.
 
     Raises
@@ -152,10 +152,10 @@ def refuse_gate(graph: QGraph, gate: str) -> None:
     IncompatibleError
         When there is no gate, or it has operations without an int8 form.
     """
-    nodes = [node for node in graph.nodes if part_of(node.output) == GATE]
+    nodes = [node for node in graph.nodes if part_of(node.output) in gates]
     if gate != "auto" and not nodes:
         raise IncompatibleError(
-            f"--gate {gate} is not possible: this mode has no gate. Leave --gate out."
+            f"--gate {gate} is not possible: this network has no gate. Leave --gate out."
         )
     floats = [node for node in nodes if graph.is_float(node)]
     if gate == "int8" and floats:

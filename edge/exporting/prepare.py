@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from edge.checkpoint import find as checkpoints
 from edge.checkpoint import shortened
 from edge.checkpoint.find import Resolved
+from edge.checkpoint.forward import predict
 from edge.data import dataset
 from edge.exporting import as_given, finite, policy
 from edge.exporting import held_out as windows
 from edge.exporting import rungs as ladder
 from edge.exporting.rungs import HeldOut, Rung
-from edge.families.attentionbasenet import fast_stem as fit
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.spec import Decision, Precision
 from edge.targets import base as target
 from edge.targets.base import Lowered, Sources
@@ -116,7 +116,7 @@ def prepare(request: ExportRequest, note: Callable[[str], None]) -> Prepared:
     as_given.refuse_difference(resolved.model, scaled, "calibration windows")
     as_given.refuse_difference(resolved.model, held_out.scaled, "held-out windows")
     sources = _float_sources(resolved, request.outputs)
-    top = ladder.top_rung(resolved.model.module, held_out, sources.lowered.graph.others)
+    top = ladder.top_rung(resolved.model, held_out, sources.lowered.graph.others)
     broken = finite.broken(top.logits)
     finite.refuse(sources.lowered.graph, held_out.scaled, broken, "held-out windows")
     ready = Prepared(resolved, len(calibration), held_out, top, sources)
@@ -151,11 +151,11 @@ def _quantized(
 ) -> Prepared:
     """The same in int8, as far as the policy allows; calibration windows are scaled."""
     train, net = ready.resolved.split.train, ready.sources.lowered.net
-    broken = finite.broken(fit.predict(net, to_nchw(calibration)))
+    broken = finite.broken(predict(net, to_nchw(calibration)))
     finite.refuse(ready.sources.lowered.graph, calibration, broken, "calibration windows")
     index = evenly(len(train.windows), MAX_EVIDENCE)
     scaled = ready.resolved.contract.scale(train.windows[index])
-    logits = fit.predict(net, to_nchw(scaled))
+    logits = predict(net, to_nchw(scaled))
     evidence = policy.Evidence(scaled, train.labels[index], logits)
     wish = policy.Wish(request.gate, request.full_int8, request.max_drop)
     made, recipe, decision = policy.quantize(net, calibration, request.recipe, evidence, wish)

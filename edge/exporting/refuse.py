@@ -3,7 +3,7 @@
 
 What a network needs is read from its graph, and what a runtime can do is the table in its module;
 :func:`edge.targets.base.judge` compares the two. ``edge export`` asks for the targets that it was
-given, ``edge check`` for every mode and runtime, which it then runs.
+given, ``edge check`` for every network and runtime, which it then runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from edge import registry
 from edge.checkpoint import build
 from edge.errors import IncompatibleError
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.spec import ModelSpec, Verdict, describe
 from edge.targets import base as target
 from edge.targets import runtime
@@ -65,19 +65,19 @@ def say_what_else(graph: QGraph, targets: Sequence[str], note: Callable[[str], N
 
 
 def modes_in_full(name: str) -> tuple[str, ...]:
-    """Return the modes whose every operation a target computes in int8, by default."""
+    """Return the networks whose every operation a target computes in int8, by default."""
     chosen = runtime.of_target(name).values()
     tables = [runtime.ABILITIES for runtime in chosen if runtime.IN_EXPORT]
     return tuple(
         mode
-        for mode in registry.names(registry.MODES)
+        for mode in registry.networks()
         if all(table.get(needs, ABSENT).int8 for table in tables for needs in _needs(mode))
     )
 
 
 @functools.cache
 def _needs(mode: str) -> frozenset[str]:
-    """Operations of a mode's network; their kinds do not depend on its size."""
+    """Operations of a network; their kinds do not depend on its size."""
     spec = ModelSpec(mode, n_chans=2, n_times=1000, n_outputs=2)
     net = lower(build.build(spec).module, spec)
     graph = extract(ptq.trace(net, spec.n_chans, spec.n_times))

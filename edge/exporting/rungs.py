@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +20,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from edge import parity
+from edge.checkpoint.forward import predict
+from edge.checkpoint.model import FloatModel
 from edge.errors import AccuracyError
 from edge.exporting import finite
-from edge.families.attentionbasenet import fast_stem as fit
-from edge.families.attentionbasenet import network
-from edge.lower import stem as lower
+from edge.families import base as families
 from edge.spec import BRAINDECODE, Parity, Precision
 from edge.targets import base as target
 from edge.targets.base import Content, Held, Session, Sources, Target
@@ -135,13 +133,11 @@ def climb_all(name: str, runs: Sequence[Values], against: Yardsticks) -> Rung:
     return replace(rungs.pop(LOGITS), others=rungs)
 
 
-def top_rung(module: Any, held_out: HeldOut, others: Iterable[str] = ()) -> Rung:
+def top_rung(model: FloatModel, held_out: HeldOut, others: Iterable[str] = ()) -> Rung:
     """Run braindecode's own forward pass, with which everything else is compared."""
+    forms = families.of(model.spec).values(model.module)
     found = {
-        output: Rung(
-            parity.title(BRAINDECODE, output),
-            fit.predict(partial(network.VALUES[output], module), held_out.scaled),
-        )
+        output: Rung(parity.title(BRAINDECODE, output), predict(forms[output], held_out.scaled))
         for output in (LOGITS, *others)
     }
     return replace(found.pop(LOGITS), others=found)
@@ -150,9 +146,9 @@ def top_rung(module: Any, held_out: HeldOut, others: Iterable[str] = ()) -> Rung
 def lowered_rung(net: nn.Module, top: Rung, held_out: HeldOut) -> Rung:
     """Compare the lowered network, in float, with braindecode."""
     against = {output: [Yardstick(top.of(output))] for output in (LOGITS, *top.others)}
-    forms = {output: partial(lower.VALUES[output], net) for output in against}
+    forms = families.lowered_values(net)
     runs = [
-        {output: fit.predict(form, to_nchw(x)) for output, form in forms.items()}
+        {output: predict(forms[output], to_nchw(x)) for output in against}
         for x in (held_out.scaled, held_out.repeated)
     ]
     return climb_all(LOWERED, runs, against)

@@ -124,7 +124,7 @@ def _integers(opened: Bundle, hop: int) -> Engine:
 def _floats(opened: Bundle, hop: int) -> Engine:
     try:
         from edge.checkpoint import files
-        from edge.lower import stem as lower
+        from edge.families.base import lower
         from quantize.pt2e import ptq
         from quantize.pt2e.extract import extract
     except ImportError as error:
@@ -133,7 +133,7 @@ def _floats(opened: Bundle, hop: int) -> Engine:
             f"Type: pip install 'eeg-edge[export]'"
         ) from None
     loaded = files.load(opened.folder)
-    net = lower.lower(loaded.module, loaded.spec)
+    net = lower(loaded.module, loaded.spec)
     graph = extract(ptq.trace(net, loaded.spec.n_chans, loaded.spec.n_times))
     return NumpyEngine(outputs.give(graph, opened.outputs), hop)
 

@@ -29,10 +29,10 @@ PATH = click.Path(path_type=Path)
 
 
 class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
-    """A comma-separated list, completed with the names of a kind."""
+    """A comma-separated list, completed with the names of a kind, or of all networks."""
 
-    def __init__(self, kind: registry.Kind | None = None) -> None:
-        self.kind = kind
+    def __init__(self, kind: registry.Kind | None = None, *, networks: bool = False) -> None:
+        self.kind, self.networks = kind, networks
 
     name = "A,B,…"
 
@@ -43,19 +43,16 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         names = tuple(part.strip() for part in str(value).split(",") if part.strip())
         if not names:
             raise UsageError(f"Invalid list {value!r}: type names with commas between them.")
-        return names
+        return tuple(map(registry.canonical, names)) if self.networks else names
 
     def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
         """Complete the last name of a list."""
-        if self.kind is None:
+        if self.kind is None and not self.networks:
             return []
+        known = registry.networks() if self.kind is None else registry.names(self.kind)
         before, _, last = incomplete.rpartition(",")
         head = f"{before}," if before else ""
-        return [
-            CompletionItem(head + name)
-            for name in registry.names(self.kind)
-            if name.startswith(last)
-        ]
+        return [CompletionItem(head + name) for name in known if name.startswith(last)]
 
 
 class Real(click.FloatRange):
@@ -73,18 +70,18 @@ class Real(click.FloatRange):
         return number
 
 
-class Mode(click.ParamType):  # type: ignore[type-arg]
-    """The name of an attention mode, which is checked later."""
+class Model(click.ParamType):  # type: ignore[type-arg]
+    """The name of a network, which is checked later; of a variant, its family may stand before."""
 
-    name = "MODE"
+    name = "MODEL"
 
     def convert(self, value: Any, *_: object) -> str:
-        """Return the text as it is."""
-        return str(value)
+        """Return the name without a family before a variant."""
+        return registry.canonical(str(value))
 
     def shell_complete(self, _: object, __: object, incomplete: str) -> list[CompletionItem]:
-        """Return the modes that begin like this."""
-        found = registry.names(registry.MODES)
+        """Return the networks that begin like this."""
+        found = registry.networks()
         return [CompletionItem(name) for name in found if name.startswith(incomplete)]
 
 
@@ -104,6 +101,17 @@ class Arguments(click.ParamType):  # type: ignore[type-arg]
             return key, json.loads(text)
         except ValueError:
             return key, text
+
+
+def model(function: F) -> F:
+    """Add the option that names a network."""
+    return click.option(
+        "--model",
+        "--mode",
+        "mode",
+        type=Model(),
+        help=f"The network: {', '.join(registry.networks())}.",
+    )(function)
 
 
 def common(function: F) -> F:

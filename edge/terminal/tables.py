@@ -156,9 +156,9 @@ def verify_table(checks: Iterable[Check]) -> Table:
 
 
 def check_table(report: Report) -> Table:
-    """Return every mode on every runtime: the verdict, and what running it gave."""
+    """Return every network on every runtime: the verdict, and what running it gave."""
     table = Table(
-        title="modes on runtimes",
+        title="networks on runtimes",
         caption="SQNR and agreement against braindecode on held-out windows; steps against the "
         "integer reference; memory as the runtime plans it",
         title_justify="left",

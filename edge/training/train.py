@@ -10,15 +10,16 @@ from pathlib import Path
 from edge import parity
 from edge.bundle import folder as bundle_folder
 from edge.checkpoint import build, files, shortened, weights
+from edge.checkpoint.forward import predict
 from edge.checkpoint.model import FloatModel, TrainingRecord
 from edge.data import dataset, source
-from edge.families.attentionbasenet import fast_stem as fit
-from edge.families.attentionbasenet.fast_stem import Progress, TrainingSettings
+from edge.families import base as families
 from edge.patches.versions import versions
 from edge.scores import Scores, scores
 from edge.signal import contract_file
 from edge.spec import Argument, ModelSpec, Proportion
 from edge.terminal.console import Console
+from edge.training.fit import Progress, TrainingSettings, fit
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,15 @@ def train(request: TrainRequest, console: Console) -> Trained:
         f"{len(labels)} training windows, {len(split.test.labels)} held out ({split.rule})"
     )
     with console.progress("train", request.settings.epochs) as advance:
-        fit.fit(
+        fit(
             model.module,
             contract.scale(windows),
             labels,
             request.settings,
             lambda progress: advance(_line(progress)),
+            families.of(spec).training_form,
         )
-    logits = fit.predict(model.module, contract.scale(split.test.windows))
+    logits = predict(model.module, contract.scale(split.test.windows))
     accuracy = parity.accuracy("float", logits, split.test.labels).correct
     told = scores(logits.argmax(1), split.test.labels)
     trained = dataclasses.replace(

@@ -46,6 +46,7 @@ from quantize.graph.qgraph import (
     Array,
     AveragePool,
     Maximum,
+    MaxPool,
     Mean,
     Multiply,
     QGraph,
@@ -215,6 +216,14 @@ def _emit_average_pool(graph: QGraph, node: AveragePool, _: str) -> Emission:
     return Emission(text, (), ("edge_average_pool.h",))
 
 
+def _emit_max_pool(graph: QGraph, node: MaxPool, _: str) -> Emission:
+    n, n_chans = time_and_channels(graph, node.output)
+    sizes = {"n": n, "n_chans": n_chans, "length": node.length, "stride": node.stride}
+    tensors = identifier(node.input), identifier(node.output)
+    text = call_with_sizes("edge_max_pool_sizes", sizes, "edge_max_pool", *tensors)
+    return Emission(text, (), ("edge_max_pool.h",))
+
+
 def _emit_mean(graph: QGraph, node: Mean, _: str) -> Emission:
     of = scaling.of_mean(graph, node)
     n_times, n_chans = time_and_channels(graph, node.input)
@@ -286,6 +295,7 @@ EMITTERS: Mapping[str, Emitter] = MappingProxyType(
         "arithmetic": _emit_arithmetic,
         "average_pool": _emit_average_pool,
         "lookup": _emit_lookup,
+        "max_pool": _emit_max_pool,
         "maximum": _emit_maximum,
         "mean": _emit_mean,
         "multiply": _emit_multiply,

@@ -32,6 +32,7 @@ from quantize.graph.qgraph import (
     Dequantize,
     LeakyRelu,
     Maximum,
+    MaxPool,
     Mean,
     Multiply,
     Node,
@@ -133,6 +134,14 @@ def _emit_pool(graph: QGraph, node: AveragePool, _: str) -> Emission:
     return _call("edge_float_pool", node, *sizes, node.length, node.stride)
 
 
+def _emit_max_pool(graph: QGraph, node: MaxPool, _: str) -> Emission:
+    n, n_chans = time_and_channels(graph, node.output)
+    sizes = {"n": n, "n_chans": n_chans, "length": node.length, "stride": node.stride}
+    tensors = identifier(node.input), identifier(node.output)
+    text = call_with_sizes("edge_max_pool_sizes", sizes, "edge_float_max_pool", *tensors)
+    return Emission(text, kernels=("edge_max_pool.h",))
+
+
 def _emit_mean(graph: QGraph, node: Mean, _: str) -> Emission:
     n_times, n_chans = time_and_channels(graph, node.input)
     return _call("edge_float_pool", node, 1, n_chans, n_times, n_times)
@@ -177,6 +186,7 @@ FLOAT_EMITTERS: Mapping[str, Callable[[QGraph, Any, str], Emission]] = MappingPr
         "conv": _emit_conv,
         "dequantize": _emit_dequantize,
         "leaky_relu": _emit_leaky_relu,
+        "max_pool": _emit_max_pool,
         "maximum": _emit_maximum,
         "mean": _emit_mean,
         "multiply": _emit_multiply,

@@ -29,6 +29,7 @@ from quantize.graph.operations.base import FLOAT_ONLY, Node
 from quantize.graph.operations.conv import Conv
 from quantize.graph.operations.conversions import Dequantize, Quantize
 from quantize.graph.operations.leaky_relu import LeakyRelu
+from quantize.graph.operations.max_pool import MaxPool
 from quantize.graph.operations.maximum import Maximum
 from quantize.graph.operations.mean import Mean
 from quantize.graph.operations.multiply import Multiply
@@ -51,6 +52,7 @@ __all__ = [
     "Conv",
     "Dequantize",
     "LeakyRelu",
+    "MaxPool",
     "Maximum",
     "Mean",
     "Multiply",

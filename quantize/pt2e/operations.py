@@ -22,6 +22,7 @@ from quantize.graph.qgraph import (
     AveragePool,
     LeakyRelu,
     Maximum,
+    MaxPool,
     Mean,
     Multiply,
     Node,
@@ -66,6 +67,10 @@ def time(pair: Any) -> int:
 
 def _average_pool(name: str, sources: Sequence[str], node: TorchNode) -> Node:
     return AveragePool(name, sources[0], time(node.args[1]), time(node.args[2]))
+
+
+def _max_pool(name: str, sources: Sequence[str], node: TorchNode) -> Node | None:
+    return MaxPool(name, sources[0], time(node.args[1]), time(node.args[2]))
 
 
 def _mean(name: str, sources: Sequence[str], node: TorchNode) -> Node | None:
@@ -121,6 +126,7 @@ READERS: Mapping[Any, Reader] = MappingProxyType(
         aten.gelu.default: _activation("gelu"),
         aten.leaky_relu.default: Reader(_leaky_relu),
         aten.log.default: _activation("log"),
+        aten.max_pool2d.default: Reader(_max_pool, "input"),
         aten.mean.dim: Reader(_mean),
         aten.mul.Tensor: Reader(_multiply),
         aten.relu.default: Reader(_relu, "input"),

@@ -21,7 +21,7 @@ from quantize.pt2e import naming
 from quantize.refine import correction
 
 
-def derive(converted: GraphModule, graph: QGraph) -> GraphModule:
+def derive(converted: GraphModule, graph: QGraph, untouched: tuple[str, ...] = ()) -> GraphModule:
     """Return a copy of PyTorch's graph that computes with the integer graph's biases and logits.
 
     Parameters
@@ -30,23 +30,27 @@ def derive(converted: GraphModule, graph: QGraph) -> GraphModule:
         What ``graph`` was extracted from.
     graph
         The integer graph in its final state.
+    untouched
+        Parts whose biases were not corrected.
     """
     qdq = copy.deepcopy(converted)
     names = naming.names(qdq.graph.nodes)
-    _write_biases(qdq, graph, names)
+    _write_biases(qdq, graph, names, untouched)
     _write_logits(graph, names)
     qdq.graph.eliminate_dead_code()
     qdq.recompile()
     return qdq
 
 
-def _write_biases(qdq: GraphModule, graph: QGraph, names: dict[Node, str]) -> None:
+def _write_biases(
+    qdq: GraphModule, graph: QGraph, names: dict[Node, str], untouched: tuple[str, ...]
+) -> None:
     """Give every corrected convolution the bias of the integer graph, in float."""
     convolutions = {node.output: node for node in graph.nodes if isinstance(node, Conv)}
     for node, name in names.items():
         conv = convolutions.get(name)
         is_conv = node.target is torch.ops.aten.conv2d.default
-        if is_conv and conv is not None and correction.is_corrected(graph, conv):
+        if is_conv and conv is not None and correction.is_corrected(graph, conv, untouched):
             bias = graph.constants[f"{name}.bias"] * correction.step(graph, conv)
             _set_bias(qdq, node, f"corrected_{name.replace('.', '_')}", bias.astype(np.float32))
 

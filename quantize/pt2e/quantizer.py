@@ -53,7 +53,7 @@ ANNOTATION = "quantization_annotation"
 
 
 class EdgeQuantizer(Quantizer):  # type: ignore[misc]  # untyped base
-    """A quantizer that annotates an exported :class:`edge.lower.stem.DeployNet`."""
+    """A quantizer that annotates an exported :class:`edge.lower.chain.Chain`."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()

@@ -27,11 +27,14 @@ Array = NDArray[Any]
 MAX_WINDOWS = 96
 TRIM = 10
 """One in ten windows is left out on either side of the mean."""
-UNTOUCHED: tuple[str, ...] = ("gate",)
-"""Parts that are not corrected: a gate multiplies, and a mean says little about its error."""
 
 
-def correct(graph: QGraph, float_graph: QGraph, windows: NDArray[np.float32]) -> QGraph:
+def correct(
+    graph: QGraph,
+    float_graph: QGraph,
+    windows: NDArray[np.float32],
+    untouched: tuple[str, ...] = (),
+) -> QGraph:
     """Return the int8 graph with corrected biases.
 
     Parameters
@@ -40,6 +43,8 @@ def correct(graph: QGraph, float_graph: QGraph, windows: NDArray[np.float32]) ->
         The same network in int8 and in float; tensors of the same name are compared.
     windows
         (n, n_chans, n_times) float32, scaled; from the training part only.
+    untouched
+        Parts that are not corrected: a gate multiplies, and a mean says little about its error.
     """
     x = windows[evenly(len(windows), MAX_WINDOWS, down=True)]
     wanted = reference.trace(float_graph, x)
@@ -47,7 +52,7 @@ def correct(graph: QGraph, float_graph: QGraph, windows: NDArray[np.float32]) ->
     corrected = replace(graph, constants=constants)
     values: dict[str, Array] = {graph.input: reference.to_input(graph, x)}
     for node in graph.nodes:
-        if is_corrected(graph, node):
+        if is_corrected(graph, node, untouched):
             assert isinstance(node, Conv)
             step_of = step(graph, node)
             got = node.accumulate(corrected, values[node.input]) * step_of
@@ -67,17 +72,17 @@ def step(graph: QGraph, node: Conv) -> Array:
     return scale * np.float32(graph.quant(node.input).scale)
 
 
-def is_corrected(graph: QGraph, node: Any) -> bool:
-    """Whether a convolution is int8, not of a gate, and the last before something nonlinear.
+def is_corrected(graph: QGraph, node: Any, untouched: tuple[str, ...]) -> bool:
+    """Whether a convolution is int8, not untouched, and the last before something nonlinear.
 
     What a convolution hands to another one alone, that one takes off: a bias of its own would gain
     nothing (0.02 dB less on 16 models), and zeros are stored once for all that have them.
     """
     is_int8 = isinstance(node, Conv) and graph[node.output].quant is not None
-    if not is_int8 or naming.within(node.output, UNTOUCHED):
+    if not is_int8 or naming.within(node.output, untouched):
         return False
     readers = [reader for reader in graph.nodes if node.output in reader.inputs]
-    return node.relu or len(readers) != 1 or not is_corrected(graph, readers[0])
+    return node.relu or len(readers) != 1 or not is_corrected(graph, readers[0], untouched)
 
 
 def _trimmed_mean(differences: Array) -> Array:

@@ -16,21 +16,55 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from quantize.graph.qgraph import Conv, QGraph
+
 RANGE_PERCENTILE = 99.9
 
 
-def equalize(net: nn.Module, windows: NDArray[np.float32]) -> nn.Module:
+def mixed_pair(graph: QGraph) -> tuple[str, str] | None:
+    """Return the mix at a network's beginning and the filter that alone reads it, by name.
+
+    Parameters
+    ----------
+    graph
+        The network in float.
+
+    Returns
+    -------
+    tuple or None
+        None where the network does not begin with a convolution over one sample, without a bias,
+        that a depthwise convolution alone reads.
+    """
+    first = graph.nodes[0]
+    readers = [node for node in graph.nodes if first.output in node.inputs]
+    if not isinstance(first, Conv) or len(readers) != 1 or not isinstance(readers[0], Conv):
+        return None
+    length = graph.constants[f"{first.output}.weight"].shape[2]
+    biased = graph.constants[f"{first.output}.bias"].any() or first.relu
+    if length > 1 or first.depthwise or biased or not _by_channel(graph, readers[0]):
+        return None
+    return first.output, readers[0].output
+
+
+def _by_channel(graph: QGraph, conv: Conv) -> bool:
+    """Whether a convolution filters every channel by itself; of one channel, every one does."""
+    return conv.depthwise or graph[conv.input].shape[-1] == graph[conv.output].shape[-1] == 1
+
+
+def equalize(net: nn.Module, windows: NDArray[np.float32], pair: tuple[str, str]) -> nn.Module:
     """Return a copy of a lowered network whose mixed channels have equal ranges.
 
     Parameters
     ----------
     net
-        With parts ``mix`` (1x1 convolution without bias) and ``temporal`` (depthwise).
+        The network.
     windows
         (n, n_chans, n_times) float32, scaled; from the training part only.
+    pair
+        Names of its mix and of the filter behind it, see :func:`mixed_pair`.
     """
     balanced = copy.deepcopy(net)
-    mix, temporal = balanced.mix, balanced.temporal
+    mix, temporal = (balanced.get_submodule(name) for name in pair)
     assert isinstance(mix, nn.Conv2d)
     assert isinstance(temporal, nn.Conv2d)
     assert mix.bias is None

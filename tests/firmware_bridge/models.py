@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge.checkpoint import find as checkpoints
 from edge.checkpoint.files import load
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.spec import ModelSpec
 from quantize.graph import files as graph_files
 from quantize.graph import reference
@@ -90,7 +90,7 @@ def shipped_graph(mode: str) -> QGraph:
     model = load(checkpoints.ZOO / mode)
     x = windows(model.spec, 40)
     net = lower(model.module, model.spec)
-    return extract(ptq.quantize(equalize(net, x), x, Recipe()))
+    return extract(ptq.quantize(equalize(net, x, ("mix", "temporal")), x, Recipe()))
 
 
 def stored_windows(graph: QGraph, count: int, seed: int = 0) -> NDArray[np.int8]:

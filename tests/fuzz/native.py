@@ -129,7 +129,7 @@ Parts = tuple[dict[str, str], dict[str, str]]
 
 def models(gates: Sequence[str] = GATES) -> Mapping[str, Any]:
     """Integer graphs by name: one of no network, and small ones of several gates."""
-    from edge.lower.stem import lower
+    from edge.families.base import lower
     from edge.spec import ModelSpec
     from quantize.pt2e import ptq
     from quantize.pt2e.extract import extract

@@ -31,7 +31,7 @@ def section(sources: Sequence[Source]) -> Section:
     """Return a row for each mode and a column for each target, then every file with reasons."""
     blocks: list[Block] = [_matrix(sources), *_reasons(sources)]
     modes = {source.mode for source in sources}
-    missing = [name for name in registry.names(registry.MODES) if name not in modes]
+    missing = [name for name in registry.networks() if name not in modes]
     if missing and len(modes) > 1:
         blocks.append(Absent("modes " + ", ".join(missing), "no bundle of them was given"))
     files = Part("Every file", (_files(sources),), folded=len(sources) > MANY)

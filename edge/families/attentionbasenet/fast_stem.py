@@ -10,47 +10,14 @@ rounding.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
-from edge.errors import IncompatibleError
-from edge.patches.threads import single_thread
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a model is trained: Adam with weight decay, cosine schedule, cross entropy.
-
-    With ``class_weights`` "balanced" a class's windows weigh ``n / (n_classes * n_of_class)``, so
-    that all classes weigh the same; with "none" every window weighs one.
-    """
-
-    epochs: int = 60
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-3
-    warm_up_epochs: int = 3
-    seed: int = 0
-    class_weights: Literal["none", "balanced"] = "none"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What is reported after an epoch."""
-
-    epoch: int
-    epochs: int
-    loss: float
-    train_accuracy: float
+from edge.families.base import TrainingForm
 
 
 class FastStem:
@@ -115,56 +82,10 @@ class FastStem:
         return correlated[..., start : start + self.n_out]
 
 
-def fit(
-    module: Any,
-    windows: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    settings: TrainingSettings,
-    report: Callable[[Progress], None] = lambda _: None,
-) -> None:
-    """Train a braindecode ``AttentionBaseNet`` in place and leave it in evaluation mode.
-
-    Parameters
-    ----------
-    windows
-        (n, n_chans, n_times) float32, scaled as the contract says.
-    labels
-        (n,) class indices.
-    report
-        Called after every epoch.
-
-    Raises
-    ------
-    IncompatibleError
-        When the loss is not finite any more.
-    """
-    seed_everything(settings.seed)
-    x, y = torch.from_numpy(windows), torch.from_numpy(labels)
-    module.train()
-    stem = FastStem(module.input_block, x)
-    optimizer = torch.optim.AdamW(
-        module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    weights = _class_weights(y, settings)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(settings))
-    for epoch in range(settings.epochs):
-        losses, hits = [], 0
-        for index in _batches(len(x), settings.batch_size):
-            logits = behind_stem(module, stem(x[index], index))
-            loss = functional.cross_entropy(logits, y[index], weight=weights)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            losses.append(float(loss.detach()))
-            hits += int((logits.argmax(1) == y[index]).sum())
-        schedule.step()
-        if not np.isfinite(losses).all():
-            raise IncompatibleError(
-                f"Training diverged in epoch {epoch + 1}: the loss is not a number any more. "
-                f"Type a smaller --learning-rate than {settings.learning_rate:g}."
-            )
-        report(Progress(epoch + 1, settings.epochs, float(np.mean(losses)), hits / len(x)))
-    module.eval()
+def training_form(module: Any, windows: Tensor) -> TrainingForm:
+    """Return braindecode's forward pass in training with the fast stem in its place."""
+    stem = FastStem(module.input_block, windows)
+    return lambda x, index: behind_stem(module, stem(x, index))
 
 
 def behind_stem(module: Any, x: Tensor) -> Tensor:
@@ -172,51 +93,3 @@ def behind_stem(module: Any, x: Tensor) -> Tensor:
     return torch.as_tensor(
         module.final_layer(module.channel_attention_block(module.channel_expansion(x)))
     )
-
-
-@single_thread()
-def predict(
-    module: Callable[[Tensor], Tensor], windows: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Compute logits (n, n_outputs) one window at a time, so that bits never depend on n.
-
-    Of another form than the module itself, what that gives (n, n_values).
-    """
-    with torch.no_grad():
-        logits = [module(window[None]) for window in torch.from_numpy(windows)]
-    found: NDArray[np.float32] = torch.cat(logits).numpy()
-    return found
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python's, numpy's and torch's global generators."""
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  (libraries that still use the global generator)
-    torch.manual_seed(seed)
-
-
-def _batches(n: int, size: int) -> Iterator[Tensor]:
-    """A shuffled epoch; a last batch of one, which batch norm cannot take, joins the one before."""
-    parts = list(torch.split(torch.randperm(n), size))
-    if len(parts) > 1 and len(parts[-1]) == 1:
-        parts[-2:] = [torch.cat(parts[-2:])]
-    yield from parts
-
-
-def _class_weights(labels: Tensor, settings: TrainingSettings) -> Tensor | None:
-    """Weight of each class in the loss (n_classes,); None where all windows weigh one."""
-    if settings.class_weights == "none":
-        return None
-    counts = torch.bincount(labels)
-    return len(labels) / (len(counts) * counts.to(torch.float32))
-
-
-def _cosine(settings: TrainingSettings) -> Callable[[int], float]:
-    def factor(epoch: int) -> float:
-        if epoch < settings.warm_up_epochs:
-            return (epoch + 1) / (settings.warm_up_epochs + 1)
-        rest = max(settings.epochs - settings.warm_up_epochs, 1)
-        progress = (epoch - settings.warm_up_epochs) / rest
-        return float(0.5 * (1 + np.cos(np.pi * progress)))
-
-    return factor

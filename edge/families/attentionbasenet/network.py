@@ -9,14 +9,10 @@ and files are braindecode's, in both directions.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from quantize.graph.qgraph import LOGITS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -46,12 +42,3 @@ class AttentionBaseNet(braindecode.AttentionBaseNet):  # type: ignore[misc]  # u
         self._set_n_outputs(n_outputs)
         old = self.final_layer[1]
         self.final_layer[1] = nn.Linear(old.in_features, n_outputs).to(old.weight)
-
-
-VALUES: Mapping[str, Callable[[Any, Tensor], Tensor]] = MappingProxyType(
-    {
-        LOGITS: lambda module, x: module(x),
-        "features": lambda module, x: module(x, return_features=True)["features"],
-    }
-)
-"""What :data:`quantize.graph.outputs.VALUES` are in this class."""

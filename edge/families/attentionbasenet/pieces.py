@@ -13,18 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from edge.lower import fold
 from edge.spec import ModelSpec
 
-
-def batch_norm_affine(bn: Any) -> tuple[Tensor, Tensor]:
-    """Return ``(a, b)`` in float64 with ``bn(x) == a * x + b`` in evaluation mode."""
-    a = double(bn.weight) / torch.sqrt(double(bn.running_var) + bn.eps)
-    return a, double(bn.bias) - a * double(bn.running_mean)
-
-
-def double(parameter: Tensor) -> Tensor:
-    """Return the value of a parameter in float64."""
-    return parameter.detach().double()
+batch_norm_affine, double = fold.batch_norm_affine, fold.double
+"""What gates need of :mod:`edge.lower.fold`, under the roof that they import."""
 
 
 def mixing(weight: Tensor, bias: Tensor | None = None) -> nn.Conv2d:

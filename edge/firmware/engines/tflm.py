@@ -36,6 +36,7 @@ RESOLVER: Mapping[str, str] = MappingProxyType(
         "LEAKY_RELU": "AddLeakyRelu",
         "LOG": "AddLog",
         "LOGISTIC": "AddLogistic",
+        "MAX_POOL_2D": "AddMaxPool2D",
         "MEAN": "AddMean",
         "MUL": "AddMul",
         "PAD": "AddPad",

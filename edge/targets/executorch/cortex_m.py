@@ -41,6 +41,7 @@ from quantize.graph.qgraph import (
     Dequantize,
     LeakyRelu,
     Maximum,
+    MaxPool,
     Mean,
     Multiply,
     Node,
@@ -328,6 +329,14 @@ def _pointwise(to: _Writing, name: str, x: Any, weight: NDArray[np.int8], tensor
     )
 
 
+def _write_max_pool(to: _Writing, node: MaxPool, values: Values) -> Any:
+    zero_point = to.graph.quant(node.input).zero_point
+    return to.ops.quantized_max_pool2d(
+        *(values[node.input], [1, node.length], [1, node.stride], [0, 0], DILATION, False),
+        *(zero_point, zero_point, INT8_MIN, INT8_MAX),
+    )
+
+
 def _write_maximum(to: _Writing, node: Maximum, values: Values) -> Any:
     """Over time a pool; over channels one after the other.
 
@@ -361,6 +370,7 @@ WRITERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "average_pool": _write_pool,
         "conv": _write_conv,
         "leaky_relu": _write_table,
+        "max_pool": _write_max_pool,
         "maximum": _write_maximum,
         "mean": _write_mean,
         "multiply": _write_multiply,

@@ -14,6 +14,7 @@ from quantize.graph.qgraph import (
     Conv,
     LeakyRelu,
     Maximum,
+    MaxPool,
     Node,
     QGraph,
 )
@@ -59,6 +60,12 @@ def _average_pool(node: AveragePool, x: Any) -> Any:
     return torch.nn.functional.avg_pool2d(x, (1, node.length), (1, node.stride))
 
 
+def _max_pool(node: MaxPool, x: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.max_pool2d(x, (1, node.length), (1, node.stride))
+
+
 def _leaky_relu(node: LeakyRelu, x: Any) -> Any:
     import torch
 
@@ -75,6 +82,7 @@ WRITERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "arithmetic": _arithmetic,
         "average_pool": _average_pool,
         "leaky_relu": _leaky_relu,
+        "max_pool": _max_pool,
         "maximum": _maximum,
         "mean": lambda _, x: x.mean(3, keepdim=True),
         "multiply": lambda _, x, other: x * other,

@@ -20,6 +20,7 @@ from quantize.graph.qgraph import (
     Conv,
     LeakyRelu,
     Maximum,
+    MaxPool,
     Node,
     Reshape,
 )
@@ -114,6 +115,11 @@ def _average_pool(to: Writer, node: AveragePool, sources: list[str]) -> None:
     to.emit("AveragePool", sources, node.output, **sizes)
 
 
+def _max_pool(to: Writer, node: MaxPool, sources: list[str]) -> None:
+    sizes = {"kernel_shape": [1, node.length], "strides": [1, node.stride]}
+    to.emit("MaxPool", sources, node.output, **sizes)
+
+
 def _leaky_relu(to: Writer, node: LeakyRelu, sources: list[str]) -> None:
     to.emit("LeakyRelu", sources, node.output, alpha=node.slope)
 
@@ -154,6 +160,7 @@ WRITERS: Mapping[str, Callable[[Writer, Any, list[str]], None]] = MappingProxyTy
         "average_pool": _average_pool,
         "conv": _conv,
         "leaky_relu": _leaky_relu,
+        "max_pool": _max_pool,
         "maximum": _maximum,
         "mean": _plain("GlobalAveragePool"),
         "multiply": _plain("Mul"),

@@ -55,6 +55,7 @@ ABILITIES: Mapping[str, Ability] = MappingProxyType(
         "log": DEQUANTIZED,
         "max_over_channels": INT8,
         "max_over_time": INT8,
+        "max_pool": INT8,
         "mean": INT8,
         "multiply": INT8,
         "relu": INT8,

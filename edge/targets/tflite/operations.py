@@ -18,6 +18,7 @@ from quantize.graph.qgraph import (
     Conv,
     LeakyRelu,
     Maximum,
+    MaxPool,
     Mean,
     Multiply,
     Node,
@@ -42,6 +43,7 @@ VERSIONS: Mapping[str, tuple[int, int]] = MappingProxyType(
         "LEAKY_RELU": (1, 2),
         "LOG": (1, 2),
         "LOGISTIC": (1, 2),
+        "MAX_POOL_2D": (1, 2),
         "MEAN": (1, 2),
         "MUL": (1, 2),
         "PAD": (1, 2),
@@ -169,11 +171,19 @@ def _average_pool(to: Writer, node: AveragePool) -> None:
     if source != target:
         _requantized_pool(to, node, source)
         return
+    _pool(to, node, "AVERAGE_POOL_2D")
+
+
+def _max_pool(to: Writer, node: MaxPool) -> None:
+    _pool(to, node, "MAX_POOL_2D")
+
+
+def _pool(to: Writer, node: AveragePool | MaxPool, code: str) -> None:
     options = to.schema.Pool2DOptionsT()
     options.padding = to.schema.Padding.VALID
     options.strideW, options.strideH = node.stride, 1
     options.filterWidth, options.filterHeight = node.length, 1
-    to.emit("AVERAGE_POOL_2D", node, options)
+    to.emit(code, node, options)
 
 
 def _requantized_pool(to: Writer, node: AveragePool, source: Quant | None) -> None:
@@ -245,6 +255,7 @@ WRITERS: Mapping[str, Callable[[Writer, Any], None]] = MappingProxyType(
         "conv": _conv,
         "dequantize": _plain("DEQUANTIZE"),
         "leaky_relu": _leaky_relu,
+        "max_pool": _max_pool,
         "maximum": _maximum,
         "mean": _mean,
         "multiply": _multiply,

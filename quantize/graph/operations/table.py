@@ -13,6 +13,7 @@ from quantize.graph.operations.base import Node
 from quantize.graph.operations.conv import Conv
 from quantize.graph.operations.conversions import Dequantize, Quantize
 from quantize.graph.operations.leaky_relu import LeakyRelu
+from quantize.graph.operations.max_pool import MaxPool
 from quantize.graph.operations.maximum import Maximum
 from quantize.graph.operations.mean import Mean
 from quantize.graph.operations.multiply import Multiply
@@ -25,6 +26,7 @@ OPERATIONS: Mapping[str, type[Node]] = MappingProxyType(
         for node in (
             Conv,
             AveragePool,
+            MaxPool,
             Mean,
             Activation,
             Relu,

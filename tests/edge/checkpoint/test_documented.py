@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from edge.checkpoint import build, pickled, stored, torch_file, unwrap, weights
 from edge.exporting import as_given
-from edge.families.attentionbasenet import activations
+from edge.lower import activations
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "checkpoints.md").read_text()

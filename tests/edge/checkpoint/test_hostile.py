@@ -264,7 +264,7 @@ SIZES = {
     ),
     "n_temporal_filters": (
         100_000,
-        "This network has 90,000,000 values behind its temporal filters, at most 33,554,432 are "
+        "This network has 90,000,000 values in its largest tensor, at most 33,554,432 are "
         "built. Use fewer filters, channels or samples.",
     ),
     "temp_filter_length": (

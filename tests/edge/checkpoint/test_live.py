@@ -19,9 +19,11 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 import edge
-from edge.checkpoint import build, files, live, one_logit
+from edge.checkpoint import files, live, one_logit
 from edge.errors import IncompatibleError
 from edge.exporting import as_given
+from edge.families import base as families
+from edge.families.attentionbasenet import family
 from edge.spec import ModelSpec
 from tests.networks import SMALL, randomized, windows
 
@@ -32,7 +34,7 @@ X = windows(SPEC, 12)
 @pytest.fixture(scope="module")
 def module() -> Any:
     """A random network of braindecode's own class."""
-    theirs = build.network_class().from_config(randomized(SPEC, 0).get_config())
+    theirs = family.FAMILY.served.from_config(randomized(SPEC, 0).get_config())
     theirs.load_state_dict(randomized(SPEC, 0).state_dict())
     return theirs.eval()
 
@@ -141,7 +143,7 @@ def test_taken_with_a_note(state: Callable[[Any], Any], module: Any) -> None:
     as_given.refuse_difference(model, X, "windows")
 
 
-class Scaled(build.network_class()):  # type: ignore[misc]  # untyped base
+class Scaled(family.FAMILY.served):  # type: ignore[misc]  # untyped base
     """A network that computes something before."""
 
     def forward(self, x: torch.Tensor) -> Any:
@@ -239,7 +241,8 @@ def in_a_sequence(module: Any) -> Any:
 
 CODE = "which would not be exported. Export the model without it, and do with the windows "
 PARTS = "The model is not the AttentionBaseNet that its get_config() describes: "
-OTHER = "expected braindecode.models.AttentionBaseNet, or a fitted EEGClassifier with one."
+OTHER = f"expected {families.titles()}, or a fitted EEGClassifier with one."
+ADD = "A family for another class is one file: docs/how-to/add-a-family.md."
 REFUSED: dict[Callable[[Any], Any], str] = {
     replaced_activations: (
         f"{PARTS}input_block.nonlinearity is ReLU(), expected ELU(alpha=1.0) (and 2 more). "
@@ -271,7 +274,7 @@ REFUSED: dict[Callable[[Any], Any], str] = {
         f"This is a torch.nn.modules.container.Sequential, {OTHER} It has one inside: give "
         f"model[0], if nothing else in it changes what is decided."
     ),
-    lambda _: nn.Linear(2, 2): f"This is a torch.nn.modules.linear.Linear, {OTHER}",
+    lambda _: nn.Linear(2, 2): f"This is a torch.nn.modules.linear.Linear, {OTHER} {ADD}",
 }
 
 

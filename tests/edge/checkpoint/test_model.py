@@ -17,6 +17,8 @@ from edge.checkpoint import build, files, shortened, weights
 from edge.checkpoint.model import FloatModel
 from edge.data import sim
 from edge.errors import IncompatibleError, UsageError
+from edge.families import base as families
+from edge.families.attentionbasenet import family
 from edge.spec import ModelSpec
 from tests.networks import SMALL, randomized, windows
 
@@ -45,7 +47,7 @@ def test_braindecode_loads_it(checkpoint: Path) -> None:
     """``AttentionBaseNet.from_pretrained`` takes our folder as its own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        theirs = build.network_class().from_pretrained(checkpoint).eval()
+        theirs = family.FAMILY.served.from_pretrained(checkpoint).eval()
     x = torch.from_numpy(windows(SPEC, 3))
     with torch.no_grad():
         assert torch.equal(theirs(x), randomized(SPEC, 0)(x))
@@ -77,8 +79,8 @@ def test_other_model(checkpoint: Path) -> None:
     with pytest.raises(IncompatibleError) as error:
         files.load(checkpoint)
     assert str(error.value) == (
-        f"{checkpoint / 'config.json'} is not the configuration of an AttentionBaseNet: it has no "
-        f"attention_mode; it has F1, n_chans."
+        f"{checkpoint / 'config.json'} is not the configuration of a network that can be "
+        f"exported, which are {families.titles()}: it has F1, n_chans."
     )
 
 

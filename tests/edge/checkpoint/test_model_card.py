@@ -16,9 +16,9 @@ import pytest
 import torch
 
 import edge
-from edge.checkpoint import build, files, live
-from edge.families.attentionbasenet import fast_stem as fit
-from edge.families.attentionbasenet import network
+from edge.checkpoint import files, live
+from edge.checkpoint.forward import predict
+from edge.families.attentionbasenet import family, network
 from edge.spec import ModelSpec
 from tests import hub
 from tests.networks import SMALL, randomized, windows
@@ -30,14 +30,14 @@ X = torch.from_numpy(windows(SPEC, 4))
 @pytest.fixture(scope="module")
 def theirs() -> Any:
     """braindecode's own module, of braindecode's own class."""
-    module = build.network_class().from_config(randomized(SPEC, 0).get_config())
+    module = family.FAMILY.served.from_config(randomized(SPEC, 0).get_config())
     module.load_state_dict(randomized(SPEC, 0).state_dict())
     return module.eval()
 
 
 def logits(module: Any) -> torch.Tensor:
     """Of four windows, one by one as a bundle's float model runs them."""
-    return torch.from_numpy(fit.predict(module, X.numpy()))
+    return torch.from_numpy(predict(module, X.numpy()))
 
 
 def data(n_classes: int = 2) -> dict[str, np.ndarray]:
@@ -73,7 +73,7 @@ def test_configuration(theirs: Any, tmp_path: Path) -> None:
     """``get_config`` through JSON and ``from_config``, in both classes and directions."""
     config = json.loads(json.dumps(live.from_module(theirs).module.get_config()))
     assert config == theirs.get_config()
-    for kind in (build.network_class(), network.AttentionBaseNet):
+    for kind in (family.FAMILY.served, network.AttentionBaseNet):
         again = kind.from_config(config).eval()
         again.load_state_dict(theirs.state_dict())
         assert again.get_config() == config
@@ -106,7 +106,7 @@ def test_pretrained(theirs: Any, tmp_path: Path) -> None:
     live.from_module(theirs).module.save_pretrained(tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for kind in (build.network_class(), network.AttentionBaseNet):
+        for kind in (family.FAMILY.served, network.AttentionBaseNet):
             assert torch.equal(logits(kind.from_pretrained(tmp_path).eval()), logits(theirs))
         other = network.AttentionBaseNet.from_pretrained(tmp_path, n_outputs=5).eval()
     assert logits(other).shape == (len(X), 5)
@@ -160,5 +160,5 @@ def test_push_to_hub(theirs: Any, tmp_path: Path) -> None:
     assert "- AttentionBaseNet" in pushed["README.md"].decode()
     for name, content in pushed.items():
         (tmp_path / name).write_bytes(content)
-    last = build.network_class().from_pretrained(tmp_path).eval()
+    last = family.FAMILY.served.from_pretrained(tmp_path).eval()
     assert torch.equal(logits(last), logits(theirs))

@@ -20,9 +20,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from edge.checkpoint import build, files, live, weights
+from edge.checkpoint import files, live, weights
 from edge.checkpoint.model import FloatModel
 from edge.errors import EdgeError, IncompatibleError, UsageError
+from edge.families import base as families
+from edge.families.attentionbasenet import family
 from edge.spec import ModelSpec
 from tests.conftest import Edge
 from tests.networks import SMALL, randomized, windows
@@ -264,15 +266,16 @@ def test_live_module_of_another_class() -> None:
     with pytest.raises(IncompatibleError) as error:
         live.from_module(nn.Linear(2, 2))
     assert str(error.value) == (
-        "This is a torch.nn.modules.linear.Linear, expected braindecode.models.AttentionBaseNet, "
-        "or a fitted EEGClassifier with one."
+        f"This is a torch.nn.modules.linear.Linear, expected {families.titles()}, or a fitted "
+        f"EEGClassifier with one. A family for another class is one file: "
+        f"docs/how-to/add-a-family.md."
     )
 
 
 def test_sizes_from_channels_and_seconds(tmp_path: Path) -> None:
     """``chs_info``, ``sfreq`` and ``input_window_seconds`` in place of numbers; names are kept."""
     chs_info = [{"ch_name": name, "kind": "eeg"} for name in ("C3", "Cz", "C4")]
-    built = build.network_class()(
+    built = family.FAMILY.served(
         chs_info=chs_info, n_outputs=2, sfreq=100.0, input_window_seconds=3.0, **SMALL
     ).eval()
     built.save_pretrained(tmp_path)
@@ -344,7 +347,10 @@ def refused(path: Path) -> tuple[type[EdgeError], str]:
 
 def test_pickled_model(module: Any, tmp_path: Path) -> None:
     """A pickle is never opened, and its class is named."""
-    torch.save(build.network_class().from_config(module.get_config()), tmp_path / "w.pt")
+    torch.save(
+        family.FAMILY.served.from_config(module.get_config()),
+        tmp_path / "w.pt",
+    )
     (tmp_path / "w.json").write_text(json.dumps(module.get_config()))
     assert refused(tmp_path / "w.pt") == (
         IncompatibleError,

@@ -19,8 +19,7 @@ from edge import registry
 from edge.bundle import read as bundle
 from edge.cli import cli
 from edge.errors import IncompatibleError
-from edge.families.attentionbasenet import network
-from edge.lower import stem as lower
+from edge.families import base as lower
 from edge.spec import BRAINDECODE, ModelSpec, Precision
 from edge.stream import streamer as streaming
 from edge.targets import base as target
@@ -62,7 +61,8 @@ def integers() -> NDArray[np.float32]:
 
 def test_every_form_has_every_value() -> None:
     """braindecode's, the lowered network's and the graphs' names are the same."""
-    assert list(outputs.VALUES) == list(network.VALUES) == list(lower.VALUES)
+    net = sources()[0].lowered.net
+    assert list(outputs.VALUES) == list(lower.values("head", net))
 
 
 def test_features_are_what_the_head_reads() -> None:

@@ -10,11 +10,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from edge.checkpoint.forward import predict
 from edge.errors import IncompatibleError
 from edge.exporting import policy
 from edge.exporting.policy import Evidence, Wish
-from edge.families.attentionbasenet import fast_stem as fit
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.spec import Decision, ModelSpec, Precision, Trial
 from edge.targets import base as target
 from edge.targets.base import Lowered, Sources
@@ -46,8 +46,8 @@ def decide(wish: Wish, mode: str = "eca") -> tuple[Quantized, Recipe, Decision]:
     spec = ModelSpec(mode, 4, 300, 3, SMALL)
     module = randomized(spec, 1)
     with torch.no_grad():  # as many windows for every class
-        module.final_layer[1].bias -= torch.from_numpy(fit.predict(module, UNSEEN).mean(0))
-    logits = fit.predict(module, UNSEEN)
+        module.final_layer[1].bias -= torch.from_numpy(predict(module, UNSEEN).mean(0))
+    logits = predict(module, UNSEEN)
     evidence = Evidence(UNSEEN, logits.argmax(1), logits)
     net = lower(module, spec)
     return policy.quantize(net, outliers(spec), RECIPE, evidence, wish)
@@ -158,8 +158,8 @@ def test_gates() -> None:
 @pytest.mark.parametrize(
     ("mode", "gate", "why"),
     [
-        ("none", "float", "this mode has no gate. Leave --gate out."),
-        ("none", "int8", "this mode has no gate. Leave --gate out."),
+        ("none", "float", "this network has no gate. Leave --gate out."),
+        ("none", "int8", "this network has no gate. Leave --gate out."),
         (
             "gct",
             "int8",

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from edge.lower.chain import Chain
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from edge import registry
 from edge.errors import IncompatibleError
-from edge.lower.stem import DeployNet, Stem, lower
+from edge.families.attentionbasenet.lowering import lower, stem_of
 from edge.spec import ModelSpec
 from tests.networks import SMALL, randomized, windows
 
@@ -69,7 +70,7 @@ def specs(draw: st.DrawFn) -> ModelSpec:
     )
 
 
-def relative_error(module: Any, net: DeployNet, x: torch.Tensor) -> float:
+def relative_error(module: Any, net: Chain, x: torch.Tensor) -> float:
     """``max|difference| / max|reference|`` of the two networks' logits."""
     with torch.no_grad():
         ref, out = module(x), net(x[:, :, None])
@@ -127,9 +128,9 @@ def test_forgetting_the_sum_of_spatial_weights_would_show() -> None:
 def test_stem_is_cheaper() -> None:
     """22 x 1000: the largest tensor shrinks from 880,000 to 40,000 elements."""
     module = randomized(ModelSpec("eca", 22, 1000, 4), 0)
-    stem = Stem(module.input_block)
+    stem = stem_of(module.input_block).parts(module.input_block.bn.weight)
     x = torch.zeros(1, 22, 1, 1000)
-    assert stem.mix(x).numel() == stem.temporal(stem.mix(x)).numel() == 40_000
+    assert stem["mix"](x).numel() == stem["temporal"](stem["mix"](x)).numel() == 40_000
     assert module.input_block.temporal_conv(torch.zeros(1, 1, 22, 1000)).numel() == 880_000
 
 

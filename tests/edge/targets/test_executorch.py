@@ -12,7 +12,7 @@ import pytest
 from edge.bundle import read as bundle
 from edge.errors import AccuracyError
 from edge.exporting import rungs as ladder
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.patches import lean_lowering
 from edge.spec import ModelSpec, Precision
 from edge.targets.base import Lowered, Sources

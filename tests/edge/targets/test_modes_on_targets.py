@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge import parity, registry
-from edge.lower import stem as lower
+from edge.families import base as lower
 from edge.spec import ModelSpec, Precision
 from edge.targets import base as target
 from edge.targets import c
@@ -85,9 +85,8 @@ def test_float(variant: str, name: str) -> None:
     expected = {"logits": logits.real, "features": features(made.lowered.graph, logits)}
     for output, wanted in expected.items():
         with torch.no_grad():
-            network = lower.VALUES[output](
-                made.lowered.net, torch.from_numpy(x)[:, :, None]
-            ).numpy()
+            form = lower.lowered_values(made.lowered.net)[output]
+            network = form(torch.from_numpy(x)[:, :, None]).numpy()
         np.testing.assert_allclose(wanted, network, rtol=0, atol=1e-4 * np.abs(network).max())
     for load in chosen.RUNTIMES.values():
         got = load(data, GIVEN)

@@ -47,14 +47,14 @@ SHARED = {"base", "binary", "sliding", "table"}
 
 
 @dataclass(frozen=True)
-class MaxPool(Node):
+class Largest(Node):
     """The largest of ``length`` samples every ``stride``."""
 
     length: int
     stride: int
 
-    kind: ClassVar[str] = "max_pool"
-    names: ClassVar[tuple[str, ...]] = ("max_pool",)
+    kind: ClassVar[str] = "largest"
+    names: ClassVar[tuple[str, ...]] = ("largest",)
     reach: ClassVar[Reach] = "neighbourhood"
     keeps_quant: ClassVar[bool] = True
 
@@ -76,7 +76,7 @@ class MaxPool(Node):
         return self.in_int8(graph, values)
 
 
-def to_tflite(to: Any, node: MaxPool) -> None:
+def to_tflite(to: Any, node: Largest) -> None:
     """One operator."""
     options = to.schema.Pool2DOptionsT()
     options.padding = to.schema.Padding.VALID
@@ -85,13 +85,13 @@ def to_tflite(to: Any, node: MaxPool) -> None:
     to.emit("MAX_POOL_2D", node, options)
 
 
-def to_onnx(to: Any, node: MaxPool, sources: list[str]) -> None:
+def to_onnx(to: Any, node: Largest, sources: list[str]) -> None:
     """One node."""
     sizes = {"kernel_shape": [1, node.length], "strides": [1, node.stride]}
     to.emit("MaxPool", sources, node.output, **sizes)
 
 
-def to_cortex_m(to: Any, node: MaxPool, values: Mapping[str, Any]) -> Any:
+def to_cortex_m(to: Any, node: Largest, values: Mapping[str, Any]) -> Any:
     """One operator of the backend."""
     zero_point = to.graph.quant(node.input).zero_point
     window = ([1, node.length], [1, node.stride], [0, 0], [1, 1], False)
@@ -100,7 +100,7 @@ def to_cortex_m(to: Any, node: MaxPool, values: Mapping[str, Any]) -> Any:
     )
 
 
-def to_c(graph: QGraph, node: MaxPool, _: str) -> Emission:
+def to_c(graph: QGraph, node: Largest, _: str) -> Emission:
     """A loop, short enough to stand in the model's own file."""
     n, n_chans = time_and_channels(graph, node.output)
     x, y = identifier(node.input), identifier(node.output)
@@ -120,7 +120,7 @@ def to_c(graph: QGraph, node: MaxPool, _: str) -> Emission:
 
 def read(name: str, sources: Any, node: Any) -> Node:
     """PyTorch's ``max_pool2d``."""
-    return MaxPool(name, sources[0], int(node.args[1][-1]), int(node.args[2][-1]))
+    return Largest(name, sources[0], int(node.args[1][-1]), int(node.args[2][-1]))
 
 
 def with_row(patch: pytest.MonkeyPatch, module: Any, name: str, key: Any, value: Any) -> None:
@@ -132,7 +132,7 @@ def with_row(patch: pytest.MonkeyPatch, module: Any, name: str, key: Any, value:
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows that a contributor writes, one in a file; who imports a table has it anew."""
     for module in (files, base):
-        with_row(monkeypatch, module, "OPERATIONS", "max_pool", MaxPool)
+        with_row(monkeypatch, module, "OPERATIONS", "largest", Largest)
     reader = torch_operations.Reader(read, "input")
     with_row(monkeypatch, torch_operations, "READERS", torch.ops.aten.max_pool2d.default, reader)
     for name in ("extract", "quantizer"):
@@ -141,11 +141,11 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     from edge.targets.onnx import write as onnx_write
     from edge.targets.tflite import write as tflite_write
 
-    with_row(monkeypatch, tflite_write, "WRITERS", "max_pool", to_tflite)
+    with_row(monkeypatch, tflite_write, "WRITERS", "largest", to_tflite)
     with_row(monkeypatch, tflite_write, "VERSIONS", "MAX_POOL_2D", (1, 2))
-    with_row(monkeypatch, onnx_write, "WRITERS", "max_pool", to_onnx)
-    with_row(monkeypatch, cortex_m, "WRITERS", "max_pool", to_cortex_m)
-    with_row(monkeypatch, emitters, "EMITTERS", "max_pool", to_c)
+    with_row(monkeypatch, onnx_write, "WRITERS", "largest", to_onnx)
+    with_row(monkeypatch, cortex_m, "WRITERS", "largest", to_cortex_m)
+    with_row(monkeypatch, emitters, "EMITTERS", "largest", to_c)
 
 
 def graph_with_pool() -> QGraph:
@@ -164,7 +164,7 @@ def graph_with_pool() -> QGraph:
             Tensor("logits", (1, N_OUTPUTS), logits),
         ),
         nodes=(
-            MaxPool("pooled", "input", 6, 2),
+            Largest("pooled", "input", 6, 2),
             Conv("head", "pooled", depthwise=False, stride=1, pad=(0, 0), relu=False),
             Reshape("logits", "head"),
         ),
@@ -227,7 +227,7 @@ def test_it_is_read_from_pytorch() -> None:
         torch.nn.Flatten(),
     ).eval()
     graph = extract(ptq.quantize(net, windows(60), Recipe()))
-    (pool,) = (node for node in graph.nodes if isinstance(node, MaxPool))
+    (pool,) = (node for node in graph.nodes if isinstance(node, Largest))
     assert (pool.length, pool.stride) == (6, 2)
     assert graph[pool.input].quant == graph[pool.output].quant
 
@@ -237,8 +237,8 @@ def test_a_target_without_a_writer_is_refused_by_name() -> None:
     """Its table has no row, because the row comes with the writer."""
     judged = base.judge(graph_with_pool(), tflite.ABILITIES)
     assert judged.verdict == Verdict.BLOCKED
-    assert judged.reasons[0].operation == "max_pool"
-    ready = base.all_in_int8("", (*tflite_operations.WRITERS, "max_pool"))
+    assert judged.reasons[0].operation == "largest"
+    ready = base.all_in_int8("", (*tflite_operations.WRITERS, "largest"))
     assert base.judge(graph_with_pool(), ready).verdict == Verdict.FULL
 
 
@@ -253,7 +253,7 @@ def test_a_graph_that_was_not_judged(written: Any) -> None:
 def test_a_graph_with_an_unknown_operation_is_refused(tmp_path: Path) -> None:
     """Nothing is registered here: the file names the kind and those that exist."""
     files.save(graph_with_pool(), tmp_path / "graph")
-    with pytest.raises(IncompatibleError, match=r"kind.*'max_pool'"):
+    with pytest.raises(IncompatibleError, match=r"kind.*'largest'"):
         files.load(tmp_path / "graph")
 
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.bundle import read as bundle
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.spec import ModelSpec, Precision
 from edge.targets.onnx import target
 from edge.targets.onnx.write import OPSET

@@ -11,7 +11,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edge.bundle import read as bundle
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.spec import ModelSpec, Precision
 from edge.targets.tflite import target as tflite
 from edge.targets.tflite import write

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.spec import ModelSpec
 from quantize.inspect import fidelity
 from quantize.pipeline import quantize

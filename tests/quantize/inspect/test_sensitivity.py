@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.spec import ModelSpec
 from quantize import pipeline
 from quantize import plain as manifest

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from edge.errors import IncompatibleError
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.spec import ModelSpec, Precision
 from edge.targets.tflite import target as tflite
 from quantize.graph import reference
@@ -100,7 +100,7 @@ def test_percentile_observer_keeps_its_share(values: list[float], percentile: fl
 def test_equalization_changes_nothing_but_ranges() -> None:
     """The network computes the same; its mixed channels then peak at one."""
     x = windows(SPEC, 40)
-    balanced = equalize(lowered(), x)
+    balanced = equalize(lowered(), x, ("mix", "temporal"))
     np.testing.assert_allclose(
         logits(balanced, x),
         logits(lowered(), x),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.spec import ModelSpec
 from quantize.graph import reference
 from quantize.graph.qgraph import QGraph
@@ -47,7 +47,7 @@ def test_the_mean_error_falls() -> None:
     """
     x, unseen = windows(SPEC, 60), windows(SPEC, 60, 9)
     made = quantize(lower(randomized(SPEC, 1), SPEC), x, Recipe(correct_bias=False))
-    better = correction.correct(made.graph, made.float_graph, x)
+    better = correction.correct(made.graph, made.float_graph, x, made.gates)
     wanted = reference.run(made.float_graph, unseen).real
     before, after = (
         np.abs((reference.run(graph, unseen).unrounded - wanted).mean(0)).max()

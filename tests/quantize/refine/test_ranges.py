@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.spec import ModelSpec
 from quantize.graph import reference
 from quantize.graph.measures import sqnr_db

@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from edge.checkpoint import build
-from edge.families.attentionbasenet import fast_stem as fit
-from edge.families.attentionbasenet.fast_stem import FastStem, TrainingSettings
+from edge.checkpoint.forward import predict
+from edge.families.attentionbasenet.fast_stem import FastStem, behind_stem, training_form
 from edge.spec import ModelSpec
+from edge.training import fit
+from edge.training.fit import TrainingSettings
 from tests.networks import SMALL, windows
 
 NO_DROPOUT = {"drop_prob_inp": 0.0, "drop_prob_attn": 0.0}
@@ -40,7 +42,7 @@ def test_fast_stem_is_exact(length: int, expansion: int) -> None:
 
     expected = step(theirs, theirs(x[index]))
     stem = FastStem(ours.input_block, x)
-    got = step(ours, fit.behind_stem(ours, stem(x[index], index)))
+    got = step(ours, behind_stem(ours, stem(x[index], index)))
 
     torch.testing.assert_close(got, expected, rtol=1e-10, atol=0)
     for (name, a), b in zip(ours.named_parameters(), theirs.parameters(), strict=True):
@@ -58,7 +60,7 @@ def trained(seed: int) -> tuple[Any, list[float]]:
     module = build.build(spec, seed).module
     losses: list[float] = []
     settings = TrainingSettings(epochs=12, seed=seed, batch_size=9)
-    fit.fit(module, x, y, settings, lambda progress: losses.append(progress.loss))
+    fit.fit(module, x, y, settings, lambda progress: losses.append(progress.loss), training_form)
     return module, losses
 
 
@@ -95,8 +97,8 @@ def test_balanced_training_sees_the_rare_class() -> None:
     found = {}
     for weights in ("none", "balanced"):
         module = build.build(spec, 0).module
-        fit.fit(module, x, y, TrainingSettings(epochs=8, class_weights=weights))
-        found[weights] = int(fit.predict(module, x[y == 1]).argmax(1).sum())
+        fit.fit(module, x, y, TrainingSettings(epochs=8, class_weights=weights), form=training_form)
+        found[weights] = int(predict(module, x[y == 1]).argmax(1).sum())
     assert found["balanced"] > found["none"]
 
 
@@ -118,7 +120,7 @@ def test_threads_are_given_back() -> None:
             return x[:, 0]
 
     try:
-        fit.predict(Counting(), np.zeros((2, 1, 4), np.float32))
+        predict(Counting(), np.zeros((2, 1, 4), np.float32))
         assert (seen, torch.get_num_threads()) == ([1, 1], 3)
     finally:
         torch.set_num_threads(before)

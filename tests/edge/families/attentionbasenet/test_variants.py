@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from edge import parity, registry
 from edge.checkpoint import build
 from edge.errors import IncompatibleError
-from edge.lower import stem as lower
+from edge.families import base as lower
 from edge.spec import ModelSpec, Precision
 from edge.targets import base as target
 from edge.targets.base import Lowered, Sources

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from edge import registry
-from edge.lower.stem import lower
+from edge.families.base import lower
 from edge.spec import ModelSpec
 from tests.networks import SMALL, randomized, windows
 

@@ -7,10 +7,12 @@ names would run that module's code, so a name is looked up here and nowhere else
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from edge.errors import IncompatibleError, invalid_value
 
@@ -26,7 +28,7 @@ PREFIXES = ("torch.nn.modules.activation.", "torch.nn.")
 """What may stand before the name of a class: braindecode's spelling, and what people type."""
 
 
-def find(name: object) -> type[nn.Module]:
+def find(name: object, argument: str = "activation") -> type[nn.Module]:
     """Return the class that a configuration names.
 
     >>> find("torch.nn.modules.activation.ELU")
@@ -41,4 +43,21 @@ def find(name: object) -> type[nn.Module]:
     for prefix in ("", *PREFIXES):
         if text.startswith(prefix) and (kind := CLASSES.get(text.removeprefix(prefix))):
             return kind
-    raise IncompatibleError(invalid_value("activation", text[:80], tuple(CLASSES)))
+    raise IncompatibleError(invalid_value(argument, text[:80], tuple(CLASSES)))
+
+
+class Silu(nn.Module):
+    """The function ``x * sigmoid(x)``, in the two operations that integer runtimes have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sigmoid = nn.Sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map any shape to the same shape."""
+        return torch.mul(x, self.sigmoid(x))
+
+
+def deploy_activation(source: nn.Module) -> nn.Module:
+    """Return a fresh activation that equals ``source``."""
+    return Silu() if isinstance(source, nn.SiLU) else copy.deepcopy(source)
