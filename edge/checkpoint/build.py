@@ -167,8 +167,9 @@ def _constructor_arguments(family: Family, arguments: Mapping[str, Argument]) ->
             default = known[name].default
             _refuse_kind(name, arguments[name], float(default) if name in family.reals else default)
     return {
-        name: activations.find(value, name) if inspect.isclass(known[name].default) else value
+        name: activations.find(value, name, default) if inspect.isclass(default) else value
         for name, value in arguments.items()
+        for default in (known[name].default,)
     }
 
 

@@ -178,6 +178,15 @@ def default() -> tuple[str, Family]:
     return name, every()[name]
 
 
+def refuse_dense_predictions(spec: ModelSpec) -> tuple[str, ...]:
+    """Say why a head cannot work that decides for several parts of a window."""
+    length = spec.arguments.get("final_conv_length", "auto")
+    if length == "auto":
+        return ()
+    why = "otherwise logits are given for parts of a window, and no decision"
+    return (f"final_conv_length must be auto, got {length!r}: {why}.",)
+
+
 def titles() -> str:
     """Return the classes that there are families for, as one phrase."""
     return listing(sorted(family.title for family in every().values()))

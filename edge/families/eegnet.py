@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import nn
 
-from edge.families.base import Family
+from edge.families.base import Family, refuse_dense_predictions
 from edge.lower import pools
 from edge.lower.activations import deploy_activation
 from edge.lower.chain import HEAD, Chain, finished
@@ -26,12 +26,9 @@ from edge.spec import ModelSpec
 
 def limits(spec: ModelSpec) -> tuple[str, ...]:
     """Say why the arguments cannot work; empty if they can."""
-    wrong: tuple[str, ...] = ()
+    wrong = refuse_dense_predictions(spec)
     if (mode := spec.arguments.get("pool_mode", "mean")) not in ("mean", "max"):
         wrong += (f"pool_mode must be mean or max, got {mode!r}.",)
-    if (length := spec.arguments.get("final_conv_length", "auto")) != "auto":
-        why = "otherwise logits are given for parts of a window, and no decision"
-        wrong += (f"final_conv_length must be auto, got {length!r}: {why}.",)
     return wrong
 
 

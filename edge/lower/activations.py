@@ -28,11 +28,20 @@ PREFIXES = ("torch.nn.modules.activation.", "torch.nn.")
 """What may stand before the name of a class: braindecode's spelling, and what people type."""
 
 
-def find(name: object, argument: str = "activation") -> type[nn.Module]:
+def find(
+    name: object, argument: str = "activation", default: type[nn.Module] = nn.ELU
+) -> type[nn.Module]:
     """Return the class that a configuration names.
 
     >>> find("torch.nn.modules.activation.ELU")
     <class 'torch.nn.modules.activation.ELU'>
+
+    Parameters
+    ----------
+    name
+        What the configuration says.
+    argument, default
+        The constructor argument and its default, which may be named too.
 
     Raises
     ------
@@ -40,10 +49,14 @@ def find(name: object, argument: str = "activation") -> type[nn.Module]:
         For any other name, with those that can be exported.
     """
     text = name if isinstance(name, str) else type(name).__name__
+    if text in (default.__name__, f"{default.__module__}.{default.__qualname__}"):
+        return default
     for prefix in ("", *PREFIXES):
         if text.startswith(prefix) and (kind := CLASSES.get(text.removeprefix(prefix))):
             return kind
-    raise IncompatibleError(invalid_value(argument, text[:80], tuple(CLASSES)))
+    raise IncompatibleError(
+        invalid_value(argument, text[:80], tuple(dict.fromkeys((default.__name__, *CLASSES))))
+    )
 
 
 class Silu(nn.Module):

@@ -3,31 +3,26 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.checkpoint import build, live
 from edge.errors import IncompatibleError
 from edge.families import base as families
 from edge.spec import ModelSpec, Precision, Verdict
-from edge.targets import base as target
 from edge.targets import runtime
-from edge.targets.base import Lowered, Sources
 from firmware_bridge.emit.generate import generate
 from firmware_bridge.host import stream as host_stream
 from firmware_bridge.host import windowed as host
 from firmware_bridge.stream.generate import generate_stream
-from quantize import pipeline
-from quantize.graph import reference
 from quantize.graph.qgraph import MaxPool, QGraph
 from quantize.graph.streaming import all_windows
-from quantize.recipe import Recipe
+from tests.edge.families import held
 from tests.networks import randomized, windows
 
 SMALL = {"F1": 4, "kernel_length": 16, "depthwise_kernel_length": 8}
@@ -68,67 +63,39 @@ def specs(draw: st.DrawFn) -> ModelSpec:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(specs(), st.integers(0, 2**16))
 def test_lowered_equals_braindecode(spec: ModelSpec, seed: int) -> None:
-    """Every parameter and statistic random, norms exceeded: 1e-9 relative in float64."""
-    module = randomized(spec, seed, torch.float64)
-    x = torch.from_numpy(windows(spec, 2, seed)).double()
-    with torch.no_grad():
-        expected, got = module(x), families.lower(module, spec)(x[:, :, None])
-    assume(bool(expected.abs().max() > 1e-6))
-    assert float((expected - got).abs().max() / expected.abs().max()) < 1e-9
-
-
-@functools.cache
-def quantized(name: str) -> tuple[Sources, QGraph]:
-    """A random network in int8."""
-    spec = VARIANTS[name]
-    net = families.lower(randomized(spec, 1), spec)
-    made = pipeline.quantize(net, windows(spec, 100), Recipe())
-    return Sources(Lowered(made.float_graph, net), made), made.graph
+    """Every argument, norms exceeded."""
+    held.lowered_equals(spec, seed)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_int8_follows_float(name: str) -> None:
-    """The median window's SQNR is at least 25 dB with random weights."""
-    sources, graph = quantized(name)
-    x = windows(VARIANTS[name], 40, 7)
-    with torch.no_grad():
-        expected = sources.lowered.net(torch.from_numpy(x)[:, :, None]).numpy()
-    error = ((reference.run(graph, x).real - expected) ** 2).sum(1)
-    assert np.median(10 * np.log10((expected**2).sum(1) / error)) > 25
+    """With random weights, which are harder than trained ones."""
+    assert held.median_sqnr_db(VARIANTS[name]) > 25
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-@pytest.mark.parametrize("precision", Precision)
-@pytest.mark.parametrize("written", ["c", "executorch", "onnx", "tflite"])
-def test_every_target(name: str, precision: Precision, written: str) -> None:
-    """int8 exact where the target is, else with less noise than quantization's; float to 1e-4."""
-    sources, _ = quantized(name)
-    chosen = target.load(written)
-    if precision not in chosen.PRECISIONS:
-        pytest.skip("the target has no such file")
-    graph = sources.graph(precision)
-    x = windows(VARIANTS[name], 30, 8)
-    expected = reference.run(graph, x).real
-    noise = np.square(expected - reference.run(sources.lowered.graph, x).real).sum()
-    for load in chosen.RUNTIMES.values():
-        got = load(chosen.write(sources, precision), ())(x)
-        if precision == Precision.FLOAT:
-            np.testing.assert_allclose(got, expected, atol=1e-4 * np.abs(expected).max())
-            continue
-        assert np.square(got - expected).sum() < (0 if chosen.EXACT else noise) + 1e-12
+@pytest.mark.parametrize("written", held.TARGETS)
+def test_every_target(name: str, written: str) -> None:
+    """Both precisions, every runtime."""
+    held.runs_on(VARIANTS[name], written)
+
+
+def integers(name: str) -> QGraph:
+    """The integer graph of a variant."""
+    return held.quantized(VARIANTS[name]).graph(Precision.INT8)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_full_in_tflite_and_c(name: str) -> None:
     """Nothing stays in float; a pool over maxima is an operation of its own."""
-    _, graph = quantized(name)
+    graph = integers(name)
     assert {runtime.judge_target(graph, n).verdict for n in ("tflite", "c")} == {Verdict.FULL}
     assert any(isinstance(node, MaxPool) for node in graph.nodes) == ("maxima" in name)
 
 
 def test_streamed_equals_windowed() -> None:
     """60 decisions, one every pool, to the last bit."""
-    _, graph = quantized("even kernels, means")
+    graph = integers("even kernels, means")
     n_chans, n_times = 5, 160
     x = np.random.default_rng(0).integers(-128, 128, (n_times + 59 * 4, n_chans)).astype(np.int8)
     stream = host_stream.open_stream(generate_stream(graph, 4))
@@ -138,7 +105,7 @@ def test_streamed_equals_windowed() -> None:
 
 def test_maxima_are_not_streamed() -> None:
     """The engine says what it takes."""
-    _, graph = quantized("odd kernels, maxima, linear head")
+    graph = integers("odd kernels, maxima, linear head")
     with pytest.raises(IncompatibleError, match="begin with a mix, a temporal filter and a pool"):
         generate_stream(graph, 3)
 
