@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ PREFIXES = ("torch.nn.modules.activation.", "torch.nn.")
 
 
 def find(
-    name: object, argument: str = "activation", default: type[nn.Module] = nn.ELU
+    name: object, argument: str = "activation", default: type[Any] = nn.ELU
 ) -> type[nn.Module]:
     """Return the class that a configuration names.
 

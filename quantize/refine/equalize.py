@@ -32,16 +32,15 @@ def mixed_pair(graph: QGraph) -> tuple[str, str] | None:
     Returns
     -------
     tuple or None
-        None where the network does not begin with a convolution over one sample, without a bias,
-        that a depthwise convolution alone reads.
+        None where the network does not begin with a convolution over one sample that a depthwise
+        convolution alone reads.
     """
     first = graph.nodes[0]
     readers = [node for node in graph.nodes if first.output in node.inputs]
     if not isinstance(first, Conv) or len(readers) != 1 or not isinstance(readers[0], Conv):
         return None
     length = graph.constants[f"{first.output}.weight"].shape[2]
-    biased = graph.constants[f"{first.output}.bias"].any() or first.relu
-    if length > 1 or first.depthwise or biased or not _by_channel(graph, readers[0]):
+    if length > 1 or first.depthwise or first.relu or not _by_channel(graph, readers[0]):
         return None
     return first.output, readers[0].output
 
@@ -67,17 +66,19 @@ def equalize(net: nn.Module, windows: NDArray[np.float32], pair: tuple[str, str]
     mix, temporal = (balanced.get_submodule(name) for name in pair)
     assert isinstance(mix, nn.Conv2d)
     assert isinstance(temporal, nn.Conv2d)
-    assert mix.bias is None
     weight = mix.weight.detach()[:, :, 0, 0].double().numpy()
-    ranges = np.array([_range(row, windows) for row in weight])
+    bias = np.zeros(len(weight)) if mix.bias is None else mix.bias.detach().double().numpy()
+    ranges = np.array([_range(*row, windows) for row in zip(weight, bias, strict=True)])
     ranges[ranges == 0] = 1  # a channel that is always zero needs no scale
     factor = torch.from_numpy(ranges).to(mix.weight.dtype)[:, None, None, None]
     mix.weight.data /= factor
+    if mix.bias is not None:
+        mix.bias.data /= factor[:, 0, 0, 0]
     temporal.weight.data *= factor
     return balanced
 
 
-def _range(row: NDArray[np.float64], windows: NDArray[np.float32]) -> float:
+def _range(row: NDArray[np.float64], bias: float, windows: NDArray[np.float32]) -> float:
     """Largest magnitude of one mixed channel, a few outliers aside."""
-    mixed = np.abs(np.einsum("c,nct->nt", row.astype(np.float32), windows))
+    mixed = np.abs(np.einsum("c,nct->nt", row.astype(np.float32), windows) + np.float32(bias))
     return float(np.percentile(mixed, RANGE_PERCENTILE))

@@ -34,11 +34,11 @@ class MaxPool(Node):
         _, _, n_times, n_chans = graph[self.input].shape
         return (1, 1, positions(self.output, n_times, self.length, self.stride), n_chans)
 
-    def kernel(self, graph: QGraph) -> tuple[int, int, int]:  # noqa: ARG002
+    def kernel(self, graph: QGraph) -> tuple[int, int, int]:
         """Return length and stride; nothing is padded."""
         return self.length, self.stride, 0
 
-    def in_int8(self, graph: QGraph, values: Values) -> Array:  # noqa: ARG002
+    def in_int8(self, graph: QGraph, values: Values) -> Array:
         """Return the largest of the stored values."""
         return functools.reduce(np.maximum, taps(values[self.input], self.length, self.stride))
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from edge.lower.chain import Chain
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from edge import registry
 from edge.errors import IncompatibleError
 from edge.families.attentionbasenet.lowering import lower, stem_of
+from edge.lower.chain import Chain
 from edge.spec import ModelSpec
 from tests.networks import SMALL, randomized, windows
 
