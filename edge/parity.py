@@ -13,7 +13,7 @@ from edge.scores import scores
 from edge.spec import Accuracy, Parity, Proportion
 from quantize.graph import reference
 from quantize.graph.measures import FLOOR_DB, sqnr_db
-from quantize.graph.qgraph import LOGITS, AveragePool, Conv, Mean, Multiply, QGraph
+from quantize.graph.qgraph import LOGITS, AveragePool, Conv, Mean, Multiply, Node, QGraph
 
 Logits = NDArray[np.float32]
 
@@ -199,17 +199,28 @@ def accuracy(rung: str, logits: Logits, labels: NDArray[np.int64]) -> Accuracy:
 def saturation(graph: QGraph, windows: NDArray[Any]) -> dict[str, float]:
     """Return the share of clipped values of every tensor where clipping loses something.
 
-    Bounded functions are left out: an ELU is at its bound because its input is far below zero.
+    Bounded functions are left out: an ELU is at its bound because its input is far below zero. So
+    is the lower bound of a mean over values that are never negative, behind a ReLU: it is a zero.
     """
     values = reference.trace(graph, windows)
-    linear = [graph.input] + [
-        node.output
+    linear = {
+        node.output: _bounds(graph, node)
         for node in graph.nodes
         if isinstance(node, AveragePool | Mean | Multiply)
         or (isinstance(node, Conv) and not node.relu)
-    ]
-    return {
-        name: float(np.isin(values[name], quant.limits).mean())
-        for name in linear
-        if (quant := graph[name].quant) is not None
     }
+    linear = {graph.input: graph.quant(graph.input).limits, **linear}
+    return {
+        name: float(np.isin(values[name], bounds).mean())
+        for name, bounds in linear.items()
+        if graph[name].quant is not None
+    }
+
+
+def _bounds(graph: QGraph, node: Node) -> tuple[int, ...]:
+    """Return the stored values of an output that may have been clipped."""
+    source, target = graph[node.input].quant, graph[node.output].quant
+    if target is None:
+        return ()
+    both = source is not None and all(q.zero_point == q.limits[0] for q in (source, target))
+    return target.limits[1:] if both and isinstance(node, AveragePool | Mean) else target.limits

@@ -21,7 +21,7 @@ from edge.checkpoint import find as checkpoints
 from edge.data import source
 from edge.data.dataset import Dataset
 from edge.errors import IncompatibleError, MissingToolError
-from edge.exporting import pipeline
+from edge.exporting import pipeline, without_family
 from edge.exporting import rungs as ladder
 from edge.exporting.prepare import ExportRequest, Prepared, prepare
 from edge.exporting.rungs import HeldOut, Rung
@@ -97,8 +97,11 @@ def check(request: Request, console: Console) -> Report:
     ------
     UsageError
         For a network or a runtime that does not exist.
+    IncompatibleError
+        For a class of braindecode that no family serves, with what stops it.
     """
     for mode in request.modes:
+        without_family.refuse(mode)
         registry.refuse_unknown_network(mode, "--mode")
     chosen = {name: runtime.load(name) for name in request.targets}
     cells: list[Cell] = []

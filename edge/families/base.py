@@ -133,9 +133,14 @@ class Family:
 def import_class(path: str) -> Any:
     """Import a class by its path."""
     module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def import_module(path: str) -> Any:
+    """Import a module, and keep to ourselves what braindecode warns of."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return getattr(importlib.import_module(module), name)
+        return importlib.import_module(path)
 
 
 def every() -> Mapping[str, Family]:

@@ -18,7 +18,7 @@ from edge.lower import pools
 from edge.lower.activations import deploy_activation
 from edge.lower.chain import HEAD, Chain, finished
 from edge.lower.fold import head_as_conv
-from edge.lower.power import LogOfMean
+from edge.lower.power import Floor, LogOfMean
 from edge.lower.stem import linear_stem
 from edge.spec import ModelSpec
 
@@ -49,7 +49,7 @@ def lower(model: Any, _: ModelSpec) -> Chain:
     function, pool = deploy_activation(model.conv_nonlin_exp), pools.pool(model.pool)
     after = model.pool_nonlin_exp
     if isinstance(after, import_class("braindecode.modules.SafeLog")):
-        parts["power"] = LogOfMean(function, pool, after.epsilon, n)
+        parts["power"] = LogOfMean(function, pool, Floor(after.epsilon, n))
     else:
         parts |= {"nonlin": function, "pool": pool, "pool_nonlin": deploy_activation(after)}
     parts[HEAD] = head_as_conv(FAMILY.head(model), n)

@@ -63,6 +63,34 @@ def linear_as_conv(linear: nn.Linear, n_channels: int) -> nn.Conv2d:
     return conv
 
 
+def over_time(conv: Any) -> nn.Conv2d:
+    """Return the same convolution with time on the last axis, of one along the first of two."""
+    weight = double(conv.weight).flatten(2)[:, :, None]
+    n_outputs, n_inputs, _, length = weight.shape
+    turned = nn.Conv2d(
+        n_inputs * conv.groups,
+        n_outputs,
+        (1, length),
+        max(conv.stride),
+        (0, max(conv.padding)),
+        groups=conv.groups,
+        bias=conv.bias is not None,
+    )
+    assign(turned.weight, weight, conv.weight)
+    if conv.bias is not None:
+        assign(turned.bias, double(conv.bias), conv.weight)
+    return turned
+
+
+def convolution(kernel: Tensor, bias: Tensor, like: Tensor) -> nn.Conv2d:
+    """Return the convolution with a kernel (n_outputs, n_inputs, length), without padding."""
+    n_outputs, n_inputs, length = kernel.shape
+    conv = nn.Conv2d(n_inputs, n_outputs, (1, length))
+    assign(conv.weight, kernel[:, :, None], like)
+    assign(conv.bias, bias, like)
+    return conv
+
+
 def head_as_conv(head: Any, n_channels: int) -> nn.Conv2d:
     """Return the convolution over all tokens that equals a linear layer or a convolution.
 

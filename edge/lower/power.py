@@ -15,37 +15,50 @@ from torch import Tensor, nn
 from edge.lower.fold import assign
 
 
-class LogOfMean(nn.Module):
-    """The function ``log(max(pool(f(x)), floor))`` of every channel.
+class Square(nn.Module):
+    """The function ``x * x``, as a product."""
 
-    The maximum is ``relu(p - floor) + floor``, in which floats lose nothing: beside the floor a
-    small power is exact, and beside a large power the floor is not seen.
+    def forward(self, x: Tensor) -> Tensor:
+        """Map any shape to the same shape."""
+        return torch.mul(x, x)
+
+
+class Floor(nn.Sequential):
+    """The function ``max(p, floor)`` of every channel.
+
+    It is ``relu(p - floor) + floor``, in which floats lose nothing: beside the floor a small power
+    is exact, and beside a large power the floor is not seen.
+    """
+
+    def __init__(self, floor: float, n_channels: int) -> None:
+        super().__init__()
+        self.above = shift(-floor, n_channels)
+        self.relu = nn.ReLU()
+        self.floored = shift(floor, n_channels)
+
+
+class LogOfMean(nn.Module):
+    """The function ``log(safe(pool(f(x))))``.
 
     Parameters
     ----------
     function, pool
         What is done before the logarithm.
-    floor
-        The least power, > 0.
-    n_channels
-        Channels of x.
+    safe
+        What keeps its argument above zero: a :class:`Floor`, or a :func:`shift`.
     """
 
-    def __init__(self, function: nn.Module, pool: nn.Module, floor: float, n_channels: int) -> None:
+    def __init__(self, function: nn.Module, pool: nn.Module, safe: nn.Module) -> None:
         super().__init__()
-        self.function, self.pool = function, pool
-        self.above = _shift(-floor, n_channels)
-        self.relu = nn.ReLU()
-        self.floored = _shift(floor, n_channels)
+        self.function, self.pool, self.safe = function, pool, safe
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, n_channels, 1, n_times) to (batch, n_channels, 1, n_pooled)."""
-        power = self.floored(self.relu(self.above(self.pool(self.function(x)))))
-        return torch.log(power)
+        return torch.log(self.safe(self.pool(self.function(x))))
 
 
-def _shift(by: float, n_channels: int) -> nn.Conv2d:
-    """The layer that adds a number to every value."""
+def shift(by: float, n_channels: int) -> nn.Conv2d:
+    """Return the layer that adds a number to every value."""
     conv = nn.Conv2d(n_channels, n_channels, 1, groups=n_channels)
     ones = torch.ones_like(conv.weight)
     assign(conv.weight, ones, ones)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edge.checkpoint import build, live
 from edge.errors import IncompatibleError
 from edge.families import base as families
-from edge.lower.power import LogOfMean
+from edge.lower.power import Floor, LogOfMean
 from edge.spec import ModelSpec, Precision, Verdict
 from edge.targets import runtime
 from firmware_bridge.stream.generate import generate_stream
@@ -83,7 +83,7 @@ def test_only_the_power_stays_in_float() -> None:
 
 def test_a_dead_channel_gives_the_floor() -> None:
     """A power of zero is a number, as in braindecode."""
-    part = LogOfMean(torch.nn.Identity(), torch.nn.Identity(), 1e-6, 2)
+    part = LogOfMean(torch.nn.Identity(), torch.nn.Identity(), Floor(1e-6, 2))
     x = torch.tensor([[0.0, 1e-9, 1e-6, 1.5e-6, 1.0], [2.0, 1e3, 1e7, 3e-5, -1.0]])[None, :, None]
     with torch.no_grad():
         got = part(x)
