@@ -99,9 +99,10 @@ def missing_operations(module: torch.nn.Module) -> tuple[str, ...]:
             f"{type(module).__name__} cannot be exported, no family serves it, and PyTorch cannot "
             f"trace it: {_first_line(error)}."
         ) from None
-    calls = {n.target: naming.operation(n) for n in graph.nodes if naming.is_compute(n)}
-    known = {str(target).split(".")[1] for target in READERS}
-    return tuple(sorted({name for name in calls.values() if name not in known | REWRITTEN}))
+    known = {str(target).split(".")[1] for target in READERS} | REWRITTEN
+    targets = {str(node.target) for node in graph.nodes if naming.is_compute(node)}
+    names = {target.split(".")[1] for target in targets if target.startswith("aten.")}
+    return tuple(sorted(names - known))
 
 
 def _first_line(error: Exception) -> str:

@@ -24,7 +24,7 @@ from quantize.graph.qgraph import QGraph
 from quantize.pt2e import ptq
 from quantize.pt2e.extract import extract
 from quantize.recipe import Recipe
-from quantize.refine.equalize import equalize
+from quantize.refine.equalize import equalize, mixed_pair
 from tests.networks import SMALL, randomized, windows
 
 SHAPES: Mapping[str, dict[str, Any]] = {
@@ -90,7 +90,9 @@ def shipped_graph(mode: str) -> QGraph:
     model = load(checkpoints.ZOO / mode)
     x = windows(model.spec, 40)
     net = lower(model.module, model.spec)
-    return extract(ptq.quantize(equalize(net, x, ("mix", "temporal")), x, Recipe()))
+    pair = mixed_pair(extract(ptq.trace(net, *x.shape[1:])))
+    balanced = net if pair is None else equalize(net, x, pair)
+    return extract(ptq.quantize(balanced, x, Recipe()))
 
 
 def stored_windows(graph: QGraph, count: int, seed: int = 0) -> NDArray[np.int8]:
