@@ -116,7 +116,7 @@ def _refuse_early(options: dict[str, Any]) -> None:
     for name in options["targets"] or ():
         registry.refuse_unknown(registry.TARGETS, name, "--targets")
     if options["data"] is not None and options["checkpoint"] is None:
-        alone.refuse(options["data"], options["mode"] or "eca")
+        alone.refuse(options["data"], options["mode"] or registry.DEFAULT_NETWORK)
     from quantize.graph import outputs
 
     outputs.refuse(options["outputs"])
