@@ -246,7 +246,7 @@ def test_a_target_without_a_writer_is_refused_by_name() -> None:
 def test_a_graph_that_was_not_judged(written: Any) -> None:
     """A writer that lacks an operation names it; it was a KeyError."""
     graph = graph_with_pool()
-    with pytest.raises(IncompatibleError, match=r"Node 'pooled' needs .*'max_pool'.*--targets"):
+    with pytest.raises(IncompatibleError, match=r"Node 'pooled' needs .*'largest'.*--targets"):
         written.write(of_graphs(graph, graph), Precision.INT8)
 
 
