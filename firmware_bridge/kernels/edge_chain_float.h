@@ -6,30 +6,31 @@
 #include <math.h>
 
 #include "edge_chain.h"
+#if EDGE_PORT == EDGE_PORT_DSP
+#include <arm_acle.h>
+#endif
 
 typedef struct {
     float d0, d1, d2, c1, c2;
 } edge_float_section;
 
-typedef struct {
-    float w1, w2;
-} edge_float_state;
-
-/* One sample through all sections.
- *   sections, states   (n_sections,)
+/* One sample of a channel through a section.
+ *   k        a constant: its factors stay in registers while channels follow each other
+ *   slow     1: d1 and d2 are 0
+ *   w1, w2   state
  */
-EDGE_INLINE float edge_float_sections(const edge_float_section *sections, int32_t n_sections,
-                                      edge_float_state *states, float x)
+EDGE_INLINE float edge_float_filter(const edge_float_section *k, int32_t slow, float *w1, float *w2,
+                                    float x)
 {
-    for (int32_t i = 0; i < n_sections; i++) {
-        const edge_float_section k = sections[i];
-        edge_float_state *w = &states[i];
-        const float y = k.d0 * x + w->w1;
-        w->w1 += k.d1 * x - k.c1 * y + w->w2;
-        w->w2 += k.d2 * x - k.c2 * y;
-        x = y;
+    const float y = k->d0 * x + *w1;
+    if (slow) {
+        *w1 += *w2 - k->c1 * y;
+        *w2 -= k->c2 * y;
+    } else {
+        *w1 += k->d1 * x - k->c1 * y + *w2;
+        *w2 += k->d2 * x - k->c2 * y;
     }
-    return x;
+    return y;
 }
 
 /* Exponential moving standardization: (x - mean) / max(eps, standard deviation).
@@ -47,19 +48,23 @@ EDGE_INLINE float edge_moving(float x, float weight, float eps, float *mean, flo
 
 /* round(steps) + zero_point, ties to even, saturated.
  *   zero_point   [-128, 127]
+ *
+ * 1.5 * 2^23 is added, which leaves no bit behind the point. The sum's bits are then a whole number
+ * that is known but for a constant; it rises with the steps up to infinity, and what makes the sum
+ * negative is far below -128.
  */
 EDGE_INLINE int8_t edge_float_step(float steps, int32_t zero_point)
 {
-    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it leaves no bit behind the point */
-    volatile float shifted;
-    if (!(steps > -512.0f)) {
-        steps = -512.0f;
-    } else if (steps > 512.0f) {
-        steps = 512.0f;
-    }
-    shifted = steps + magic;
-    const int32_t whole = (int32_t)(shifted - magic) + zero_point;
+    const float shifted = steps + 12582912.0f;
+    int32_t bits;
+    EDGE_COPY(&bits, &shifted, sizeof bits);
+#if EDGE_PORT == EDGE_PORT_DSP
+    return (int8_t)__ssat(__qsub(bits, 0x4b400000 - zero_point), 8);
+#else
+    bits = bits < 0 ? 0 : bits;
+    const int32_t whole = bits - (0x4b400000 - zero_point);
     return (int8_t)(whole < -128 ? -128 : whole > 127 ? 127 : whole);
+#endif
 }
 
 #endif

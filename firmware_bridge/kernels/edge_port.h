@@ -44,6 +44,13 @@
 #define EDGE_COPY(to, from, n) memcpy((to), (from), (n))
 #endif
 
+/* A pointer to what no other pointer of the function reaches. */
+#if defined(__GNUC__)
+#define EDGE_RESTRICT __restrict
+#else
+#define EDGE_RESTRICT
+#endif
+
 /* Before a short loop whose number of turns is a constant of the model. Define EDGE_UNROLL and
  * EDGE_UNROLL_SOME as nothing where compilation has to be quick: sanitizers check each turn. */
 #if defined(EDGE_UNROLL)

@@ -20,7 +20,9 @@ import numpy as np
 
 from firmware_bridge.plan.source import comment_lines, float_literal, refuse_name
 from firmware_bridge.rendering import Code, render
+from firmware_bridge.signal import ranges
 from firmware_bridge.signal.contract import AS_RECORDED, AVERAGE, UNKNOWN, SignalContract
+from firmware_bridge.signal.ranges import Section
 from quantize.errors import IncompatibleError, UsageError, invalid_value
 from quantize.graph.qgraph import Quant
 
@@ -28,15 +30,17 @@ UV: Mapping[str, float] = MappingProxyType({"uV": 1.0, "mV": 1e3, "V": 1e6})
 
 RANGE_UV = 250_000.0
 """How far a channel may move from its first sample, in fixed point; beyond it saturates."""
-STATE_BITS, STEP_BITS = 24, 16
+STEP_BITS = 16
 """``edge_chain_fixed.h`` says the same."""
+FACTOR_BITS, SUM_BITS = 31, 60
+"""Of a factor, and of a state; sums of states and products then have 63, and a sign beside."""
+LARGEST_SHIFT = 16
+"""Bits behind the point of a count that fixed point may give up to hold the range."""
 STILL = 1e-9
 """Sum of b0, b1 and b2 below which a section lets no constant through."""
-HEAD_ROOM_BITS = 2
-"""A filter's output, inside and behind it, may be that much larger than its input."""
 COUNT_BITS = 24
-
-Section = tuple[float, float, float, float, float]
+WHOLE_CHANS = 64
+"""Channels whose distance from their mean, times their number, is less than 2^31 counts."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +138,21 @@ def _shape(contract: SignalContract) -> tuple[int, int]:
     return n_chans, n_chans + (contract.reference not in (AS_RECORDED, AVERAGE))
 
 
+def average_shift(n_chans: int) -> int:
+    """Return the bits that the distance from the channels' mean, times their number, gives up.
+
+    Counts of 24 bits less those of the first frame have 25; one channel and the mean of the others
+    may lie at opposite ends.
+    """
+    return max(0, math.ceil(math.log2(n_chans / WHOLE_CHANS)))
+
+
 def _unit_per_input(contract: SignalContract) -> float:
     """The contract's unit that one step of what is filtered stands for."""
-    averaged = len(contract.channels or ()) if contract.reference == AVERAGE else 1
+    averaged = 1.0
+    if contract.reference == AVERAGE:
+        n_chans = len(contract.channels or ())
+        averaged = n_chans / 2 ** average_shift(n_chans)
     return (contract.uv_per_count or 0.0) / UV[contract.unit] / averaged
 
 
@@ -152,7 +168,7 @@ def _steps(contract: SignalContract) -> list[tuple[float, float]]:
 
 
 def _float(contract: SignalContract, name: str) -> SignalChain:
-    n_chans, _ = _shape(contract)
+    n_chans, n_inputs = _shape(contract)
     sections, remaining = balanced(contract.filter.sos)
     unit = _unit_per_input(contract) * remaining
     moving: dict[str, Code] | None = None
@@ -166,43 +182,78 @@ def _float(contract: SignalContract, name: str) -> SignalChain:
     values = {
         "kind": "float",
         "value": "float",
-        "sections": [_row(section) for section in sections],
+        "state": "float",
+        "sections": [{"factors": _row(section), "slow": _is_slow(section)} for section in sections],
         "gains": [_row(pair) for pair in gains],
         "moving": moving,
     }
-    n_bytes = 4 + 4 * n_chans + 8 * n_chans * max(1, len(sections))
+    n_bytes = 4 + 4 * n_inputs + 8 * n_chans * max(1, len(sections))
     n_bytes += 4 + 8 * n_chans if moving else 0
     return _chain(contract, name, values, n_bytes, 0)
 
 
 def _fixed(contract: SignalContract, name: str) -> SignalChain:
-    n_chans, _ = _shape(contract)
+    n_chans, n_inputs = _shape(contract)
     sections, remaining = balanced(contract.filter.sos)
     unit = _unit_per_input(contract)
     largest = RANGE_UV / UV[contract.unit] / unit
-    bits = 31 - HEAD_ROOM_BITS - math.ceil(math.log2(largest))
-    if bits < 0:
+    bounds = ranges.of(sections)
+    growth = max(1.0, *bounds.outputs) if sections else 1.0
+    range_bits = math.ceil(math.log2(largest))
+    bits = FACTOR_BITS - range_bits - math.ceil(math.log2(growth))
+    if bits < -LARGEST_SHIFT:
         raise IncompatibleError(
             f"No signal chain in fixed point for this contract: {RANGE_UV:g} µV are {largest:.0f} "
             f"counts, which do not fit. Use float arithmetic."
         )
-    bits = min(bits, 30)
-    gains = []
-    for gain, offset in _steps(contract):
-        factor = _factor(gain * unit * remaining * 2.0 ** (STEP_BITS - bits), 1)
-        gains.append(Code(f"{{{factor}, {round(offset * 2**STEP_BITS)}}}"))
-    rows = [Code("{" + ", ".join(_factor(c, STATE_BITS + 1) for c in s) + "}") for s in sections]
+    bits, range_bits = min(bits, FACTOR_BITS - 1), min(range_bits, FACTOR_BITS)
+    scales = [gain * unit * remaining * 2.0 ** (STEP_BITS - bits) for gain, _ in _steps(contract)]
+    highest = (
+        SUM_BITS - STEP_BITS - math.frexp(max(abs(offset) for _, offset in _steps(contract)))[1]
+    )
+    exponent = max(1, min(_exponent(max(map(abs, scales))), highest))
+    gains = [
+        (round(math.ldexp(scale, exponent)), round(math.ldexp(offset, STEP_BITS + exponent)))
+        for scale, (_, offset) in zip(scales, _steps(contract), strict=True)
+    ]
+    half = 1 << (exponent - 1)
     values = {
         "kind": "fixed",
         "value": Code("int32_t"),
-        "sections": rows,
-        "gains": gains,
+        "state": Code("int64_t"),
+        "sections": [
+            _fixed_section(section, state, bits + range_bits)
+            for section, state in zip(sections, bounds.states, strict=True)
+        ],
+        "gains": [Code(f"{{{gain}, INT64_C({added + half})}}") for gain, added in gains],
+        "gain_exponent": exponent,
         "moving": None,
-        "limit": 2 ** (31 - bits) - 1,
-        "factor": 2**bits,
+        "range": range_bits,
+        "bits": Code(bits),
+        "proof": {"largest": f"{growth:.3g}", "state": f"{max(bounds.states, default=0):.3g}"},
     }
-    n_bytes = 8 * -(-(1 + n_chans) // 2) + 16 * n_chans * max(1, len(sections))
+    n_bytes = 8 * -(-(1 + n_inputs) // 2) + 16 * n_chans * max(1, len(sections))
     return _chain(contract, name, values, n_bytes, STEP_BITS)
+
+
+def _is_slow(section: Section) -> int:
+    """Whether a section lets nothing through but what changes: d1 and d2 are 0."""
+    _, d1, d2, _, _ = section
+    return int(d1 == d2 == 0)
+
+
+def _exponent(largest: float) -> int:
+    """The largest e for which ``largest`` * 2^e is a factor."""
+    return FACTOR_BITS - 1 - math.frexp(largest)[1] if largest else FACTOR_BITS
+
+
+def _fixed_section(section: Section, state: float, input_bits: int) -> dict[str, Any]:
+    """Factors with one exponent, with which no state leaves 64 bits."""
+    exponent = _exponent(max(map(abs, section)))
+    exponent = max(1, min(exponent, SUM_BITS - input_bits - math.ceil(math.log2(max(state, 1)))))
+    d0, d1, d2, c1, c2 = (round(math.ldexp(factor, exponent)) for factor in section)
+    factors = Code("{" + ", ".join(map(str, (d0, d1, d2, -c1, -c2))) + "}")
+    return {"factors": factors, "exponent": exponent, "slow": _is_slow(section)}
 
 
 ARITHMETICS: Mapping[str, Callable[[SignalContract, str], SignalChain]] = MappingProxyType(
@@ -213,18 +264,6 @@ ARITHMETICS: Mapping[str, Callable[[SignalContract, str], SignalChain]] = Mappin
 
 def _row(values: tuple[float, ...]) -> Code:
     return Code("{" + ", ".join(map(float_literal, values)) + "}")
-
-
-def _factor(value: float, least: int) -> str:
-    """``{m, e}`` with ``value`` = m * 2^-e, as many bits as there are, e at least ``least``."""
-    if value == 0:
-        return f"{{0, {max(least, 31)}}}"
-    exponent = max(30 - math.frexp(value)[1] + 1, least)
-    exponent = min(exponent, 62)
-    m = round(math.ldexp(value, exponent))
-    if abs(m) >= 2**31:
-        exponent, m = exponent - 1, round(math.ldexp(value, exponent - 1))
-    return f"{{{m}, {exponent}}}"
 
 
 def _chain(
@@ -246,6 +285,7 @@ def _chain(
         "steps_bits": steps_bits,
         "channels": Code("\n".join(comment_lines(", ".join(contract.channels or ())))),
         "average": int(contract.reference == AVERAGE),
+        "shift": average_shift(n_chans) if contract.reference == AVERAGE else 0,
         "reference": contract.reference,
         "sfreq": f"{contract.sfreq:g}",
         "uv": f"{contract.uv_per_count:g}",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.emulate import emulator, signal_emulator
 from benchmarks.studies import signal_chain
 from edge.data import sim
 from edge.errors import IncompatibleError, UsageError
@@ -306,3 +308,78 @@ def test_the_command(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
             ["-std=c99", *toolchain.WARNINGS, "-c", "headset_signal.c"],
             cwd=tmp_path / arithmetic,
         )
+
+
+def many(n_chans: int, reference: str = "average") -> SignalContract:
+    """A contract of many channels, filtered from 0.5 to 40 Hz in four sections."""
+    return dataclasses.replace(
+        CONTRACT,
+        channels=tuple(f"E{i}" for i in range(n_chans)),
+        reference=reference,
+        filter=filters.design(0.5, 40.0, 4, 250.0),
+        scaling=Scaling("per_channel", (0.0,) * n_chans, (10.0,) * n_chans),
+    )
+
+
+@pytest.mark.parametrize("n_chans", [64, 65, 129, 256])
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_average_of_many_channels(n_chans: int, arithmetic: str) -> None:
+    """Their distance from the mean, times their number, would not fit: some bits are given up."""
+    contract = many(n_chans)
+    rng = np.random.default_rng(0)
+    microvolts = 15 * rng.standard_normal((1500, n_chans)) + np.linspace(-1e5, 1e5, n_chans)
+    frames = np.asarray(np.rint(microvolts / UV_PER_COUNT), np.int32)
+    x = chain.rereferenced(UV_PER_COUNT * frames.T.astype(np.float64), None)
+    expected = contract.scale(chain.apply(contract, x)[None])[0].T
+    assert contract.input_quant is not None
+    options = ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all")
+    library = signal_host.build(generate(contract, "edge", arithmetic), options)
+    error = library.steps(frames) - expected / contract.input_quant.scale
+    assert np.abs(error).max() <= BAR
+    frames[700:] = np.where(np.arange(n_chans) % n_chans == 0, 2**23 - 1, -(2**23))
+    assert np.isfinite(library.steps(frames)).all()  # one channel against all others
+
+
+@pytest.mark.parametrize("name", ["plain", "average", "high-pass", "unscaled"])
+def test_no_sum_leaves_its_bits(name: str) -> None:
+    """The worst input that there is, built from the impulse response, at the end of the range.
+
+    Signs of an impulse response, turned round in time, make its output as large as it can be.
+    """
+    contract = dataclasses.replace(variant(name), scaling=Scaling("none"))
+    library = signal_host.build(
+        generate(contract, "edge", "fixed"),
+        ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all"),
+    )
+    impulse = np.zeros((4000, N_CHANS), np.int32)
+    impulse[1, 0] = 2**20
+    response = library.steps(impulse)[1:, 0]
+    signs = np.where(response[::-1] < 0, -1, 1)
+    frames = np.zeros((len(signs) + 1, N_CHANS), np.int32)
+    frames[1:, 0] = signs * (2**23 - 1)
+    steps = library.steps(frames)[:, 0]
+    expected = scaled(contract, np.pad(frames, ((0, 0), (0, 1))))[:, 0]
+    assert contract.input_quant is not None
+    expected = np.clip(expected / contract.input_quant.scale, -32768, 32767)
+    np.testing.assert_allclose(steps, expected, rtol=1e-3, atol=1.0)
+
+
+BARS = {"float": 1_800, "fixed": 4_500}
+
+
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_a_frame_of_22_channels_on_a_cortex_m4(arithmetic: str, compiler: str) -> None:
+    """Instructions, and the bits of this machine where they are integers."""
+    for package in ("unicorn", "elftools", "ziglang"):
+        pytest.importorskip(package)
+    core = emulator.CORES["cortex-m4"]
+    if compiler == "gcc" and shutil.which(core.compiler) is None:
+        pytest.skip("apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    made = generate(many(22, "as recorded"), "edge", arithmetic)
+    frames = np.random.default_rng(0).integers(-4000, 4000, (30, 22)).astype(np.int32)
+    runs = list(signal_emulator.frames(made, core, frames, compiler))
+    assert max(run.instructions for run in runs[1:]) <= BARS[arithmetic]
+    there = np.stack([run.output for run in runs])
+    here = signal_host.build(made).frames(frames)
+    assert np.abs(there.astype(int) - here).max() <= (arithmetic == "float")
