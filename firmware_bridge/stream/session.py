@@ -22,7 +22,7 @@ from firmware_bridge.stream.generate import StreamFirmware
 from quantize.errors import IncompatibleError
 from quantize.graph.qgraph import QGraph
 
-KERNELS = ("edge_port.h", "edge_decide.h", "edge_guard.h", "edge_status.h")
+KERNELS = ("edge_port.h", "edge_counts.h", "edge_decide.h", "edge_guard.h", "edge_status.h")
 DIGITS, DIGIT_BITS = 4, 4
 """``edge_decide.h`` says the same: 16 bits of a difference of logits."""
 POWER_BITS, SHARE_BITS = 31, 30

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -336,6 +337,64 @@ def test_counter_that_wraps(in_c: Any) -> None:
     session, x = in_c(), noise(400)
     noticed = [session.feed(c, 2**32 - 200 + n)[1]["noticed"] for n, c in enumerate(x)]
     assert [n for n, bits in enumerate(noticed) if bits & 15] == [0]
+
+
+INT16, INT32, INT16_BE, INT24_BE = range(4)
+
+
+@pytest.mark.parametrize("by_channel", [0, 1])
+@pytest.mark.parametrize(
+    ("code", "dtype", "skip"),
+    [(INT16, "<i2", 0), (INT32, "<i4", 0), (INT16_BE, ">i2", 2), (INT24_BE, ">i4", 3)],
+)
+def test_buffers_of_dma(in_c: Any, code: int, dtype: str, skip: int, by_channel: int) -> None:
+    """As frame by frame, whatever the converter's format; two frames were lost between buffers."""
+    x = np.clip(noise(600), -(2**15), 2**15 - 1)
+    n = 20
+    starts = [k * n + (2 if k >= 20 else 0) for k in range(30)]
+    numbers = np.concatenate([np.arange(start, start + n) for start in starts])
+    one, expected = in_c(), []
+    for counts, number in zip(x, numbers, strict=True):
+        status, event = one.feed(counts, int(number))
+        if status == 1:
+            expected.append((event["choice"], event["why"]))
+    two, found, noticed = in_c(), [], 0
+    for k, start in enumerate(starts):
+        data = buffer(x[k * n : (k + 1) * n], code, dtype, skip, by_channel)
+        block = struct.pack("=qiiiixxxx", data.ctypes.data, code, n, by_channel, skip)
+        frame, at = np.array([start, 0], np.uint64), ctypes.c_int32(0)
+        while True:
+            status = two.handle.edge_session_feed_block(
+                ctypes.c_void_p(two.state.ctypes.data), ctypes.c_char_p(block),
+                ctypes.c_void_p(frame.ctypes.data), ctypes.byref(at),
+                ctypes.c_void_p(two.event.ctypes.data),
+            )  # fmt: skip
+            choice, why, _, bits, _, _ = two.event[:24].view(np.int32).tolist()
+            noticed |= bits
+            if status != 1:
+                break
+            found.append((choice, why))
+        assert (status, at.value) == (0, n)
+    assert found == expected
+    assert noticed & 15 == NOTICED["restart"] | NOTICED["interpolated"]
+    at.value = n + 1
+    assert two.handle.edge_session_feed_block(
+        ctypes.c_void_p(two.state.ctypes.data), ctypes.c_char_p(block),
+        ctypes.c_void_p(frame.ctypes.data), ctypes.byref(at),
+        ctypes.c_void_p(two.event.ctypes.data),
+    ) == -1  # fmt: skip
+
+
+def buffer(
+    frames: NDArray[np.int32], code: int, dtype: str, skip: int, by_channel: int
+) -> NDArray[np.uint8]:
+    """Frames (n, n_inputs) as a converter leaves them, with bytes before each that are none."""
+    rows = frames.T if by_channel else frames
+    raw = np.ascontiguousarray(rows, dtype).view(np.uint8).reshape(len(rows), -1)
+    if code == INT24_BE:
+        raw = raw.reshape(len(rows), -1, 4)[:, :, 1:].reshape(len(rows), -1)
+    status = np.full((len(rows), skip), 0xC0, np.uint8)
+    return np.ascontiguousarray(np.concatenate([status, raw], axis=1)).ravel()
 
 
 def test_null(in_c: Any) -> None:
