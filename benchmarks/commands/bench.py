@@ -36,7 +36,11 @@ if TYPE_CHECKING:
     "one table.",
 )
 @click.option("--stock/--no-stock", default=True, help="Time stock exports of the weights beside.")
-@click.option("--stream", is_flag=True, help="From sample to decision, on a paced live signal.")
+@click.option(
+    "--stream",
+    is_flag=True,
+    help="From sample to decision: paced here, counted push by push on an emulated core.",
+)
 @click.option("--samples", type=PATH, help="Every latency; BUNDLE.bench.jsonl.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--limit-s", type=Real(1), default=60, show_default=True)

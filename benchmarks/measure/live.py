@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.measure import pushes
 from benchmarks.measure.findings import About, Findings, Request, Result
 from benchmarks.measure.machine import machine
 from benchmarks.measure.protocol import median_interval
@@ -64,10 +65,10 @@ def refuse(request: Request) -> None:
     UsageError
         For another device than this one, or targets, which take windows.
     """
-    if request.devices != (DEVICE,):
+    if others := [name for name in request.devices if name not in (DEVICE, *pushes.CORES)]:
         raise UsageError(
-            f"--stream measures on this machine, but got --device {','.join(request.devices)}. "
-            f"Run it there, or leave --stream out."
+            f"--stream measures on this machine and counts on {', '.join(pushes.CORES)}, but got "
+            f"--device {others[0]}. Run it there, or leave --stream out."
         )
     if request.threads > 1:
         raise UsageError(

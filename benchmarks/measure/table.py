@@ -106,6 +106,24 @@ def stream_table(report: Report) -> Table:
     return table
 
 
+PUSHES: Mapping[str, str] = {
+    "push_mean_instructions": "mean push",
+    "push_worst_instructions": "longest push",
+    "push_filling_instructions": "before the first window",
+    "frame_instructions": "counts to int8",
+    "decision_delay_samples": "decision late by, samples",
+}
+
+
+def push_table(report: Report) -> Table:
+    """Show the instructions of the streaming engine's calls."""
+    table = _table("emulated, instructions a frame", tuple(PUSHES.values()))
+    for key, row in _rows(report):
+        if row.keys() & PUSHES.keys():
+            table.add_row(*key, *(_count(row[m]) if m in row else "" for m in PUSHES))
+    return table
+
+
 def tables(report: Report) -> list[Table]:
     """Return the tables that have a row."""
     made = (
@@ -114,6 +132,7 @@ def tables(report: Report) -> list[Table]:
         count_table(report),
         board_table(report),
         stream_table(report),
+        push_table(report),
     )
     return [table for table in made if table.row_count]
 

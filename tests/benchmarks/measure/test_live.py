@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.measure import live
+from benchmarks.measure import bench, live, table
 from benchmarks.measure.findings import About, Request
 from benchmarks.studies import realtime
 from edge.data import sim
 from edge.errors import UsageError
 from edge.signal import filters
 from edge.stream.live.decision import Rule
+from edge.terminal.console import console
 from tests.conftest import Edge
 
 ABOUT = About("stream-c", "int8", "local")
@@ -62,14 +64,38 @@ def test_the_command(edge: Edge, eca_bundle: Path, tmp_path: Path) -> None:
 
 
 def test_other_devices_are_refused() -> None:
-    """It measures here."""
-    request = Request(Path("b"), Path("s"), devices=("cortex-m4",), stream=True)
+    """It measures here, and counts on emulated cores."""
+    request = Request(Path("b"), Path("s"), devices=("cortex-m4", "rpi4"), stream=True)
     with pytest.raises(UsageError) as error:
         live.refuse(request)
     assert str(error.value) == (
-        "--stream measures on this machine, but got --device cortex-m4. Run it there, or leave "
-        "--stream out."
+        "--stream measures on this machine and counts on cortex-m4, cortex-m7, cortex-m33, "
+        "cortex-a72, cortex-a76, but got --device rpi4. Run it there, or leave --stream out."
     )
+    live.refuse(Request(Path("b"), Path("s"), devices=("cortex-m4", "local"), stream=True))
+
+
+def test_pushes_of_an_emulated_core(eca_bundle: Path, tmp_path: Path) -> None:
+    """Mean, longest and every push of a hop; spread, the longest is at most twice the mean."""
+    for package in ("unicorn", "elftools", "ziglang"):
+        pytest.importorskip(package)
+    request = Request(eca_bundle, tmp_path / "s", devices=("cortex-m4",), stream=True)
+    with console(verbose=False, quiet=True) as ours:
+        report = bench.bench(request, ours)
+    found = {(r.target, r.metric): r.value for r in report.results}
+    plain, spread = (
+        [found[target, f"push_{which}_instructions"] for which in ("mean", "worst", "filling")]
+        for target in ("stream-c", "stream-spread-c")
+    )
+    assert plain[1] > 14 * plain[0] > 14 * plain[2]
+    assert spread[1] <= 2 * spread[0]
+    assert found["stream-c", "decision_delay_samples"] == 0
+    assert 0 < found["stream-spread-c", "decision_delay_samples"] < 15
+    assert plain[1] * 1.0 <= 88_467  # what was published
+    (line,) = [note for note in report.notes if note.startswith("stream-c on cortex-m4")]
+    assert re.search(r"pushes of a hop: 14 x \d\d, 8\d,\d\d\d$", line)
+    assert [table.title for table in table.tables(report)] == ["emulated, instructions a frame"]
+    assert "µV per count unknown" in report.skipped["signal-chain"]
 
 
 def test_a_session_against_real_time() -> None:
