@@ -13,6 +13,7 @@ import random
 import struct
 import zipfile
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 Rng = random.Random
@@ -116,16 +117,16 @@ def document(content: bytes, rng: Rng) -> bytes:
 
 
 def _changed(value: Any, rng: Rng) -> Any:
-    """Walk to a random place and change what is there."""
+    """Walk to a random place and change what is there; copies, so that nothing holds itself."""
     if isinstance(value, dict) and value and rng.random() < 0.9:
         key = rng.choice(sorted(value))
         match rng.randrange(12):
             case 0:
                 value.pop(key)
             case 1:
-                value[str(rng.choice(ODD))] = value[key]
+                value[str(rng.choice(ODD))] = deepcopy(value[key])
             case 2:
-                value[key] = value[rng.choice(sorted(value))]
+                value[key] = deepcopy(value[rng.choice(sorted(value))])
             case _:
                 value[key] = _changed(value[key], rng)
         return value
@@ -135,9 +136,9 @@ def _changed(value: Any, rng: Rng) -> Any:
             case 0:
                 value.pop(at)
             case 1:
-                value.insert(at, value[rng.randrange(len(value))])
+                value.insert(at, deepcopy(value[rng.randrange(len(value))]))
             case 2:
-                value.insert(at, rng.choice(ODD))
+                value.insert(at, deepcopy(rng.choice(ODD)))
             case 3:
                 value *= rng.choice((0, 2, 50))
             case _:
@@ -153,7 +154,7 @@ def _other(value: Any, rng: Rng) -> Any:
         return change(value)
     if isinstance(value, str) and rng.random() < 0.4:
         return raw(value.encode(), rng).decode("utf-8", "replace")
-    return rng.choice(ODD)
+    return deepcopy(rng.choice(ODD))
 
 
 def archive(content: bytes, rng: Rng) -> bytes:

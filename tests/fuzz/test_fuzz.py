@@ -162,3 +162,14 @@ def test_damage_repeats_and_differs(name: str) -> None:
     assert made == [mutate(good, mutations.Rng(seed)) for seed in range(100)]
     assert sum(one != good for one in made) > 90
     assert len(set(made)) > 60
+
+
+def test_damage_to_json_leaves_nothing_behind() -> None:
+    """A value that is damaged further later holds neither itself nor a list of odd values."""
+    odd, good = repr(mutations.ODD), b'{"a": [[], {}], "b": {"c": [0]}}'
+    for seed in range(3000):
+        rng = mutations.Rng(seed)
+        damaged = good
+        for _ in range(6):
+            damaged = mutations.document(damaged, rng)[:2000]
+    assert repr(mutations.ODD) == odd
