@@ -26,6 +26,8 @@ from quantize.reading import MIB
 SCHEMA_VERSION = 2
 
 MAX_CONSTANT_BYTES = 256 * MIB
+MAX_COMPLAINT = 500
+"""Characters of what is wrong with a graph that are said."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def _graph(structure: _Structure, constants: dict[str, arrays.Array], where: str
         )
         check.check(graph)
     except (IncompatibleError, ValueError) as error:
-        raise IncompatibleError(f"{where}: {str(error).rstrip('.')}.") from None
+        complaint = f"{str(error).rstrip('.'):.{MAX_COMPLAINT}}"  # names may be as long as the file
+        raise IncompatibleError(f"{where}: {complaint}.") from None
     return graph
 
 
