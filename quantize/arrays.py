@@ -132,6 +132,8 @@ def _members(archive: zipfile.ZipFile, where: str, limit: int, judge: Judge) -> 
     if len(members) > MAX_ARRAYS:
         raise IncompatibleError(f"{where!r} holds {len(members)} arrays; {MAX_ARRAYS} are read.")
     names = [member.filename.removesuffix(".npy") for member in members]
+    if not all(names):
+        raise IncompatibleError(f"{where!r} holds an array without a name.")
     if len(set(names)) < len(names):
         raise IncompatibleError(f"{where!r} holds an array twice.")
     total = sum(member.file_size for member in members)

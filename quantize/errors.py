@@ -60,14 +60,20 @@ class MissingToolError(EdgeError):
     exit_code = ExitCode.MISSING_TOOL
 
 
+MAX_WORD, MAX_WORDS = 200, 40
+"""Characters and words of a list that are said."""
+
+
 def of_code(code: int) -> type[EdgeError]:
     """Return the kind of error behind an exit code."""
     return next(kind for kind in EdgeError.__subclasses__() if kind.exit_code == code)
 
 
 def listing(items: Iterable[object]) -> str:
-    """Join words as ``'a', 'b' and 'c'``."""
-    words = [repr(item) for item in items]
+    """Join words as ``'a', 'b' and 'c'``; what is long or many, as in a stranger's file, is cut."""
+    words = [f"{item!r:.{MAX_WORD}}" for item in items]
+    if len(words) > MAX_WORDS:
+        return f"{', '.join(words[:MAX_WORDS])} and {len(words) - MAX_WORDS} more"
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"

@@ -37,6 +37,8 @@ def read(path: Path) -> SignalContract:
     """
     contract = plain.read(path, SignalContract)
     check(contract, str(path))
+    if contract.scaling.kind == "per_channel" and not contract.scaling.mean:
+        raise IncompatibleError(f"{path}: scaling.mean is empty; 'per_channel' needs it fitted.")
     return contract
 
 

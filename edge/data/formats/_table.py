@@ -242,7 +242,8 @@ def _odd_row(
             break
     else:
         return [float(row[i]) for i in columns]
-    why = f"{str(layout.path)!r} has {field!r} in column {name!r}, line {line}, which is no number"
+    where = f"column {name!r:.80}, line {line}"
+    why = f"{str(layout.path)!r} has {field!r:.60} in {where}, which is no number"
     if DECIMAL_COMMA.match(field):
         raise UsageError(f"{why}: decimal commas. Export it with decimal points.")
     raise UsageError(f"{why}.")

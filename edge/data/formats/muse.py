@@ -119,8 +119,8 @@ def _seconds(path: Path, table: _table.Table) -> Samples:
             times[i] = datetime.fromisoformat(text).timestamp()
         except ValueError:
             raise UsageError(
-                f"{str(path)!r} has {text!r} in column {APP!r}, line {table.lines[i]}, which is no "
-                f"time such as 2025-07-01 14:56:05.592."
+                f"{str(path)!r} has {text!r:.60} in column {APP!r}, line {table.lines[i]}, which "
+                f"is no time such as 2025-07-01 14:56:05.592."
             ) from None
     return times
 

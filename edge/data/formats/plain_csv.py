@@ -202,8 +202,8 @@ def _rate(path: Path, name: str, times_s: Samples, table: _table.Table) -> float
     rate = float(going.sum() / steps[going].sum())
     if rate < SLOWEST_HZ:
         raise UsageError(
-            f"{str(path)!r} has {rate:.4g} rows a second by its column {name!r}. If its times are "
-            f"milliseconds, call it 'time (ms)', or say the rate as sfreq."
+            f"{str(path)!r} has {rate:.4g} rows a second by its column {name!r:.80}. If its times "
+            f"are milliseconds, call it 'time (ms)', or say the rate as sfreq."
         )
     slack = max(NEAR_PPM * 1e-6, 2 * _resolution(times_s) / float(steps[going].sum()))
     return float(round(rate)) if abs(rate - round(rate)) <= slack * rate else rate

@@ -117,7 +117,7 @@ class Replay:
 def _pieces(tracks: Sequence[_Track]) -> Iterator[tuple[bool, NDArray[np.float64]]]:
     """Whether the signal begins anew, and samples (n, n_chans) in volts."""
     for track in tracks:
-        size = round(PIECE_S * track.sfreq)
+        size = max(1, round(PIECE_S * track.sfreq))
         names = [channel.name for channel in track.channels]
         for piece in track.recording.pieces:
             begin, end = piece.samples(track.sfreq)
