@@ -2,7 +2,8 @@
 """Measure what the C engine costs on an emulated core while it replays golden windows.
 
 Every window runs twice and must give the golden integers; figures are of the worst window. They are
-instructions, not cycles and not time.
+instructions, not cycles and not time; a core that has a model (:mod:`benchmarks.emulate.cycles`)
+has modelled cycles beside them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.emulate import emulator, qemu
+from benchmarks.emulate.cycles import model as cycle_model
+from benchmarks.emulate.cycles.model import Cycles
+from benchmarks.emulate.cycles.program import Traced
 from edge.bundle import read as bundle
 from edge.bundle import types as bundle_types
 from edge.bundle.content import Note, loadable
@@ -40,6 +44,8 @@ class Cost:
         Code and constants without weights.
     max_steps
         Largest difference to the golden logits.
+    cycles
+        Modelled cycles of the worst window, zero wait states; None where the core has no model.
     """
 
     core: str
@@ -55,6 +61,7 @@ class Cost:
     weights_bytes: int
     macs_per_instruction: float
     max_steps: int = 0
+    cycles: Cycles | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +92,8 @@ def in_unicorn(case: Case, core: emulator.Core, compiler: str = "zig") -> Cost:
         raise RuntimeError(f"{core.name}: two runs took different numbers of instructions")
     marked = emulator.Machine(emulator.build(case.firmware, core, markers=True, compiler=compiler))
     steps = marked.call("infer", case.windows[0], case.logits[0]).by_step
-    worst = max(run.instructions for run in runs[0])
+    counts = [run.instructions for run in runs[0]]
+    worst = max(counts)
     stack = max(run.stack_bytes for run in runs[0])
     flash = emulator.flash(program.elf)
     return Cost(
@@ -102,7 +110,18 @@ def in_unicorn(case: Case, core: emulator.Core, compiler: str = "zig") -> Cost:
         flash.weights,
         round(macs(case.graph) / worst, 3),
         max_steps=_steps(np.stack([run.output for run in runs[0]]), case.logits),
+        cycles=_cycles(case, program, counts.index(worst)),
     )
+
+
+def _cycles(case: Case, program: emulator.Program, window: int) -> Cycles | None:
+    """The modelled cycles of a window, where the core has a model."""
+    model = cycle_model.of(program.core.name)
+    if model is None:
+        return None
+    is_compiled = bool(case.graph.float_nodes())
+    traced = Traced(program, model, model.compiled if is_compiled else model.assembly)
+    return traced.call("infer", case.windows[window], case.logits[window])
 
 
 def _steps(logits: NDArray[np.int16], golden: NDArray[np.int16]) -> int:

@@ -19,6 +19,10 @@ SIZES = (
     "ram_bytes: state, scratch and stack, without the caller's window; code_bytes: code and "
     "constants without weights"
 )
+CYCLES = (
+    "cycles_per_window: modelled from the instructions that were executed, zero wait states; the "
+    "interval is what the model earned on functions measured on silicon"
+)
 NOTES = (INSTRUCTIONS, SIZES)
 """What figures of emulated devices mean."""
 

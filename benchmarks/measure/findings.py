@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
 
+from benchmarks.emulate.cycles.model import Cycles
 from benchmarks.measure import protocol
 from benchmarks.measure.protocol import Estimate, Protocol, Samples
 from edge.bundle.read import Bundle
@@ -60,7 +61,8 @@ class Result:
     precision
         ``float`` or ``int8``.
     low, high
-        95 % interval; None where the figure is exact.
+        95 % interval; None where the figure is exact. Of modelled cycles, and of what follows from
+        them, the interval that the model has earned.
     n
         Values behind it.
     """
@@ -152,6 +154,13 @@ class About:
             found.low,
             found.high,
             found.n,
+        )
+
+    def modelled(self, metric: str, found: Cycles, n: int) -> Result:
+        """Return modelled cycles with the interval that their model has earned."""
+        return Result(
+            *(self.target, self.precision, self.device, metric, "cycles"),
+            *(found.value, found.low, found.high, n),
         )
 
     def exact(self, metric: str, unit: str, value: float, n: int = 1) -> Result:

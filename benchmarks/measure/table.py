@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
+from benchmarks.emulate.cycles import model
 from benchmarks.measure.findings import Report, Result
 
 Row = dict[str, Result]
@@ -51,6 +52,7 @@ def footprint_table(report: Report) -> Table:
 
 COUNTS: Mapping[str, str] = {
     "instructions_per_window": "instructions a window",
+    "cycles_per_window": "cycles a window",
     "ram_bytes": "RAM bytes",
     "code_bytes": "code bytes",
     "weights_bytes": "weights bytes",
@@ -70,6 +72,8 @@ def count_table(report: Report) -> Table:
 
 
 def _count(result: Result) -> str:
+    if result.low is not None and result.high is not None:  # modelled, so never a bare number
+        return model.told(result.value, result.low, result.high, unit="")
     return f"{result.value:,.2f}" if result.unit == "times" else f"{result.value:,.0f}"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Count what the bundle's C takes on emulated microcontrollers: instructions and bytes."""
+"""Count what the bundle's C takes on emulated microcontrollers: instructions, cycles, bytes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 
 from benchmarks.emulate import cost, emulator, engine, qemu
 from benchmarks.emulate.cost import Case, Cost
+from benchmarks.emulate.cycles import model
 from benchmarks.measure.findings import Findings, Request
 from edge.bundle.read import Bundle
 from edge.terminal.console import Console
@@ -21,6 +22,8 @@ def run(core: str, opened: Bundle, device: str, request: Request, console: Conso
         measured = _MEASURES[core](case)
     engine.refuse_steps(case, measured.max_steps, device)
     about, n = engine.about(device), measured.n_windows
+    modelled = measured.cycles
+    found = () if modelled is None else (about.modelled("cycles_per_window", modelled, n),)
     return Findings(
         (
             about.exact(
@@ -29,8 +32,10 @@ def run(core: str, opened: Bundle, device: str, request: Request, console: Conso
             about.exact("ram_bytes", "bytes", measured.ram_bytes, n),
             about.exact("code_bytes", "bytes", measured.code_bytes),
             about.exact("weights_bytes", "bytes", measured.weights_bytes),
+            *found,
         ),
-        engine.NOTES,
+        (*engine.NOTES, engine.CYCLES) if found else engine.NOTES,
+        {} if found else {"cycles_per_window": model.missing(core)},
         around={"cpu": core, "emulator": measured.emulator, "compiler": measured.compiler},
     )
 

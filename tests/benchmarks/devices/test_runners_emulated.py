@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.emulate import engine
+from benchmarks.emulate.cycles import model
 from benchmarks.measure import table
 from benchmarks.measure.bench import bench
 from benchmarks.measure.findings import Report, Request
@@ -24,6 +25,7 @@ for package in ("unicorn", "elftools", "ziglang"):
 NEEDS = {"cortex-m55": "qemu-system-arm", "rpi4": "qemu-aarch64", "rpi5": "qemu-aarch64"}
 INSTALL = {"qemu-system-arm": "qemu-system-arm", "qemu-aarch64": "qemu-user"}
 METRICS = ["instructions_per_window", "ram_bytes", "code_bytes", "weights_bytes"]
+CYCLES = "cycles_per_window"
 LITERT_INT8 = 1_341_000
 """Instructions a window on a Cortex-A76, measured by hand before, of an older lowering."""
 ROWS = (("tflite", "float"), ("tflite", "int8"), ("c", "int8"))
@@ -42,13 +44,29 @@ def test_engine(device: str, eca_bundle: Path, tmp_path: Path) -> None:
     if tool is not None and shutil.which(tool) is None:
         pytest.skip(f"apt-get install {INSTALL[tool]}")
     report = measured(eca_bundle, tmp_path / "s.jsonl", ("c",), device)
-    assert [r.metric for r in report.results] == METRICS
-    assert {(r.target, r.precision, r.device, r.low) for r in report.results} == {
+    exact = [r for r in report.results if r.metric != CYCLES]
+    assert [r.metric for r in exact] == METRICS
+    assert {(r.target, r.precision, r.device, r.low) for r in exact} == {
         ("c", "int8", device, None)
     }
     instructions = report.results[0].value
     core = report.devices[device]["cpu"]
     assert firmware.BARS[core] / 3 < instructions <= firmware.BARS[core]
+
+
+def test_modelled_cycles(eca_bundle: Path, tmp_path: Path) -> None:
+    """A Cortex-M4 has cycles with an interval; a Cortex-M33 has the sentence what is missing."""
+    report = measured(eca_bundle, tmp_path / "s.jsonl", ("c",), "cortex-m4")
+    (cycles,) = (r for r in report.results if r.metric == CYCLES)
+    assert cycles.low == pytest.approx(0.97 * cycles.value)
+    assert cycles.high == pytest.approx(1.08 * cycles.value)
+    assert 1.4 < cycles.value / report.results[0].value < 1.6
+    (counted,) = (made for made in table.tables(report) if made.title == "emulated")
+    (column,) = (c for c in counted.columns if c.header == "cycles a window")
+    assert [*column.cells] == [f"{cycles.value / 1e6:.2f} M (modelled, -3 to +8 %)"]
+    report = measured(eca_bundle, tmp_path / "s.jsonl", ("c",), "cortex-m33")
+    assert [r.metric for r in report.results] == METRICS
+    assert report.skipped == {CYCLES: model.missing("cortex-m33")}
 
 
 def test_litert_beside_the_engine(
