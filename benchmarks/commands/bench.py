@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     type=Names(),
     multiple=True,
     default=("local",),
-    help="local, ssh://[user@]host[:port], serial:PORT, rpi4, rpi5, cortex-m4, …; several give "
+    help="local, ssh://[user@]host[:port], serial:PORT, rpi4, cortex-m4, nrf52840, …; several give "
     "one table.",
 )
 @click.option("--stock/--no-stock", default=True, help="Time stock exports of the weights beside.")
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 )
 @click.option("--samples", type=PATH, help="Every latency; BUNDLE.bench.jsonl.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--battery-mah", type=Real(), help="Say how long it lasts on a microcontroller.")
+@click.option("--afe-ma", type=Real(0), default=0, help="What converter and amplifiers draw.")
+@click.option("--radio-ma", type=Real(0), default=0, help="What the radio draws on average.")
 @click.option("--limit-s", type=Real(1), default=60, show_default=True)
 @allow_older
 @common
@@ -68,6 +71,7 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
 def _request(bundle: Path, options: dict[str, Any]) -> Request:
     from benchmarks.measure.findings import Request
     from benchmarks.measure.protocol import Protocol
+    from firmware_bridge.project.power import Beside
 
     samples = options["samples"] or Path(f"{bundle.resolve().name}.bench.jsonl")
     return Request(
@@ -78,5 +82,6 @@ def _request(bundle: Path, options: dict[str, Any]) -> Request:
         stream=options["stream"],
         threads=options["threads"],
         samples=samples,
+        beside=Beside(options["afe_ma"], options["radio_ma"], options["battery_mah"]),
         protocol=Protocol(limit_s=options["limit_s"]),
     )

@@ -17,6 +17,7 @@ from edge.bundle import types as bundle_types
 from edge.bundle.read import Bundle
 from edge.errors import EdgeError, UsageError, invalid_value, of_code
 from edge.terminal.console import Console
+from firmware_bridge.project.power import Beside
 from quantize import plain as manifest
 
 
@@ -40,6 +41,7 @@ def bench(request: Request, console: Console) -> Report:
         device: _live(device) if request.stream else devices.load(device)
         for device in request.devices
     }
+    _refuse_battery(request)
     opened = bundle.read(request.bundle)
     _refuse(request, opened)
     for device in request.devices:
@@ -96,6 +98,24 @@ def _refuse(request: Request, opened: Bundle) -> None:
             f"--samples {str(request.samples)!r} cannot be written. Name a file in a folder that "
             f"exists."
         )
+
+
+def _refuse_battery(request: Request) -> None:
+    """Currents and a battery are a microcontroller's."""
+    if request.beside == Beside():
+        return
+    if request.beside.battery_mah is not None and request.beside.battery_mah <= 0:
+        raise UsageError(
+            f"--battery-mah {request.beside.battery_mah:g} is no battery. Name its capacity: "
+            f"--battery-mah 100"
+        )
+    for device in request.devices:
+        if not devices.is_board(device):
+            raise UsageError(
+                f"--battery-mah, --afe-ma and --radio-ma are for a microcontroller whose file "
+                f"names its currents, but got --device {device}. Type --device nrf52840, or name "
+                f"a file of your own: --device my-board.toml"
+            )
 
 
 def _skipped(found: Mapping[str, Findings]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from benchmarks.measure import protocol
 from benchmarks.measure.protocol import Estimate, Protocol, Samples
 from edge.bundle.read import Bundle
 from edge.terminal.console import Console
+from firmware_bridge.project.power import Beside
 
 SCHEMA_VERSION = 1
 
@@ -37,6 +38,8 @@ class Request:
         Whether a live signal is decoded instead of windows.
     threads
         Of every runtime; the C engine has one whatever is asked for.
+    beside
+        What else the battery of a microcontroller feeds.
     """
 
     bundle: Path
@@ -46,6 +49,7 @@ class Request:
     stock: bool = True
     stream: bool = False
     threads: int = 1
+    beside: Beside = field(default_factory=Beside)
     protocol: Protocol = field(default_factory=Protocol)
 
 

@@ -89,6 +89,36 @@ def board_table(report: Report) -> Table:
     return table
 
 
+DECISION: Mapping[str, str] = {
+    "cycles_per_decision": "cycles",
+    "decision_ms": "ms",
+    "duty": "duty %",
+    "decision_uj": "µJ",
+    "average_ma": "mA on average",
+    "battery_h": "hours",
+}
+
+
+def decision_table(report: Report) -> Table:
+    """Show what a decision costs on a microcontroller in time and energy."""
+    found = {result.metric for result in report.results}
+    shown = {metric: title for metric, title in DECISION.items() if metric in found}
+    table = _table("a decision, modelled", tuple(shown.values()))
+    for key, row in _rows(report):
+        if "cycles_per_decision" in row:
+            table.add_row(*key, *(_modelled(row[m]) if m in row else "" for m in shown))
+    return table
+
+
+def _modelled(result: Result) -> str:
+    """A modelled figure with its interval, never bare."""
+    factor = 100 if result.unit == "share" else 1
+    low, high = result.low or 0.0, result.high or 0.0
+    if result.unit == "cycles":
+        return _count(result)
+    return f"{factor * result.value:.3g} [{factor * low:.3g}, {factor * high:.3g}]"
+
+
 STREAM: Mapping[str, str] = {
     "filter_delay_us": "filter",
     "hop_wait_us": "hop wait",
@@ -135,6 +165,7 @@ def tables(report: Report) -> list[Table]:
         footprint_table(report),
         count_table(report),
         board_table(report),
+        decision_table(report),
         stream_table(report),
         push_table(report),
     )
@@ -153,7 +184,9 @@ def lines(report: Report) -> list[str]:
 def _around(around: Mapping[str, str]) -> str:
     """A device in a line: an emulated one, or the machine and what it was doing."""
     if "emulator" in around:
-        return f"{around['cpu']} emulated by {around['emulator']}, compiled by {around['compiler']}"
+        currents = f"{around['currents']}; " if "currents" in around else ""
+        built = f"emulated by {around['emulator']}, compiled by {around['compiler']}"
+        return f"{currents}{around['cpu']} {built}"
     if "governor" not in around:  # a device of another package says of itself what it likes
         return ", ".join(f"{name} {value}" for name, value in around.items())
     return (

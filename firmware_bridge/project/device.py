@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from firmware_bridge.build import cores
 from firmware_bridge.build.cores import Core
+from firmware_bridge.project.power import Power
 from quantize import plain as manifest
 from quantize import plugins
 from quantize.errors import IncompatibleError, UsageError, invalid_value
@@ -55,6 +56,8 @@ class Device:
         The largest piece of the RAM without a gap; no buffer may be larger.
     sources
         Where each figure was read.
+    power
+        Clock and currents, each with its source; None where the file says nothing of them.
     """
 
     title: str
@@ -63,6 +66,7 @@ class Device:
     ram_block_bytes: int
     flash_bytes: int
     sources: Sources
+    power: Power | None = None
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid"}
 
     @property
@@ -109,4 +113,6 @@ def load(name: str, folder: Path = FOLDER) -> Device:
             raise IncompatibleError(f"{path}: {field}: got {getattr(found, field)}, not a size.")
     if found.ram_block_bytes > found.ram_bytes:
         raise IncompatibleError(f"{path}: ram_block_bytes is more than ram_bytes.")
+    if found.power is not None and (complaint := found.power.complaint()):
+        raise IncompatibleError(f"{path}: {complaint}.")
     return found

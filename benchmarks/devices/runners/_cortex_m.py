@@ -19,7 +19,7 @@ def run(core: str, opened: Bundle, device: str, request: Request, console: Conso
     case = engine.case(opened, device, request)
     emulator.refuse_missing()
     with console.waiting(f"compiling and emulating {core}"):
-        measured = _MEASURES[core](case)
+        measured = MEASURES[core](case)
     engine.refuse_steps(case, measured.max_steps, device)
     about, n = engine.about(device), measured.n_windows
     modelled = measured.cycles
@@ -40,7 +40,7 @@ def run(core: str, opened: Bundle, device: str, request: Request, console: Conso
     )
 
 
-_MEASURES: Mapping[str, Callable[[Case], Cost]] = {
+MEASURES: Mapping[str, Callable[[Case], Cost]] = {
     **{
         name: partial(cost.in_unicorn, core=core)
         for name, core in emulator.CORES.items()

@@ -17,6 +17,7 @@ from benchmarks.measure.findings import Report, Request
 from benchmarks.studies import firmware
 from edge.errors import AccuracyError, MissingToolError, UsageError
 from edge.terminal import console
+from firmware_bridge.project.power import Beside
 from tests.conftest import ROOT, Edge
 
 for package in ("unicorn", "elftools", "ziglang"):
@@ -67,6 +68,58 @@ def test_modelled_cycles(eca_bundle: Path, tmp_path: Path) -> None:
     report = measured(eca_bundle, tmp_path / "s.jsonl", ("c",), "cortex-m33")
     assert [r.metric for r in report.results] == METRICS
     assert report.skipped == {CYCLES: model.missing("cortex-m33")}
+
+
+BOARD = """title = "A board"
+core = "cortex-m4"
+ram_bytes = 262144
+ram_block_bytes = 262144
+flash_bytes = 1048576
+[sources]
+core = "x"
+ram_bytes = "x"
+flash_bytes = "x"
+[power]
+clock_hz = 64_000_000
+supply_v = 3
+run_ua_per_mhz = 50
+sleep_ua = 3
+[power.sources]
+clock_hz = "x"
+supply_v = "x"
+run_ua_per_mhz = "x"
+sleep_ua = "x"
+"""
+
+
+def test_time_and_energy(eca_bundle: Path, tmp_path: Path) -> None:
+    """A device of the user's: a decision of chain and network in ms, µJ, mA and hours."""
+    board = tmp_path / "board.toml"
+    board.write_text(BOARD)
+    request = Request(
+        eca_bundle, tmp_path / "s", ("c",), (str(board),), beside=Beside(1.5, 2.0, 100.0)
+    )
+    with console.console(verbose=False) as quiet:
+        report = bench(request, quiet)
+    found = {r.metric: r for r in report.results}
+    cycles, chain = found["cycles_per_decision"], found["chain_cycles_per_decision"]
+    assert 130_000 < cycles.value - chain.value < 150_000
+    assert 20_000 < chain.value < 90_000
+    assert found["decision_ms"].value == pytest.approx(cycles.value / 64e3)
+    assert found["duty"].value == pytest.approx(cycles.value / 64e6 / 0.06)
+    assert found["decision_uj"].value == pytest.approx(cycles.value * 150e-6)
+    average_ma = 3.5 + found["duty"].value * 3.2 + (1 - found["duty"].value) * 0.003
+    assert found["average_ma"].value == pytest.approx(average_ma)
+    assert found["battery_h"].value == pytest.approx(100 / average_ma)
+    for metric in ("decision_ms", "decision_uj", "average_ma", "battery_h"):
+        low, high = found[metric].low, found[metric].high
+        assert low is not None
+        assert high is not None
+        assert low < found[metric].value < high
+    (line,) = (line for line in table.lines(report) if line.startswith(f"{board}: "))
+    assert line.startswith(f"{board}: radio takes 5")
+    (shown,) = (made for made in table.tables(report) if made.title == "a decision, modelled")
+    assert [c.header for c in shown.columns][3:] == [*table.DECISION.values()]
 
 
 def test_litert_beside_the_engine(

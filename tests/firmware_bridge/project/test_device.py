@@ -45,6 +45,7 @@ def test_devices() -> None:
         "rpi5": ("cortex-a76", 1 << 20, 1 << 20, 1 << 20),
         "stm32f407": ("cortex-m4", 192, 128, 512),
         "stm32h743": ("cortex-m7", 992, 512, 2048),
+        "stm32l4r5": ("cortex-m4", 640, 384, 2048),
     }
 
 
