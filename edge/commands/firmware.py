@@ -72,7 +72,5 @@ def command(bundle: Path, as_json: bool, verbose: bool, **options: Any) -> None:
             return
         console.print(table)
         console.print(f"firmware: {options['out']}")
-        device = options["device"]
-        console.print(f"its time and energy: edge bench {bundle} --target c --device {device}")
 
     run(work, verbose)

@@ -21,7 +21,7 @@ from edge.terminal.console import Console
 from firmware_bridge.project import device as boards
 from firmware_bridge.project import power
 from firmware_bridge.project.device import Device
-from firmware_bridge.project.power import Beside, Power
+from firmware_bridge.project.power import Beside, Power, Spent
 
 MODELLED = (
     "decision: the frames of one hop through signal chain and network, modelled with zero wait "
