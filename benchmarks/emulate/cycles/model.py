@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Define what a cycle model is: rules with sources, an interval, and figures that carry it."""
+"""Define what a cycle model is: rules with sources, an interval, and figures that carry it.
+
+:mod:`.trace` records which straight runs of instructions a program executed and how often.
+:mod:`.thumb` decodes each distinct run once, :mod:`.pipeline` counts what costs cycles in it, and
+one file a core (:mod:`.cortex_m4`) says how much, from documents, each rule with its source. The
+result is never a bare number: it carries the interval that the model earned on functions that were
+measured on silicon (``python -m benchmarks.studies.cycles``). A core without such a validation has
+no file here and gets no figure.
+"""
 
 from __future__ import annotations
 
