@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -256,11 +256,24 @@ def _merged(
     return sorted(every, key=lambda one: one["mode"])
 
 
+def condensed(rows: Sequence[Row]) -> list[Row]:
+    """Rows with one for all kinds of a runtime that is equal to the reference on each of them."""
+    kept: list[Row] = []
+    for row in rows:
+        of_runtime = [other for other in rows if other.runtime == row.runtime]
+        if any(other.max_steps for other in of_runtime):
+            kept.append(row)
+        elif row == of_runtime[0]:
+            windows = sum(other.windows for other in of_runtime)
+            kept.append(replace(row, kind="every", windows=windows))
+    return kept
+
+
 def save(rows: Sequence[Row], found: Sequence[Culprit], modes: Sequence[str]) -> None:
     """Write the records of these modes among those of others."""
     old = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": [], "culprits": []}
     document = {
-        "rows": _merged(old["rows"], rows, modes),
+        "rows": _merged(old["rows"], condensed(rows), modes),
         "culprits": _merged(old["culprits"], found, modes),
     }
     records.save(RESULTS, document)

@@ -76,3 +76,17 @@ def test_what_is_kept() -> None:
         assert sum(row["windows"] for row in kept) == 10_000
         assert max(row["max_steps"] for row in kept) <= max(row["allowed"] for row in kept)
     assert all(row["finite"] for row in rows)
+
+
+def test_rows_of_an_equal_runtime_are_one() -> None:
+    """One line for what never differs; nothing of what does is left out."""
+    equal = adversarial.Row("eca", "c", "square", 20, 0.0, 1.0, 1, 0, None, 3.0, True, "", "")
+    off = dataclasses.replace(equal, runtime="onnx", max_steps=2.0)
+    rows = [
+        equal,
+        dataclasses.replace(equal, kind="constant"),
+        off,
+        dataclasses.replace(off, kind="constant", max_steps=0),
+    ]
+    kept = adversarial.condensed(rows)
+    assert kept == [dataclasses.replace(equal, kind="every", windows=40), *rows[2:]]
