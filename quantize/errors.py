@@ -60,7 +60,7 @@ class MissingToolError(EdgeError):
     exit_code = ExitCode.MISSING_TOOL
 
 
-MAX_WORD, MAX_WORDS = 200, 40
+MAX_WORD, MAX_WORDS = 200, 80
 """Characters and words of a list that are said."""
 
 
