@@ -34,7 +34,7 @@ def test_completion(edge: Edge) -> None:
     """Commands, options, modes and lists of targets."""
     assert completions(edge, "edge ") == sorted(commands())
     assert completions(edge, "edge export --full") == ["--full-int8"]
-    assert completions(edge, "edge export --mode e") == ["eca", "encnet"]
+    assert completions(edge, "edge export --mode e") == ["eca", "eegnet", "encnet"]
     targets = [f"tflite,{name}" for name in registry.names(registry.TARGETS)]
     assert completions(edge, "edge export --targets tflite,") == targets
     assert completions(edge, "edge train --holdout ") == []
