@@ -24,6 +24,8 @@ CHAIN_ESTIMATE_BYTES = 8 * 1024
 STACK_ESTIMATE_BYTES = 2048
 WIDEST_WEIGHT_BYTES = 4
 """Of any layout, fill included: int8 weights in pairs of 16 bits, rounded up to four channels."""
+ASM_STACK_BYTES = 8
+"""What asm of the kernels pushes, which the compiler's report does not cover either."""
 LIBRARY_STACK_BYTES = 64
 """For memcpy, memmove and memset, which the compiler's report does not cover."""
 
@@ -96,7 +98,7 @@ def of(sources: Sources, core: Core) -> Footprint:
             flash.code,
             flash.constants,
             flash.weights,
-            sum(made.frames) + LIBRARY_STACK_BYTES,
+            sum(made.frames) + LIBRARY_STACK_BYTES + (ASM_STACK_BYTES if core.is_thumb else 0),
             f"compiled for {core.name}: {said} -O2",
         )
     return Footprint(

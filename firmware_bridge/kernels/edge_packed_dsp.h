@@ -7,6 +7,8 @@
 #ifndef EDGE_PACKED_DSP_H
 #define EDGE_PACKED_DSP_H
 
+#include <stddef.h>
+
 #include "edge_stem.h"
 
 /* What the loop reads and moves on, in the order of its loads. */
@@ -23,6 +25,21 @@ typedef struct {
     const int32_t *taps;
     const int32_t *end;    /* x after the last turn */
 } edge_packed_row;
+
+/* Where the asm below finds them, from bias on. */
+#define EDGE_PACKED_PLACE(field, place)                                                    \
+    typedef char edge_packed_row_##field##_has_its_place                                   \
+        [offsetof(edge_packed_row, field) == offsetof(edge_packed_row, bias) + (place) ? 1 : -1]
+typedef char edge_packed_row_start_has_its_place[offsetof(edge_packed_row, bias) == 24 ? 1 : -1];
+EDGE_PACKED_PLACE(multiplier, 4);
+EDGE_PACKED_PLACE(added, 8);
+EDGE_PACKED_PLACE(right, 12);
+EDGE_PACKED_PLACE(middle, 16);
+EDGE_PACKED_PLACE(carried, 20);
+EDGE_PACKED_PLACE(y, 24);
+EDGE_PACKED_PLACE(x, 28);
+EDGE_PACKED_PLACE(taps, 32);
+EDGE_PACKED_PLACE(end, 36);
 
 /* Middle and table, once for all channels. A function of its own: gcc takes the asm below for
  * shorter than it is and would load these constants from too far behind it.

@@ -2,7 +2,8 @@
 /* edge_port.h: which instructions this compiler may use, and what C99 leaves open.
  *
  * The port is chosen by the compiler's own macros; define EDGE_PORTABLE to get plain C anywhere.
- * All ports give the same bits. Kernels are static: any number of models fit in one program.
+ * All ports give the same bits. gcc does not tell of -msingle-pic-base, which keeps r9 for itself:
+ * define EDGE_PORTABLE there on Cortex-M. Kernels are static: any number of models fit in one program.
  */
 #ifndef EDGE_PORT_H
 #define EDGE_PORT_H
@@ -24,6 +25,10 @@
 #define EDGE_PORT EDGE_PORT_DOT
 #elif defined(__aarch64__) && defined(__ARM_NEON)
 #define EDGE_PORT EDGE_PORT_NEON
+#elif defined(__ARM_FEATURE_DSP) && defined(__ARM_ARCH) && defined(__thumb2__) && \
+    defined(__GNUC__) && defined(__ARM_RWPI)
+#pragma message("edge: -frwpi keeps r9 for itself and the fast kernels use it, so plain C is taken")
+#define EDGE_PORT EDGE_PORT_PLAIN
 #elif defined(__ARM_FEATURE_DSP) && defined(__ARM_ARCH) && defined(__thumb2__) && \
     defined(__GNUC__)
 #define EDGE_PORT EDGE_PORT_DSP
