@@ -123,21 +123,14 @@ class Finding:
     ----------
     instructions
         A window, by core and compiler; of a streamed decision under ``streamed``.
-    ram_bytes
-        State, scratch and stack, without the caller's window, on a Cortex-M4 with zig.
-    window_bytes
-        Of the caller's window.
+    sizes
+        Bytes on a Cortex-M4 with zig: ``ram`` is state, scratch and stack, ``window`` the caller's.
     """
 
     name: str
-    published: str
-    bar: int
     macs: int
     instructions: dict[str, int]
-    ram_bytes: int
-    window_bytes: int
-    code_bytes: int
-    weights_bytes: int
+    sizes: dict[str, int]
     same_integers: bool
     streamed: dict[str, int] = field(default_factory=dict)
 
@@ -176,14 +169,13 @@ def measure(network: Network) -> Finding:
     first = costs[" ".join(BUILDS[0])]
     return Finding(
         network.name,
-        network.published,
-        network.bar,
         macs(graph),
         {name: cost.instructions_per_window for name, cost in costs.items()},
-        first.ram_bytes,
-        windows[0].nbytes,
-        first.code_bytes,
-        first.weights_bytes,
+        {
+            "ram": first.ram_bytes,
+            "window": windows[0].nbytes,
+            "flash": first.code_bytes + first.weights_bytes,
+        },
         all(cost.same_integers for cost in costs.values()),
         streamed(graph) if network.streamed else {},
     )
@@ -218,14 +210,14 @@ def markdown(findings: Sequence[Finding]) -> str:
     rows = [
         (
             found.name,
-            found.published or "-",
+            network.published or "-",
             f"{found.macs:,}",
             *(f"{found.instructions[' '.join(build)]:,}" for build in BUILDS),
-            f"{found.bar:,}",
-            f"{found.ram_bytes:,} + {found.window_bytes:,}",
-            f"{found.code_bytes + found.weights_bytes:,}",
+            f"{network.bar:,}",
+            f"{found.sizes['ram']:,} + {found.sizes['window']:,}",
+            f"{found.sizes['flash']:,}",
         )
-        for found in findings
+        for found, network in zip(findings, NETWORKS, strict=True)
     ]
     lines = [heads, ("---",) * len(heads), *rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
