@@ -33,13 +33,20 @@ Once = Callable[[str, Callable[[Path], None]], Path]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what trains or exports, and what was measured to take long: ``make check`` skips it."""
+    """Mark what trains or exports, and what was measured to take long: ``make check`` skips it.
+
+    One test of the default bundle comes first, which makes it, and the others last, so that no
+    worker waits for another that makes it.
+    """
     slow = durations.slow_functions()
     for item in items:
         name = durations.function_of(item.nodeid)
         file = name.partition("::")[0]
         if "once" in getattr(item, "fixturenames", ()) or {name, file} & slow:
             item.add_marker(pytest.mark.slow)
+    of_bundle = [item for item in items if "eca_bundle" in getattr(item, "fixturenames", ())]
+    others = [item for item in items if "eca_bundle" not in getattr(item, "fixturenames", ())]
+    items[:] = [*of_bundle[:1], *others, *of_bundle[1:]]
 
 
 CACHE = ROOT / ".cache" / "tests"

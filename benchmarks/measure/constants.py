@@ -24,6 +24,8 @@ from firmware_bridge.build import toolchain
 
 C_QUANTIZATION = ("_multiplier", "_shift", "_right", "_scale")
 """How the C engine's constants are called that say what integers mean."""
+C_CHECKSUM = "of_nibble"
+"""How a table is called that belongs to no model: that of ``edge_crc``."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def _c(path: Path) -> Constants:
     from elftools.elf.elffile import ELFFile
 
     symbols = ELFFile(io.BytesIO(compiled(path))).get_section_by_name(".symtab").iter_symbols()
-    sizes = {s.name: s["st_size"] for s in symbols if s["st_info"]["type"] == "STT_OBJECT"}
+    objects = (s for s in symbols if s["st_info"]["type"] == "STT_OBJECT")
+    sizes = {s.name: s["st_size"] for s in objects if not s.name.startswith(C_CHECKSUM)}
     scaling = sum(size for name, size in sizes.items() if name.endswith("_scaling"))
     others = sum(s for name, s in sizes.items() if name.endswith(C_QUANTIZATION))
     quantization = scaling * 2 // 3 + others

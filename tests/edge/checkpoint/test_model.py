@@ -23,12 +23,13 @@ from edge.spec import ModelSpec
 from tests.networks import SMALL, randomized, windows
 
 SPEC = ModelSpec("eca", 4, 300, 3, SMALL)
+CONTRACT = sim.DEFAULT.contract().fitted(windows(dataclasses.replace(SPEC, n_chans=22), 20))
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     """A random model, saved."""
-    files.save(FloatModel(randomized(SPEC, 0), SPEC, sim.DEFAULT.contract()), tmp_path)
+    files.save(FloatModel(randomized(SPEC, 0), SPEC, CONTRACT), tmp_path)
     return tmp_path
 
 
@@ -37,7 +38,7 @@ def test_round_trip(checkpoint: Path) -> None:
     loaded = files.load(checkpoint)
     assert dataclasses.replace(loaded.spec, arguments={}) == dataclasses.replace(SPEC, arguments={})
     assert dict(SPEC.arguments).items() <= dict(loaded.spec.arguments).items()
-    assert loaded.contract == sim.DEFAULT.contract()
+    assert loaded.contract == CONTRACT
     x = torch.from_numpy(windows(SPEC, 3))
     with torch.no_grad():
         assert torch.equal(loaded.module(x), randomized(SPEC, 0)(x))
