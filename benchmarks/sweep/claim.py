@@ -5,6 +5,9 @@ A finished piece is a file or folder that appears whole, by renaming. Whoever ho
 for it again before starting, so that work which another process finished meanwhile is not done
 twice. Work of a process that was killed is free again as soon as it is dead, because the kernel
 gives its ``flock`` back. On a shared file system that needs NFS 4, or any other with locks.
+
+The library filelock is not used: a model's lock is held by several who read at once, which it has
+in a SQLite file, not for network file systems, or by leases, which outlive a killed process.
 """
 
 from __future__ import annotations

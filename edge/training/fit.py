@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Train with plain PyTorch: Adam with weight decay, a cosine schedule and cross entropy."""
+"""Train with plain PyTorch: Adam with weight decay, a cosine schedule and cross entropy.
+
+braindecode's ``EEGClassifier`` (skorch) is not used: its forward pass is given windows alone, and a
+family's faster form of it needs to know which windows they are, since it has computed what does not
+change of all of them beforehand; that is worth 13 times.
+"""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def test_shipped_checkpoints_learned(eca_bundle: Path) -> None:
 def test_two_exports_are_byte_identical(edge: Edge, tmp_path: Path) -> None:
     """No dates, no randomness, no matter how many threads: the same bytes in every file."""
     one, two = tmp_path / "one", tmp_path / "two"
-    export = ("export", "--mode", "eca", "--int8", "--held-out", "96", "--out")
+    export = ("export", "--mode", "eca", "--int8", "--sensitivity", "--held-out", "96", "--out")
     for out, env in ((one, None), (two, {"OMP_NUM_THREADS": "2"})):  # forked ones have one
         done = edge(*export, out, env=env)
         assert done.returncode == 0, done.stderr
